@@ -1,0 +1,103 @@
+"""lite: our small network for a two-core CPU, a U-Net that fuses each frame with the sharp frames around it."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from selfhvd.backbones.backbone import Backbone, Needs
+
+
+@dataclass(frozen=True)
+class LiteConfig:
+    """Size of the network; the default has 0.9 million parameters and costs 84 kFLOP a pixel."""
+
+    name: Literal["lite"] = "lite"
+    widths: tuple[int, int, int] = (32, 64, 96)
+    """Channels at 1/2, 1/4 and 1/8 of the resolution."""
+    blocks: tuple[int, int, int] = (2, 2, 3)
+    """Residual blocks on the way down; one a level on the way up."""
+
+
+class Lite(Backbone):
+    """Frame + the nearest sharp frame before and after it, aligned, in; residual and blending weights out.
+
+    out = B + Δ + Σ_g a_g · M_g · (G_g - B), with Δ (three channels) and the weights a_g made at half resolution and
+    unfolded to full. The last layer starts at zero, so the network starts as the identity.
+    """
+
+    needs: ClassVar[Needs] = Needs(multiple_of=8, guides=2)
+
+    def __init__(self, config: LiteConfig = LiteConfig()) -> None:
+        super().__init__()
+        self.config = config
+        half, quarter, eighth = config.widths
+        self.head = nn.Conv2d(4 * (3 + 4 * self.needs.guides), half, 3, padding=1)
+        self.down_half = _blocks(half, config.blocks[0])
+        self.to_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
+        self.down_quarter = _blocks(quarter, config.blocks[1])
+        self.to_eighth = nn.Conv2d(quarter, eighth, 3, stride=2, padding=1)
+        self.bottom = _blocks(eighth, config.blocks[2])
+        self.from_eighth = nn.Conv2d(eighth, quarter, 1)
+        self.up_quarter = _blocks(quarter, 1)
+        self.from_quarter = nn.Conv2d(quarter, half, 1)
+        self.up_half = _blocks(half, 1)
+        self.tail = nn.Conv2d(half, 4 * (3 + self.needs.guides), 3, padding=1)
+        nn.init.zeros_(self.tail.weight)
+        nn.init.zeros_(self.tail.bias) if self.tail.bias is not None else None
+
+    def forward(
+        self,
+        frames: Float[Tensor, "batch frame 3 height width"],
+        guides: Float[Tensor, "batch frame guide 3 height width"] | None = None,
+        trust: Float[Tensor, "batch frame guide 1 height width"] | None = None,
+    ) -> Float[Tensor, "batch frame 3 height width"]:
+        """See `Backbone.forward`; each frame stands alone, so `frame` is one more batch axis."""
+        batch = frames.shape[0]
+        if guides is None or trust is None:
+            guides = repeat(frames, "b f c h w -> b f g c h w", g=self.needs.guides)
+            trust = torch.zeros_like(guides[:, :, :, :1])
+        frame = rearrange(frames, "b f c h w -> (b f) c h w")
+        masks = rearrange(trust, "b f g 1 h w -> (b f) g h w")
+        # A guide is shown as its difference to the frame, where trusted: no difference means nothing to learn from.
+        clues = masks[:, :, None] * (rearrange(guides, "b f g c h w -> (b f) g c h w") - frame[:, None])
+        residual, weights = self._heads(torch.cat([frame - 0.5, clues.flatten(1, 2), masks], dim=1))
+        sharp = frame + residual + (weights[:, :, None] * clues).sum(dim=1)
+        return rearrange(sharp, "(b f) c h w -> b f c h w", b=batch)
+
+    def _heads(
+        self, x: Float[Tensor, "batch channel height width"]
+    ) -> tuple[Float[Tensor, "batch 3 height width"], Float[Tensor, "batch guide height width"]]:
+        half = self.down_half(self.head(F.pixel_unshuffle(x, 2)))
+        quarter = self.down_quarter(self.to_quarter(half))
+        eighth = self.bottom(self.to_eighth(quarter))
+        quarter = self.up_quarter(quarter + _double(self.from_eighth(eighth)))
+        half = self.up_half(half + _double(self.from_quarter(quarter)))
+        out = F.pixel_shuffle(self.tail(half), 2).float()
+        return out[:, :3], out[:, 3:]
+
+
+class _Residual(nn.Module):
+    """x + conv(act(conv(x))), the second convolution small at the start."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        with torch.no_grad():
+            self.second.weight.mul_(0.3)
+
+    def forward(self, x: Float[Tensor, "batch channel h w"]) -> Float[Tensor, "batch channel h w"]:
+        return x + self.second(F.leaky_relu(self.first(x), 0.1))
+
+
+def _blocks(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*[_Residual(width) for _ in range(count)])
+
+
+def _double(x: Float[Tensor, "batch channel h w"]) -> Float[Tensor, "batch channel 2*h 2*w"]:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

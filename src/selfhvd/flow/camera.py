@@ -1,0 +1,144 @@
+"""Camera first: hand shake is mostly a homography; find that, then let a free flow find what moves on its own."""
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from selfhvd.flow.predictor import Flow, FlowPredictor
+from selfhvd.ops.grid import pixel_grid
+from selfhvd.ops.warp import warp, warp_clamped
+
+Homography = Float[np.ndarray, "3 3"]
+
+
+class CameraFirst(FlowPredictor):
+    """A free flow, helped over large shakes and steadied where nothing moves on its own (ours, not the paper's).
+
+    Turning a phone on the spot moves the whole image by one homography, whatever the depth of the scene.
+
+    1. Camera: phase correlation and the free flow's own consensus each propose a motion; each is refined by ECC
+       (which compares images up to brightness and contrast, coarse to fine); the better correlated one is kept.
+    2. The second image is brought over by it, and the free flow finds the rest.
+    3. Where that rest is below `near` pixels it is estimation error and is dropped; beyond `far` pixels it stands.
+
+    Args:
+        free: the predictor to help.
+        near: pixels.
+        far: pixels.
+        longest: the camera is searched for at this many pixels on the longer side at most.
+    """
+
+    def __init__(self, free: FlowPredictor, near: float = 2.0, far: float = 5.0, longest: int = 480) -> None:
+        self.name = free.name
+        self.free, self.near, self.far, self.longest = free, near, far, longest
+
+    def __call__(
+        self,
+        first: Float[Tensor, "batch 3 height width"],
+        second: Float[Tensor, "batch 3 height width"],
+    ) -> Flow:
+        """See `FlowPredictor`."""
+        pairs = zip(first.split(1), second.split(1), strict=True)
+        return _stacked([self._flow(a, b, self.camera(a, b)) for a, b in pairs])
+
+    def both(
+        self,
+        first: Float[Tensor, "batch 3 height width"],
+        second: Float[Tensor, "batch 3 height width"],
+    ) -> tuple[Flow, Flow]:
+        """One camera serves both directions: the way back is its inverse."""
+        there: list[Flow] = []
+        back: list[Flow] = []
+        for a, b in zip(first.split(1), second.split(1), strict=True):
+            camera = self.camera(a, b)
+            there.append(self._flow(a, b, camera))
+            back.append(self._flow(b, a, None if camera is None else np.linalg.inv(camera)))
+        return _stacked(there), _stacked(back)
+
+    def _flow(
+        self,
+        first: Float[Tensor, "1 3 height width"],
+        second: Float[Tensor, "1 3 height width"],
+        camera: Homography | None,
+    ) -> Flow:
+        if camera is None:
+            return self.free(first, second)
+        moved = homography_flow(camera, first)
+        rest = self.free(first, warp(second, moved))
+        away = F.avg_pool2d(torch.hypot(*rest.field.split(1, dim=1)), 9, stride=1, padding=4, count_include_pad=False)
+        own = ((away - self.near) / (self.far - self.near)).clamp(0, 1) * rest.field
+        # The rest leads to a place in the brought-over image; the camera's flow there leads on into the second one.
+        return Flow(own + warp_clamped(moved, own), rest.certainty)
+
+    def camera(
+        self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
+    ) -> Homography | None:
+        """The homography from pixels of `first` to pixels of `second`; None where no motion explains the images."""
+        height, width = first.shape[-2:]
+        scale = min(1.0, self.longest / max(height, width))
+        a, b = (_grey(image, scale) for image in (first, second))
+        refined = [_refine(a, b, start) for start in (_shift(a, b), self._consensus(first, second, scale))]
+        best = max((r for r in refined if r is not None), key=lambda r: r[0], default=None)
+        if best is None or best[0] < 0.5:
+            return None
+        zoom = np.diag([scale, scale, 1.0])
+        return np.linalg.inv(zoom) @ best[1] @ zoom
+
+    def _consensus(self, first: Tensor, second: Tensor, scale: float) -> Homography | None:
+        size = [max(32, round(side * scale)) for side in first.shape[-2:]]
+        small = [F.interpolate(x, size=size, mode="bilinear", antialias=True) for x in (first, second)]
+        field = self.free(*small).field[0]
+        grid = pixel_grid(*size, like=field)
+        picks = (slice(None), slice(4, None, 8), slice(4, None, 8))
+        start, end = (points[picks].flatten(1).T.cpu().numpy() for points in (grid, grid + field))
+        cv2.setRNGSeed(0)
+        if len(start) < 16:
+            return None
+        return cv2.findHomography(start, end, cv2.USAC_MAGSAC, 1.0, maxIters=300, confidence=0.99)[0]
+
+
+def homography_flow(matrix: Homography, like: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 2 height width"]:
+    """The flow p -> H(p) - p on the grid of `like`."""
+    x, y = pixel_grid(*like.shape[-2:], like=like)
+    mapped = torch.einsum("ij,jhw->ihw", torch.from_numpy(matrix).to(like), torch.stack([x, y, torch.ones_like(x)]))
+    return (mapped[:2] / mapped[2:] - torch.stack([x, y]))[None]
+
+
+def _grey(image: Float[Tensor, "1 3 height width"], scale: float) -> np.ndarray:
+    if scale < 1:
+        image = F.interpolate(image, scale_factor=scale, mode="bilinear", antialias=True)
+    return (255 * image[0].mean(dim=0)).cpu().numpy().astype(np.float32)
+
+
+def _shift(a: np.ndarray, b: np.ndarray) -> Homography:
+    """The best whole-image translation, by phase correlation at a quarter of the search size."""
+    size = (max(16, a.shape[1] // 4), max(16, a.shape[0] // 4))
+    small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (a, b)]
+    (x, y), _ = cv2.phaseCorrelate(small[0], small[1], cv2.createHanningWindow(size, cv2.CV_32F))
+    return np.array([[1, 0, x * a.shape[1] / size[0]], [0, 1, y * a.shape[0] / size[1]], [0, 0, 1]])
+
+
+def _refine(a: np.ndarray, b: np.ndarray, start: Homography | None) -> tuple[float, Homography] | None:
+    """ECC from `start`, at a quarter and then half of the search size: correlation and homography."""
+    if start is None:
+        return None
+    matrix, score = start, 0.0
+    for part, rounds in ((0.25, 30), (0.5, 20)):
+        zoom = np.diag([part, part, 1.0])
+        size = (max(16, round(a.shape[1] * part)), max(16, round(a.shape[0] * part)))
+        small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (a, b)]
+        guess = (zoom @ matrix @ np.linalg.inv(zoom)).astype(np.float32)
+        criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, 1e-4)
+        try:
+            score, guess = cv2.findTransformECC(small[0], small[1], guess, cv2.MOTION_HOMOGRAPHY, criteria, None, 5)
+        except cv2.error:  # ECC found no way uphill from here
+            return None
+        matrix = np.linalg.inv(zoom) @ guess @ zoom
+    return score, matrix / matrix[2, 2]
+
+
+def _stacked(flows: list[Flow]) -> Flow:
+    return Flow(torch.cat([f.field for f in flows]), torch.cat([f.certainty for f in flows]))

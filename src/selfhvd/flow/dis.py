@@ -1,0 +1,70 @@
+"""The embedded flow: OpenCV's DIS. No weights, no download, about 25 ms a pair at 480x272 on one core."""
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from selfhvd.flow.predictor import Flow, FlowPredictor
+from selfhvd.ops.warp import resize_flow, warp
+
+_LEAST_SIDE = 32
+"""DIS's patches and pyramid need about this many pixels; smaller frames are enlarged first."""
+
+
+class Dis(FlowPredictor):
+    """Dense Inverse Search, on grey frames, with a certainty of our own making.
+
+    DIS gives no uncertainty, so U is derived from the photometric residual of the warp: with both images
+    low-passed (one of them is usually blurred) and their mean absolute colour difference r,
+    U = 1 - min(r / `tolerance`, 1). A fixed scale, unlike a per-image min-max, leaves a perfect flow whole.
+
+    Args:
+        longest: frames with a longer side than this many pixels are searched at reduced size.
+        tolerance: residual (colour in [0, 1]) at which a pixel counts as lost.
+        blur: side of the low-pass box, pixels of the searched size, odd: wider than the blur that is to be removed.
+    """
+
+    name = "dis"
+
+    def __init__(self, longest: int = 960, tolerance: float = 0.15, blur: int = 21) -> None:
+        self.longest, self.tolerance, self.blur = longest, tolerance, blur
+        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+
+    def __call__(
+        self,
+        first: Float[Tensor, "batch 3 height width"],
+        second: Float[Tensor, "batch 3 height width"],
+    ) -> Flow:
+        """See `FlowPredictor`. Runs on the CPU whatever the device of the images."""
+        height, width = first.shape[-2:]
+        a, b = self._at_search_size(first.cpu()), self._at_search_size(second.cpu())
+        field = torch.stack([self._flow(x, y) for x, y in zip(a, b, strict=True)])
+        residual = (self._smooth(a) - warp(self._smooth(b), field)).abs().mean(dim=1, keepdim=True)
+        certainty = 1 - (self._smooth(residual) / self.tolerance).clamp(max=1)
+        certainty = F.interpolate(certainty, size=(height, width), mode="bilinear", align_corners=False)
+        return Flow(resize_flow(field, height, width).to(first.device), certainty.to(first.device))
+
+    def _at_search_size(self, image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 h w"]:
+        height, width = image.shape[-2:]
+        scale = min(1.0, self.longest / max(height, width))
+        size = (max(_LEAST_SIDE, round(height * scale)), max(_LEAST_SIDE, round(width * scale)))
+        if size == (height, width):
+            return image
+        return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
+
+    def _flow(self, first: Float[Tensor, "3 h w"], second: Float[Tensor, "3 h w"]) -> Float[Tensor, "2 h w"]:
+        flow = self._search.calc(_grey(first), _grey(second), None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        return torch.from_numpy(np.ascontiguousarray(flow)).permute(2, 0, 1)
+
+    def _smooth(self, image: Float[Tensor, "batch channel h w"]) -> Float[Tensor, "batch channel h w"]:
+        planes = image.flatten(0, 1).numpy()
+        smooth = [cv2.blur(plane, (self.blur, self.blur)) for plane in planes]
+        return torch.from_numpy(np.stack(smooth)).view_as(image)
+
+
+def _grey(image: Float[Tensor, "3 h w"]) -> np.ndarray:
+    rgb = (255 * image.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)

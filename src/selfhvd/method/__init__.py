@@ -1,0 +1,1 @@
+"""The paper's method, one file a step: sharp -> align -> enhance -> consistency."""

@@ -1,0 +1,49 @@
+"""SCSCM, self-constrained spatial consistency: an earlier copy of the model holds the output in place (Eq. 9, 10)."""
+
+import copy
+from dataclasses import dataclass
+
+from selfhvd.backbones.backbone import Backbone
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a model does on the probe frames."""
+
+    drift: float
+    """Median flow between output D(B)_i and input B_i, pixels."""
+    sharpness: float
+    """Mean v_l of the output."""
+
+    def may_replace(self, kept: "Standing", tolerance: float) -> bool:
+        """The paper's test: still aligned with the input, and sharper than the previous output.
+
+        Aligned means that the drift grew by no more than `tolerance` pixels (derived: the paper gives no number).
+        """
+        return self.drift <= kept.drift + tolerance and self.sharpness > kept.sharpness
+
+    def is_worse_than(self, earlier: "Standing", most_drift: float) -> bool:
+        """Whether an adaptation that led from `earlier` to here did harm: less sharp, or out of place."""
+        return self.sharpness < earlier.sharpness or self.drift > earlier.drift + most_drift
+
+
+class Snapshot:
+    """Θ_De: the frozen parameters of an earlier iteration, replaced at most `updates` times."""
+
+    def __init__(self, network: Backbone, standing: Standing, *, updates: int, tolerance: float) -> None:
+        self.network = _frozen_copy(network)
+        self.standing = standing
+        self.updates_left = updates
+        self.tolerance = tolerance
+
+    def offer(self, network: Backbone, standing: Standing) -> bool:
+        """Take over `network`'s parameters if its standing allows and an update is left; say whether it did."""
+        if self.updates_left == 0 or not standing.may_replace(self.standing, self.tolerance):
+            return False
+        self.network, self.standing = _frozen_copy(network), standing
+        self.updates_left -= 1
+        return True
+
+
+def _frozen_copy(network: Backbone) -> Backbone:
+    return copy.deepcopy(network).eval().requires_grad_(False)

@@ -1,0 +1,121 @@
+"""Select the sharp frames of a clip: variance of Laplacian (Eq. 1), Otsu, and the best of each bare segment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+from skimage.filters import threshold_otsu
+
+Verdict = Literal["mixed", "all-sharp", "none-sharp"]
+
+
+@dataclass(frozen=True)
+class SharpConfig:
+    """How sharp frames are told from blurry ones."""
+
+    segment: int = 20
+    """Frames a segment (paper: 20; 5, 10 and 30 are its ablation)."""
+    one_class_ratio: float = 1.6
+    """Otsu always splits. Where the mean score above its threshold is less than this many times the mean below, the
+    frames are of one class (derived; the paper is silent)."""
+    blurry_above: float = 0.5
+    """A one-class clip is sharp where the median `blur` of its frames is below this (see `Frames.blur`; derived)."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which frames of a clip are sharp, and why."""
+
+    sharpness: tuple[float, ...]
+    """v_l of each frame as measured (Eq. 1)."""
+    scores: tuple[float, ...]
+    """v_l with the pulse of key frames taken out: what the threshold is laid on."""
+    threshold: float
+    sharp: tuple[int, ...]
+    """S: indices of the chosen frames, ascending."""
+    by_segment: tuple[int, ...]
+    """Those of them below the threshold, chosen as the best of a segment that has none."""
+    verdict: Verdict
+
+    @property
+    def ratio(self) -> float:
+        """Share of the frames at or above the threshold, 0..1."""
+        return (len(self.sharp) - len(self.by_segment)) / len(self.sharpness)
+
+    def is_sharp(self, index: int) -> bool:
+        """Whether frame `index` passed the threshold (a segment's best that did not pass is still blurry)."""
+        return index in self.sharp and index not in self.by_segment
+
+    def nearest(self, index: int) -> int:
+        """ψ(i) of Eq. 2: the sharp frame nearest in time; of two the earlier."""
+        return min(self.sharp, key=lambda j: (abs(j - index), j))
+
+    def around(self, index: int, each_side: int) -> tuple[int, ...]:
+        """The sharp frames around `index`, never itself: before, after, second before, second after, ...
+
+        Always 2 * `each_side` long; -1 where there is none.
+        """
+        before = [j for j in reversed(self.sharp) if j < index]
+        after = [j for j in self.sharp if j > index]
+        padded = [side[:each_side] + [-1] * (each_side - len(side)) for side in (before, after)]
+        return tuple(j for pair in zip(*padded, strict=True) for j in pair)
+
+
+def select_sharp(
+    sharpness: Sequence[float],
+    keyframes: Sequence[bool],
+    blur: Sequence[float],
+    config: SharpConfig = SharpConfig(),
+) -> Selection:
+    """Choose S from the v_l of every frame of the whole video.
+
+    Args:
+        sharpness: v_l of each frame.
+        keyframes: whether the codec coded the frame on its own; such frames look sharper than they are.
+        blur: perceptual blur of each frame, 0 (sharp) to 1, only asked when all frames are of one class.
+        config: thresholds.
+    """
+    scores = without_key_pulse(np.asarray(sharpness, dtype=float), np.asarray(keyframes, dtype=bool))
+    threshold = float(threshold_otsu(scores)) if scores.size > 1 and np.ptp(scores) > 0 else float(scores[0])
+    # Otsu's threshold is the last value of the lower class.
+    above = scores > threshold if scores.min() <= threshold < scores.max() else np.ones(scores.size, dtype=bool)
+    verdict: Verdict = "mixed"
+    if not _two_classes(scores, above, config.one_class_ratio):
+        verdict = "all-sharp" if float(np.median(np.asarray(blur))) < config.blurry_above else "none-sharp"
+        above = np.full(scores.size, verdict == "all-sharp")
+    picks = _segment_picks(scores, above, config.segment)
+    chosen = sorted({*np.flatnonzero(above).tolist(), *picks})
+    return Selection(tuple(map(float, sharpness)), tuple(scores.tolist()), threshold, tuple(chosen), picks, verdict)
+
+
+def without_key_pulse(
+    sharpness: Float[np.ndarray, " frame"], keyframes: Bool[np.ndarray, " frame"]
+) -> Float[np.ndarray, " frame"]:
+    """Divide the key frames' v_l by their typical lead over their neighbours, where they have one.
+
+    An encoder spends more bits on a key frame than on the frames predicted from it, so its Laplacian is stronger at
+    equal sharpness. The lead is the median over key frames of v_l / mean(v_l of both neighbours); it is removed only
+    when above 1.
+    """
+    inner = [i for i in np.flatnonzero(keyframes) if 0 < i < sharpness.size - 1]
+    inner = [i for i in inner if not keyframes[i - 1] and not keyframes[i + 1]]
+    if len(inner) == 0 or np.all(keyframes):
+        return sharpness
+    lead = float(np.median([2 * sharpness[i] / max(sharpness[i - 1] + sharpness[i + 1], 1e-9) for i in inner]))
+    return np.where(keyframes, sharpness / max(lead, 1.0), sharpness)
+
+
+def _two_classes(scores: Float[np.ndarray, " frame"], above: Bool[np.ndarray, " frame"], ratio: float) -> bool:
+    if above.all() or not above.any():
+        return False
+    return float(scores[above].mean()) >= ratio * max(float(scores[~above].mean()), 1e-9)
+
+
+def _segment_picks(
+    scores: Float[np.ndarray, " frame"], above: Bool[np.ndarray, " frame"], segment: int
+) -> tuple[int, ...]:
+    starts = range(0, scores.size, segment)
+    bare = [a for a in starts if not above[a : a + segment].any()]
+    return tuple(a + int(np.argmax(scores[a : a + segment])) for a in bare)

@@ -1,0 +1,1 @@
+"""Pure tensor operations of the method: grid, warp, masks, sharpness."""

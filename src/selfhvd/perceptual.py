@@ -1,0 +1,62 @@
+"""The perceptual loss (Eq. 11, 12): distance of VGG19 features. On only where VGG weights are at hand."""
+
+import logging
+import os
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import vgg19
+
+from selfhvd.errors import WeightsError
+
+log = logging.getLogger(__name__)
+
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+_LAYERS = 35
+"""Layers of torchvision's VGG19 up to conv5_4 (derived: the paper names VGG, not the layer)."""
+
+
+def vgg_path() -> Path:
+    """Where VGG19 weights are looked for: $SELFHVD_CACHE/vgg19.safetensors, by default below ~/.cache/selfhvd."""
+    cache = os.environ.get("SELFHVD_CACHE") or Path.home() / ".cache" / "selfhvd"
+    return Path(cache) / "vgg19.safetensors"
+
+
+class Perceptual(nn.Module):
+    """mean |φ(a) - φ(b)|, φ = VGG19 features up to conv5_4 of ImageNet-normalised images."""
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__()
+        self.features = vgg19(weights=None).features[:_LAYERS]
+        state = load_file(weights)
+        wanted = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
+        try:
+            self.features.load_state_dict({k: v for k, v in wanted.items() if int(k.split(".")[0]) < _LAYERS})
+        except RuntimeError as error:
+            raise WeightsError(f"{weights} does not hold VGG19 features as torchvision names them.") from error
+        self.requires_grad_(False).eval()
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1))
+
+    def forward(
+        self,
+        output: Float[Tensor, "batch frame 3 height width"],
+        target: Float[Tensor, "batch frame 3 height width"],
+    ) -> Float[Tensor, "batch frame"]:
+        """Distance of the features of two images in [0, 1], for each frame."""
+        a, b = ((x.flatten(0, 1) - self.mean) / self.std for x in (output, target))
+        distance = (self.features(a) - self.features(b)).abs().mean(dim=(1, 2, 3))
+        return distance.view(output.shape[:2])
+
+
+def find_perceptual() -> Perceptual | None:
+    """The perceptual loss if weights are at hand; else None, said in one log line."""
+    path = vgg_path()
+    if not path.is_file():
+        log.info("perceptual term off: no VGG weights at %s", path)
+        return None
+    return Perceptual(path)

@@ -1,0 +1,42 @@
+"""The facts of one run: what `run.json` holds and the report shows."""
+
+from dataclasses import dataclass
+
+from selfhvd.adapt import Adaptation
+from selfhvd.method.sharp import Selection
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """Everything a run found and did; every field is plain data once turned into a dict."""
+
+    source: str
+    output: str
+    frames: int
+    width: int
+    """Pixels, upright."""
+    height: int
+    seconds: float
+    """Length of the clip."""
+    codec: str
+    depth: int
+    """Bits a channel."""
+    selection: Selection
+    sharpness_after: tuple[float, ...]
+    """v_l of each output frame."""
+    adaptation: Adaptation | None
+    """None where the network was used as it came."""
+    network: str
+    weights: str
+    """Where the network's first weights came from: `base`, a path, or `none` (from scratch)."""
+    flow: str
+    device: str
+    preset: str
+    seed: int
+    settings: dict[str, object]
+    """The merged configuration, nested plain data."""
+    timings: dict[str, float]
+    """Seconds by stage, in order."""
+    warnings: tuple[str, ...]
+    versions: dict[str, str]
+    """selfhvd, torch, ffmpeg libraries."""

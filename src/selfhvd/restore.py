@@ -1,0 +1,113 @@
+"""Restore: frames in, sharper frames out, window by window; nothing holds the whole clip."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from selfhvd.backbones.backbone import Backbone
+from selfhvd.flow.predictor import FlowPredictor
+from selfhvd.frames import Frames, RecentFrames
+from selfhvd.method.align import AlignConfig, Guides, align_guides
+from selfhvd.method.sharp import Selection
+from selfhvd.ops.windows import blend_weights, windows
+
+
+@dataclass(frozen=True)
+class RestoreConfig:
+    """How the trained network is applied."""
+
+    rounds: int = 2
+    """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i)."""
+    copy_sharp: bool = True
+    """Hand frames selected as sharp through untouched."""
+    overlap: int = 2
+    """Frames that neighbouring windows share, blended; only for networks that look at several frames."""
+    bfloat16: bool = True
+    """Convolve in bf16 where the device has it."""
+
+
+class Restorer:
+    """D(B; Θ) applied at native resolution, with guides, padding and windows."""
+
+    def __init__(
+        self,
+        network: Backbone,
+        frames: Frames,
+        selection: Selection,
+        predictor: FlowPredictor,
+        align: AlignConfig = AlignConfig(),
+        config: RestoreConfig = RestoreConfig(),
+    ) -> None:
+        self.network, self.frames, self.selection = network, RecentFrames(frames), selection
+        self.predictor, self.align, self.config = predictor, align, config
+        self._device = next(network.parameters()).device
+
+    def __iter__(self) -> Iterator[Float[Tensor, "3 height width"]]:
+        """Every frame in order, RGB in [0, 1], on the CPU."""
+        needs = self.network.needs
+        overlap = min(self.config.overlap, needs.window - 1)
+        ranges = list(windows(len(self.frames), needs.window, overlap))
+        tail: list[Tensor] = []
+        for n, (start, end) in enumerate(ranges):
+            shared_after = overlap if n + 1 < len(ranges) else 0
+            weight = blend_weights(end - start, len(tail), shared_after)
+            parts = [w * frame for w, frame in zip(weight, self.window(start, end), strict=True)]
+            for place, held in enumerate(tail):
+                parts[place] = parts[place] + held
+            ready = len(parts) - shared_after
+            for place in range(ready):
+                yield self._guarded(start + place, parts[place])
+            tail = parts[ready:]
+
+    def frame(self, index: int) -> Float[Tensor, "3 height width"]:
+        """The output D(B)_i for one frame, from the window around it, without the copying of sharp frames."""
+        window = self.network.needs.window
+        start = max(0, min(index - window // 2, len(self.frames) - window))
+        return self.window(start, min(start + window, len(self.frames)))[index - start]
+
+    @torch.inference_mode()
+    def window(self, start: int, end: int) -> list[Float[Tensor, "3 height width"]]:
+        """D(B) for frames `start` to `end` (exclusive)."""
+        clip = [self.frames.tensor(i).to(self._device) for i in range(start, end)]
+        output = clip
+        for _ in range(self.config.rounds if self.network.needs.guides else 1):
+            guides = [self._guides(start + n, frame) for n, frame in enumerate(output)]
+            output = self._apply(clip, guides)
+        return [frame.cpu() for frame in output]
+
+    def _guides(self, index: int, output: Float[Tensor, "3 height width"]) -> Guides | None:
+        if self.network.needs.guides == 0:
+            return None
+        numbers = self.selection.around(index, 1)[: self.network.needs.guides]
+        return align_guides(output, self.frames, numbers, self.predictor, self.align)
+
+    def _apply(
+        self, clip: list[Float[Tensor, "3 height width"]], guides: list[Guides | None]
+    ) -> list[Float[Tensor, "3 height width"]]:
+        height, width = clip[0].shape[-2:]
+        multiple = self.network.needs.multiple_of
+        images = [_padded(torch.stack(clip)[None], multiple)]
+        given = [g for g in guides if g is not None]
+        if given:
+            images.append(_padded(torch.stack([g.images for g in given])[None], multiple))
+            images.append(_padded(torch.stack([g.trust for g in given])[None], multiple))
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.config.bfloat16):
+            output = self.network(*images)
+        return list(output[0, :, :, :height, :width].float().clamp(0, 1))
+
+    def _guarded(self, index: int, output: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 height width"]:
+        if self.config.copy_sharp and self.selection.is_sharp(index):
+            return self.frames.tensor(index)
+        return output
+
+
+def _padded(images: Float[Tensor, "*batch channel h w"], multiple: int) -> Float[Tensor, "*batch channel height width"]:
+    """Repeat the last rows and columns up to the next multiple."""
+    height, width = images.shape[-2:]
+    right, below = -width % multiple, -height % multiple
+    flat = F.pad(images.flatten(0, -4), (0, right, 0, below), mode="replicate")
+    return flat.view(*images.shape[:-2], *flat.shape[-2:])

@@ -1,0 +1,1 @@
+"""Training: material on disk, the stages' losses, and the one loop."""

@@ -1,0 +1,97 @@
+"""Material: frames with the sharp frames aligned onto them, kept on disk, to cut training crops from.
+
+Flows are computed once per refresh on whole frames; a training step then only reads crops. Nothing stays in memory:
+each array is opened, cut and closed again.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+
+@dataclass(frozen=True)
+class Record:
+    """One frame, or one crop of it, with everything the losses may need."""
+
+    frame: UInt8[np.ndarray, "height width 3"]
+    guides: UInt8[np.ndarray, "guide height width 3"]
+    """Sharp frames aligned onto it, in order before, after, second before, second after."""
+    trust: UInt8[np.ndarray, "guide height width"]
+    """Their masks M, 255 = trusted; all 0 where there is no such sharp frame."""
+    truth: UInt8[np.ndarray, "height width 3"]
+    """What the frame should be, where that is known; a copy of the frame where it is not."""
+
+
+@dataclass(frozen=True)
+class Caption:
+    """The facts of a record that have no pixels."""
+
+    index: int
+    """Frame number in its clip."""
+    sharp: bool
+    """Whether the frame was selected as sharp."""
+    guides: tuple[int, ...]
+    """Frame numbers of the guides, -1 where there is none."""
+    visible: tuple[float, ...]
+    """p of each guide (Eq. 8)."""
+
+    @property
+    def label(self) -> int:
+        """Position among the guides of S_ψ(i), the sharp frame nearest in time (ties: the earlier); -1: none."""
+        there = [g for g, j in enumerate(self.guides) if j >= 0]
+        return min(there, key=lambda g: (abs(self.guides[g] - self.index), self.guides[g]), default=-1)
+
+
+class Material:
+    """`len(material)` records of equal size in a folder of raw arrays."""
+
+    def __init__(self, folder: Path, captions: tuple[Caption, ...]) -> None:
+        self.folder, self.captions = folder, captions
+
+    @classmethod
+    def create(cls, folder: Path, captions: tuple[Caption, ...], height: int, width: int) -> "Material":
+        """Lay out empty arrays for `captions`; fill them with `put`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        count, guides = len(captions), len(captions[0].guides)
+        shapes = {
+            "frame": (count, height, width, 3),
+            "guides": (count, guides, height, width, 3),
+            "trust": (count, guides, height, width),
+            "truth": (count, height, width, 3),
+        }
+        for name, shape in shapes.items():
+            np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.uint8, shape=shape)
+        return cls(folder, captions)
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the whole frames, pixels."""
+        return self._open("frame").shape[1:3]
+
+    def put(self, slot: int, record: Record) -> None:
+        """Store a whole-frame record."""
+        for name in ("frame", "guides", "trust", "truth"):
+            self._open(name, "r+")[slot] = getattr(record, name)
+
+    def crop(self, slot: int, top: int, left: int, height: int, width: int) -> Record:
+        """Cut the same window out of every array of a record."""
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        return Record(
+            frame=self._open("frame")[slot, rows, columns].copy(),
+            guides=self._open("guides")[slot, :, rows, columns].copy(),
+            trust=self._open("trust")[slot, :, rows, columns].copy(),
+            truth=self._open("truth")[slot, rows, columns].copy(),
+        )
+
+    def _open(self, name: str, mode: str = "r") -> np.memmap:
+        return np.lib.format.open_memmap(self.folder / f"{name}.npy", mode=mode)  # pyright: ignore[reportArgumentType]
+
+
+def to_bytes(image: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+    """[0, 1] -> 0..255, rounded."""
+    return np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)

@@ -1,0 +1,22 @@
+"""Video in and out: frames cached losslessly, and a twin written with the same times, sound and tags."""
+
+from selfhvd.video.clip import encode_clip
+from selfhvd.video.destination import check_destination, default_destination
+from selfhvd.video.footage import Color, Footage, Frame, Track
+from selfhvd.video.ingest import ingest
+from selfhvd.video.limits import Limits
+from selfhvd.video.writer import Writer, open_writer
+
+__all__ = [
+    "Color",
+    "Footage",
+    "Frame",
+    "Limits",
+    "Track",
+    "Writer",
+    "check_destination",
+    "default_destination",
+    "encode_clip",
+    "ingest",
+    "open_writer",
+]

@@ -1,0 +1,112 @@
+"""Between a decoder's pixels and RGB, with the matrix and the range the stream says.
+
+A stream that does not name its matrix is read and written as BT.601 with limited range at every size,
+which is what swscale does; the same choice on both sides makes the round trip neutral, and the output is
+left untagged like its source, so a player guesses for both alike.
+"""
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import Interpolation
+
+from selfhvd.video.footage import Color, Frame
+
+FULL = 2
+LIMITED = 1
+_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}  # AVColorSpace -> swscale's number
+_BT601 = 5
+_LUMA = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+}  # Kr, Kb
+_EXACT = (
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+)
+
+
+def known_matrix(color: Color) -> bool:
+    """Whether the matrix is one that swscale can undo (or is not stated at all)."""
+    return color.matrix in _SWSCALE or color.matrix in (0, 2)
+
+
+def colour_of(frame: av.VideoFrame) -> Color:
+    """The colour tags of a decoded frame; the deprecated `yuvj` formats mean full range."""
+    full = frame.format.name.startswith("yuvj")
+    return Color(
+        range=FULL if full else int(frame.color_range),
+        matrix=int(frame.colorspace),
+        primaries=int(frame.color_primaries),
+        transfer=int(frame.color_trc),
+    )
+
+
+def to_rgb(frame: av.VideoFrame, color: Color, *, deep: bool) -> Frame:
+    """Decode `frame` to RGB, `height width 3`; `deep` gives uint16, else uint8. Alpha is dropped."""
+    rgb = frame.format.is_rgb
+    wanted = "rgb48le" if deep else "rgb24"
+    converted = frame.reformat(
+        format=wanted,
+        src_colorspace=None if rgb else _SWSCALE.get(color.matrix, _BT601),
+        src_color_range=None if rgb else (color.range or LIMITED),
+        dst_color_range=FULL,
+        interpolation=_EXACT,
+        threads=1,
+    )
+    return np.ascontiguousarray(converted.to_ndarray())
+
+
+def from_rgb(image: Frame, color: Color, pixel_format: str) -> av.VideoFrame:
+    """Encode RGB `image` (`height width 3`, uint8 or uint16) as a `pixel_format` frame tagged `color`."""
+    matrix = _SWSCALE.get(color.matrix, _BT601)
+    if color.range == FULL:
+        frame = _full_range(image, matrix, pixel_format)
+    else:
+        kind = "rgb24" if image.dtype == np.uint8 else "rgb48le"
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format=kind)
+    yuv = frame.format.name.startswith("yuv")
+    converted = frame.reformat(
+        format=pixel_format,
+        src_colorspace=matrix if yuv else None,
+        src_color_range=FULL,
+        dst_colorspace=matrix,
+        dst_color_range=color.range or LIMITED,
+        interpolation=_EXACT,
+        threads=1,
+    )
+    converted.color_range = color.range
+    converted.colorspace = color.matrix
+    converted.color_primaries = color.primaries
+    converted.color_trc = color.transfer
+    return converted
+
+
+def _full_range(image: Frame, matrix: int, pixel_format: str) -> av.VideoFrame:
+    """RGB as full-range YUV 4:4:4, 8 bits where that is the goal, else 16.
+
+    Done here because swscale rounds full-range chroma down, half a step darker with every generation.
+    """
+    red, blue = _LUMA.get(matrix, _LUMA[_BT601])
+    luma = np.array([red, 1 - red - blue, blue])
+    blueness = (np.array([0, 0, 1]) - luma) / (2 * (1 - blue))
+    redness = (np.array([1, 0, 0]) - luma) / (2 * (1 - red))
+    deep = pixel_format != "yuv444p"
+    step = 256.0 if deep else 1.0  # one 8-bit level
+    white = 255.0 if image.dtype == np.uint8 else 65535.0
+    scaled = np.stack([luma, blueness, redness]) * 255 * step / white
+    offset = np.array([[0.5], [128 * step + 0.5], [128 * step + 0.5]])
+    values = cv2.transform(image.astype(np.float32), np.hstack([scaled, offset]).astype(np.float32))
+    values = np.clip(values, 0, 256 * step - 1)
+    if deep:
+        frame = av.VideoFrame.from_ndarray(values.astype(np.uint16), format="yuv444p16le")
+    else:
+        planes = np.ascontiguousarray(values.astype(np.uint8).transpose(2, 0, 1))
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv444p")
+    frame.color_range = FULL
+    return frame

@@ -1,0 +1,140 @@
+"""Encode and mux the restored frames. Runs in the child process, which reads raw frames from its input."""
+
+import os
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import numpy as np
+from av.error import FFmpegError
+
+from selfhvd.errors import InputError, OutputError
+from selfhvd.video.colour import from_rgb
+from selfhvd.video.copying import Copier
+from selfhvd.video.footage import Footage, Frame
+from selfhvd.video.plan import MP4_LIKE, Plan, frame_rate, plan
+from selfhvd.video.reporting import Report
+from selfhvd.video.timing import decode_times
+
+
+def encode(request: dict[str, Any], frames: BinaryIO, report: Report) -> None:
+    """Write `request["part"]` from raw RGB `frames` and the other tracks of the source."""
+    footage = Footage.load(Path(request["folder"]))
+    chosen = plan(footage, Path(request["destination"]), request["crf"])
+    for note in chosen.warnings:
+        report(warning=note)
+    part = Path(request["part"])
+    try:
+        _write(footage, chosen, part, frames, request, report)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+    except (InputError, OutputError, BrokenPipeError):
+        part.unlink(missing_ok=True)  # the parent may be gone
+        raise
+    except (FFmpegError, OSError) as error:
+        part.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(
+            f"{request['destination']} cannot be written ({reason}); check space and rights there."
+        ) from error
+
+
+def _write(
+    footage: Footage, chosen: Plan, part: Path, frames: BinaryIO, request: dict[str, Any], report: Report
+) -> None:
+    """Frame by frame: read, encode, mux, and between them the packets of the other tracks up to that time."""
+    with ExitStack() as stack:
+        output: Any = stack.enter_context(
+            av.open(str(part), "w", format=chosen.container, container_options=_mux_options(footage, chosen))
+        )
+        stream = _video_stream(output, footage, chosen)
+        copier = Copier(footage, output, chosen.container, stack, report)
+        copier.describe(stream, request["comment"])
+        output.start_encoding()
+        muxer = _Muxer(output, stream, footage, copier)
+        for index in range(footage.count):
+            frame = from_rgb(_read(frames, footage), footage.color, chosen.pixel_format)
+            frame.pts, frame.time_base = index, stream.codec_context.time_base
+            muxer.encode(frame)
+            report(frame=index + 1, total=footage.count)
+        muxer.encode(None)
+        copier.copy_until(None)
+        if muxer.done != footage.count:
+            raise OutputError(f"{part.name}: the encoder returned {muxer.done} of {footage.count} frames.")
+    report(copied=copier.copied)
+
+
+def _mux_options(footage: Footage, chosen: Plan) -> dict[str, str]:
+    """Muxer options that keep times to the tick."""
+    if chosen.container in MP4_LIKE:
+        flags = "+use_metadata_tags" if chosen.container != "3gp" else ""
+        scale = str(footage.time_base.denominator)
+        return {
+            "video_track_timescale": scale,
+            "movie_timescale": scale,
+            **({"movflags": flags} if flags else {}),
+        }
+    if chosen.container == "mpegts":
+        blu_ray = footage.source.suffix.lower() in (".mts", ".m2ts")
+        return {"mpegts_m2ts_mode": "1" if blu_ray else "0", "mpegts_copyts": "1"}
+    return {}
+
+
+def _video_stream(output: Any, footage: Footage, chosen: Plan) -> Any:  # noqa: ANN401 - PyAV objects
+    """The stream of restored pictures, upright, with the source's colour tags."""
+    rate = frame_rate(footage)
+    stream = output.add_stream(chosen.codec, rate=rate, options=dict(chosen.options))
+    context = stream.codec_context
+    context.width, context.height, context.pix_fmt = footage.width, footage.height, chosen.pixel_format
+    context.time_base = footage.time_base if chosen.container == "avi" else 1 / rate
+    context.framerate = 1 / footage.time_base if chosen.container == "avi" else rate
+    context.color_range = footage.color.range
+    context.colorspace = footage.color.matrix if footage.color.matrix else 2
+    context.color_primaries = footage.color.primaries
+    context.color_trc = footage.color.transfer
+    context.sample_aspect_ratio = footage.sample_aspect_ratio
+    if chosen.codec == "libx265" and chosen.container in MP4_LIKE:
+        context.codec_tag = "hvc1"
+    stream.time_base = footage.time_base
+    return stream
+
+
+def _read(frames: BinaryIO, footage: Footage) -> Frame:
+    """The next frame; a parent that stops early leaves no finished file."""
+    kind = np.uint8 if footage.depth == 8 else np.uint16
+    size = footage.width * footage.height * 3 * np.dtype(kind).itemsize
+    data = frames.read(size)
+    if len(data) != size:
+        raise OutputError("fewer frames were written than the source has; nothing is kept.")
+    return np.frombuffer(data, kind).reshape(footage.height, footage.width, 3)
+
+
+class _Muxer:
+    """Muxes the encoder's packets with the true times of their frames, the copied packets in between."""
+
+    def __init__(self, output: Any, stream: Any, footage: Footage, copier: Copier) -> None:  # noqa: ANN401
+        self.output, self.stream, self.footage, self.copier = output, stream, footage, copier
+        self.decodes = decode_times(footage.times)
+        self.done = 0  # frames muxed
+
+    def encode(self, frame: av.VideoFrame | None) -> None:
+        """Encode one frame (None: what the encoder still holds) and mux what comes out."""
+        footage = self.footage
+        for packet in self.stream.encode(frame):
+            index, self.done = self.done, self.done + 1
+            packet.pts, packet.dts = footage.times[index], self.decodes[index]
+            packet.time_base = footage.time_base
+            packet.duration = footage.durations[index] or _gap(footage, index)
+            packet.stream = self.stream
+            self.copier.copy_until(footage.seconds(index))
+            self.output.mux(packet)
+
+
+def _gap(footage: Footage, index: int) -> int:
+    """Ticks from frame `index` to the next (or from the one before, at the end)."""
+    if footage.count == 1:
+        return max(1, round(Fraction(1, 30) / footage.time_base))
+    here = min(index, footage.count - 2)
+    return max(1, footage.times[here + 1] - footage.times[here])

@@ -1,0 +1,95 @@
+"""A folder of images as a video. Runs in the child process."""
+
+import re
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from selfhvd.errors import InputError
+from selfhvd.video.footage import Color, Footage, Frame, frame_path
+from selfhvd.video.limits import Limits
+from selfhvd.video.pngs import write_png
+from selfhvd.video.reporting import Report
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+RATE = Fraction(30)  # frames per second of a folder, which has no times of its own
+_READ = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH  # applies EXIF orientation, drops alpha
+
+
+def list_images(folder: Path) -> list[Path]:
+    """The images of `folder` in natural order (img2 before img10); `InputError` if there are none."""
+    try:
+        paths = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.name[0] != "."]
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read ({error.strerror}); check its permissions.") from error
+    if not paths:
+        raise InputError(
+            f"{folder} holds no images (PNG, JPEG, TIFF, WebP, BMP); give a video or such a folder."
+        )
+    return sorted(paths, key=_natural)
+
+
+def decode_images(source: Path, folder: Path, limits: Limits, report: Report) -> Footage:
+    """Copy the images of `source` into the cache `folder` and return its record (not yet saved)."""
+    paths = list_images(source)
+    if len(paths) > limits.frames:
+        raise InputError(f"{source} holds more than {limits.frames} images; split it.")
+    first: Frame | None = None
+    for index, path in enumerate(paths):
+        image = _read(path, limits)
+        first = image if first is None else first
+        if image.shape != first.shape or image.dtype != first.dtype:
+            raise InputError(
+                f"{path} is {_describe(image)}, but {paths[0].name} is {_describe(first)}; make them alike."
+            )
+        write_png(frame_path(folder, index), image)
+        report(frame=index + 1, total=len(paths))
+    assert first is not None
+    deep = first.dtype != np.uint8
+    return Footage(
+        source=source,
+        folder=folder,
+        kind="images",
+        count=len(paths),
+        width=first.shape[1],
+        height=first.shape[0],
+        depth=16 if deep else 8,
+        times=tuple(range(len(paths))),
+        durations=(1,) * len(paths),
+        time_base=1 / RATE,
+        keyframes=(True,) * len(paths),
+        codec=paths[0].suffix.lower().lstrip("."),
+        pixel_format="rgb48le" if deep else "rgb24",
+        rotation=0,
+        color=Color(range=1, matrix=1, primaries=1, transfer=1),
+        sample_aspect_ratio=Fraction(1),
+    )
+
+
+def _read(path: Path, limits: Limits) -> Frame:
+    """One image as RGB uint8 or uint16."""
+    try:
+        data = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(data, _READ) if data.size else None
+    except (OSError, cv2.error) as error:
+        raise InputError(f"{path} cannot be read as an image; remove or replace it.") from error
+    if image is None or image.dtype.name not in ("uint8", "uint16"):
+        raise InputError(f"{path} cannot be read as an image of 8 or 16 bits; remove or replace it.")
+    if image.ndim == 2:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+    if image.shape[0] * image.shape[1] > limits.pixels:
+        raise InputError(f"{path} has more than {limits.pixels} pixels; shrink it.")
+    return image
+
+
+def _describe(image: Frame) -> str:
+    """Size and depth in words."""
+    return f"{image.shape[1]}x{image.shape[0]} pixels of {image.dtype.itemsize * 8} bits"
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """A sort key by which numbers in names count as numbers."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]

@@ -1,0 +1,13 @@
+"""What a source may claim before it is refused unread."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Upper bounds that keep a hostile or damaged file from eating the machine."""
+
+    pixels: int = 8192 * 8192  # pixels in one frame
+    frames: int = 1_000_000  # frames in one source
+    streams: int = 128  # tracks in one container
+    stall: float | int = 60  # seconds a child process may go without progress
