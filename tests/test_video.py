@@ -19,6 +19,7 @@ from selfhvd.video import (
     ingest,
     open_writer,
 )
+from selfhvd.video.timing import decode_times, forward
 
 VFR = (0, 3000, 6100, 9000, 15000, 15900, 21000, 24000)  # ticks of 1/90000 s
 
@@ -258,6 +259,17 @@ def test_frame_tensor_and_progress(tmp_path):
     assert Footage.load(tmp_path / "cache") == footage
     with pytest.raises(IndexError):
         footage.frame(8)
+
+
+def test_times_that_run_backwards_are_repaired():
+    assert forward([0, 3003, 7007, 4505, 9009], 1001) == ([0, 3003, 7007, 8008, 9009], 1)
+    assert forward([0, 10, 10, 20], 5) == ([0, 10, 10, 20], 0)
+    assert forward([50, 60, 0, 10], 10) == ([50, 60, 70, 80], 2)
+
+
+def test_decode_times_rise_and_never_pass_their_frame():
+    assert decode_times([0, 10, 10, 10, 30]) == [0, 8, 9, 10, 30]
+    assert decode_times([5]) == [5]
 
 
 def test_encode_clip(tmp_path):

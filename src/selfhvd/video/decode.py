@@ -18,6 +18,7 @@ from selfhvd.video.pngs import write_png
 from selfhvd.video.reporting import Report
 from selfhvd.video.sides import dolby_vision, light, mastering
 from selfhvd.video.sources import choose, codec_name, open_source, tracks_of
+from selfhvd.video.timing import forward
 from selfhvd.video.upright import Orientation, orientation_of
 
 
@@ -82,6 +83,9 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report)
             report(frame=index + 1, total=total)
         if first is None:
             raise InputError(f"{source} holds no moving picture: no frame can be decoded; copy it again.")
+        tally.times, repaired = forward(tally.times, step)
+        if repaired:
+            notes.append(f"{repaired} frame times ran backwards and were put between their neighbours")
         notes += _notes(tally, ending)
         return _footage(source, folder, container, stream, first, tally, notes)
 

@@ -42,7 +42,7 @@ _CARRIED = {
     "mpegts": ("libx264", "libx265"),
 }
 # Constant quality at which re-encoding is not seen; smaller is better and larger files.
-_CRF = {"libx264": 14, "libx265": 14, "libvpx-vp9": 10, "libsvtav1": 10}
+_CRF = {"libx264": 12, "libx265": 12, "libvpx-vp9": 10, "libsvtav1": 10}
 
 
 @dataclass(frozen=True)

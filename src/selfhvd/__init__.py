@@ -1,0 +1,33 @@
+"""selfhvd: deblur a handheld video by learning from the sharp frames it already contains.
+
+    import selfhvd
+    selfhvd.deblur("in.mp4", "out.mp4", preset="fast")
+
+The method is in `selfhvd.method`, one file a step.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from selfhvd.config import DeblurConfig, preset_config
+    from selfhvd.deblurrer import Deblurrer
+    from selfhvd.jobs import deblur, inspect
+
+__all__ = ["DeblurConfig", "Deblurrer", "deblur", "inspect", "preset_config"]
+
+_HOMES = {
+    "DeblurConfig": "selfhvd.config",
+    "Deblurrer": "selfhvd.deblurrer",
+    "deblur": "selfhvd.jobs",
+    "inspect": "selfhvd.jobs",
+    "preset_config": "selfhvd.config",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the module protocol's own signature
+    """Import a public name when it is first asked for: torch takes seconds, and the decoder's process needs none."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'selfhvd' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

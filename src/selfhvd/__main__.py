@@ -1,0 +1,5 @@
+"""`python -m selfhvd`."""
+
+from selfhvd.cli import main
+
+main()

@@ -1,0 +1,213 @@
+"""The command line: parse, call a job, print the result; errors as one sentence and an exit code."""
+
+import json
+import logging
+import signal
+import sys
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+
+from selfhvd.errors import SelfHVDError, UsageError
+
+Preset = Literal["fast", "balanced", "best"]
+TERMINATED = 143
+INTERRUPTED = 130
+
+app = App(
+    name="selfhvd",
+    help="""Give a blurry handheld video back sharp, by learning from the sharp frames it already contains.
+
+    Examples:
+
+    `selfhvd clip.mp4` writes clip_deblurred.mp4 beside it, and a report to look at.
+
+    `selfhvd inspect clip.mp4` shows which frames are sharp.
+
+    `selfhvd demo` needs no file.
+
+    Exit codes: 0 good, 1 unexpected fault, 2 usage, 3 input, 4 output or disk, 5 device or memory, 6 weights,
+    130 interrupted, 143 terminated.""",
+    version_flags=["--version"],
+)
+
+
+@app.default
+@app.command
+def deblur(
+    source: Path,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    preset: Preset = "fast",
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    weights: Path | None = None,
+    from_scratch: Annotated[bool, Parameter(negative="")] = False,
+    max_minutes: float | None = None,
+    segment: int = 20,
+    seed: int = 0,
+    device: str = "auto",
+    report: bool = True,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="")] = False,
+) -> None:
+    """Deblur one video (or a folder of images).
+
+    Args:
+        source: the clip; it is never touched.
+        output: a video file, or a folder for PNG frames; default: <clip>_deblurred beside the clip.
+        preset: how long to learn from the clip.
+        overwrite: replace an existing output.
+        weights: weights to start from, instead of the base weights that come with selfhvd.
+        from_scratch: start from an untrained network, as in the paper.
+        max_minutes: end the learning after so many minutes with the best so far.
+        segment: at least one sharp frame is chosen in each segment of so many frames.
+        seed: same seed, same frames (on a CPU).
+        device: auto, cpu, cuda, cuda:N or mps.
+        report: write <output>.report.html and <output>.run.json.
+        quiet: say nothing but errors.
+        verbose: say more, and show tracebacks.
+    """
+    from selfhvd.config import preset_config
+    from selfhvd.jobs import deblur as run
+    from selfhvd.progress import shown_progress
+
+    if segment < 1 or (max_minutes is not None and max_minutes < 0):
+        raise UsageError("--segment must be at least 1 and --max-minutes at least 0.")
+    base = preset_config(preset, from_scratch=from_scratch)
+    config = replace(
+        base,
+        weights=weights,
+        max_minutes=max_minutes,
+        seed=seed,
+        device=device,
+        sharp=replace(base.sharp, segment=segment),
+        adapt=replace(base.adapt, batch=replace(base.adapt.batch, segment=segment)),
+    )
+    with shown_progress(quiet) as progress:
+        facts = run(source, output, config=config, overwrite=overwrite, report=report, on_progress=progress)
+    for warning in facts.warnings:
+        _say(f"warning: {warning}", quiet)
+    _say(_in_words(facts.selection.verdict, facts.selection.ratio), quiet)
+    _out(facts.output)
+
+
+@app.command
+def inspect(
+    source: Path,
+    *,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    plot: Path | None = None,
+    segment: int = 20,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="")] = False,
+) -> None:
+    """Show how sharp each frame is, and which frames were chosen as sharp.
+
+    Args:
+        source: the clip; it is never touched.
+        as_json: print the facts as JSON.
+        plot: draw the sharpness over time into this PNG file.
+        segment: at least one sharp frame is chosen in each segment of so many frames.
+        quiet: print nothing but the result.
+        verbose: say more, and show tracebacks.
+    """
+    from selfhvd.inspection import inspection_json, inspection_table
+    from selfhvd.jobs import inspect as run
+    from selfhvd.method.sharp import SharpConfig
+    from selfhvd.progress import shown_progress
+
+    if segment < 1:
+        raise UsageError("--segment must be at least 1.")
+    with shown_progress(quiet or as_json) as progress:
+        footage, selection = run(source, sharp=SharpConfig(segment=segment), on_progress=progress)
+    if plot is not None:
+        from selfhvd.inspection import save_plot
+
+        save_plot(plot, selection)
+    if as_json:
+        _out(json.dumps(inspection_json(footage, selection), indent=2))
+    else:
+        Console().print(inspection_table(footage, selection))
+        _out(_in_words(selection.verdict, selection.ratio))
+
+
+@app.command
+def demo(
+    *,
+    output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("selfhvd-demo"),
+    preset: Preset = "fast",
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    seed: int = 0,
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")] = False,
+    verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="")] = False,
+) -> None:
+    """Film a photo with a virtual shaking phone, deblur the clip, and measure against the truth.
+
+    Args:
+        output: folder for the clips, the picture and the report.
+        preset: how long to learn from the clip.
+        overwrite: replace an existing folder.
+        seed: another seed, another shake.
+        quiet: print nothing but the result.
+        verbose: say more, and show tracebacks.
+    """
+    from selfhvd.demo import run_demo
+    from selfhvd.progress import shown_progress
+
+    with shown_progress(quiet) as progress:
+        scores = run_demo(output, preset=preset, seed=seed, overwrite=overwrite, on_progress=progress)
+    Console().print(scores.table())
+    _out(str(output))
+
+
+def main() -> None:
+    """Entry point: run the command line and leave with a documented exit code."""
+    words = sys.argv[1:]
+    verbose = "-v" in words or "--verbose" in words
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app(words, exit_on_error=False, print_error=True)
+    except CycloptsError:
+        sys.exit(UsageError.exit_code)
+    except SelfHVDError as error:
+        _fail(str(error), verbose)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted; nothing was written", verbose=False)
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        _fail(f"unexpected fault in selfhvd: {type(error).__name__}: {error} (run again with -v for details)", verbose)
+        sys.exit(SelfHVDError.exit_code)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    sys.exit(TERMINATED)
+
+
+def _in_words(verdict: str, ratio: float) -> str:
+    if verdict == "all-sharp":
+        return "Every frame is sharp: nothing to do, the clip is handed through as it is."
+    if verdict == "none-sharp":
+        return "No frame is sharp: detail comes from the general model, not from this clip."
+    return f"{ratio:.0%} of the frames are sharp."
+
+
+def _out(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def _say(text: str, quiet: bool) -> None:
+    if not quiet:
+        sys.stderr.write(text + "\n")
+
+
+def _fail(sentence: str, verbose: bool) -> None:
+    if verbose:
+        traceback.print_exc()
+    sys.stderr.write(f"selfhvd: {sentence}\n")

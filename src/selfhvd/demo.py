@@ -1,0 +1,124 @@
+"""The demo: film a photo with a virtual shaking phone, deblur the clip, measure against the truth."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import skimage.data
+import torch
+from jaxtyping import UInt8
+from rich.table import Table
+
+from selfhvd.adapt import Progress, silent
+from selfhvd.composite import composite
+from selfhvd.config import Preset
+from selfhvd.errors import OutputError
+from selfhvd.flow import FLOWS
+from selfhvd.jobs import deblur
+from selfhvd.method.sharp import Selection
+from selfhvd.metrics import psnr
+from selfhvd.synthesis import Handheld, shoot
+from selfhvd.video import Footage, Frame, encode_clip, ingest
+
+Picture = UInt8[np.ndarray, "height width 3"]
+
+SHOT = Handheld(frames=60, width=384, height=256, amplitude=14.0)
+
+
+@dataclass(frozen=True)
+class DemoScores:
+    """Mean PSNR in dB of input, composite and result, blurry and sharp frames apart."""
+
+    blurry: tuple[float, float, float]
+    sharp: tuple[float, float, float]
+
+    def table(self) -> Table:
+        """For a terminal."""
+        table = Table("mean PSNR, dB", "input", "composite", "result", "gain")
+        for name, row in (("blurry frames", self.blurry), ("sharp frames", self.sharp)):
+            table.add_row(name, *(f"{x:.2f}" for x in row), f"{row[2] - row[0]:+.2f}")
+        return table
+
+
+def run_demo(
+    folder: Path,
+    *,
+    preset: Preset = "fast",
+    seed: int = 0,
+    overwrite: bool = False,
+    on_progress: Progress = silent,
+) -> DemoScores:
+    """Make `shaky.mp4`, its deblurred twin with report, `side_by_side.png` and `.mp4` in `folder`."""
+    if folder.exists() and any(folder.iterdir()) and not overwrite:
+        raise OutputError(f"{folder} exists and is not empty; choose another --output or add --overwrite.")
+    folder.mkdir(parents=True, exist_ok=True)
+    clip, result = folder / "shaky.mp4", folder / "shaky_deblurred.mp4"
+    truths = folder / ".truth"
+    counts = _film(clip, truths, seed)
+    restored: list[float] = []
+    pictures = folder / ".restored"
+    pictures.mkdir(exist_ok=True)
+
+    def watch(index: int, frame: Frame) -> None:
+        restored.append(psnr(np.asarray(frame, dtype=np.uint8), _read(truths, index)))
+        _write(pictures, index, np.asarray(frame, dtype=np.uint8))
+
+    try:
+        facts = deblur(clip, result, preset=preset, overwrite=True, on_progress=on_progress, on_frame=watch)
+        with_footage = folder / ".footage"
+        footage = ingest(clip, with_footage)
+        before = [psnr(footage.frame(i), _read(truths, i)) for i in range(len(footage))]
+        fused = [psnr(image, _read(truths, i)) for i, image in enumerate(_composite(footage, facts.selection))]
+        _side_by_side(folder, footage, pictures, facts.selection)
+    finally:
+        for hidden in (".truth", ".restored", ".footage"):
+            shutil.rmtree(folder / hidden, ignore_errors=True)
+    is_sharp = np.array(counts) == 1
+    columns = [np.array(scores) for scores in (before, fused, restored)]
+    blurry, sharp = (tuple(float(c[rows].mean()) for c in columns) for rows in (~is_sharp, is_sharp))
+    return DemoScores(blurry, sharp)  # pyright: ignore[reportArgumentType]
+
+
+def _film(clip: Path, truths: Path, seed: int) -> list[int]:
+    """Write the shaky clip and, beside it, what each frame should have been; n_i of each frame."""
+    photo = np.ascontiguousarray(skimage.data.astronaut())
+    truths.mkdir(exist_ok=True)
+    counts: list[int] = []
+
+    def frames() -> Iterator[Picture]:
+        for i, exposure in enumerate(shoot(photo, Handheld(**{**vars(SHOT), "seed": seed}))):
+            counts.append(exposure.count)
+            _write(truths, i, exposure.truth)
+            yield exposure.frame
+
+    encode_clip(frames(), clip, crf=18)
+    return counts
+
+
+def _composite(footage: Footage, selection: Selection) -> Iterator[Picture]:
+    predictor = FLOWS["dis"]()
+    for i in range(len(footage)):
+        image = composite(footage, selection, i, predictor)
+        yield (255 * image).round().to(torch.uint8).permute(1, 2, 0).numpy()
+
+
+def _side_by_side(folder: Path, footage: Footage, pictures: Path, selection: Selection) -> None:
+    """A picture of the blurriest frame and a clip of all, input left, result right."""
+
+    def pair(i: int) -> Picture:
+        return np.hstack([footage.frame(i).astype(np.uint8), _read(pictures, i)])
+
+    worst = int(np.argmin(selection.scores))
+    cv2.imwrite(str(folder / "side_by_side.png"), cv2.cvtColor(pair(worst), cv2.COLOR_RGB2BGR))
+    encode_clip((pair(i) for i in range(len(footage))), folder / "side_by_side.mp4", crf=16)
+
+
+def _write(folder: Path, index: int, image: Picture) -> None:
+    cv2.imwrite(str(folder / f"{index:08d}.png"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+
+def _read(folder: Path, index: int) -> Picture:
+    return cv2.cvtColor(cv2.imread(str(folder / f"{index:08d}.png")), cv2.COLOR_BGR2RGB).astype(np.uint8)

@@ -1,0 +1,34 @@
+"""Which processor a run uses."""
+
+import torch
+
+from selfhvd.errors import DeviceError, UsageError
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """`auto` (CUDA, else MPS, else CPU), `cpu`, `mps`, `cuda` or `cuda:N`.
+
+    Raises:
+        DeviceError: the device is not there.
+        UsageError: the name is not known.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UsageError(f"--device {name} is not known; say auto, cpu, mps, cuda or cuda:N.") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(f"There is no CUDA device for --device {name}; use --device auto.")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("This machine has no MPS device; use --device auto.")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise UsageError(f"--device {name} is not supported; say auto, cpu, mps, cuda or cuda:N.")
+    return device
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch's generators; numpy generators are made from the seed where they are used."""
+    torch.manual_seed(seed)

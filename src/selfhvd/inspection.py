@@ -1,0 +1,52 @@
+"""How the result of `inspect` is shown: a table, JSON, a plot."""
+
+from pathlib import Path
+
+from rich.table import Table
+
+from selfhvd.errors import OutputError
+from selfhvd.method.sharp import Selection
+from selfhvd.report.plot import sharpness_plot
+from selfhvd.video import Footage
+
+_ROWS = 400
+"""Longer clips show their chosen frames only."""
+
+
+def inspection_table(footage: Footage, selection: Selection) -> Table:
+    """Frame, time, sharpness, and a mark on the chosen ones."""
+    title = f"{len(footage)} frames, {footage.width}x{footage.height}; {len(selection.sharp)} chosen as sharp"
+    table = Table("frame", "seconds", "sharpness", "score", "chosen", title=title, title_justify="left")
+    rows = range(len(footage)) if len(footage) <= _ROWS else selection.sharp
+    for i in rows:
+        chosen = "best of its segment" if i in selection.by_segment else "sharp" if i in selection.sharp else ""
+        seconds = f"{float(footage.seconds(i)):.3f}"
+        table.add_row(str(i), seconds, f"{selection.sharpness[i]:.1f}", f"{selection.scores[i]:.1f}", chosen)
+    return table
+
+
+def inspection_json(footage: Footage, selection: Selection) -> dict[str, object]:
+    """The same facts as plain data."""
+    return {
+        "source": str(footage.source),
+        "frames": len(footage),
+        "width": footage.width,
+        "height": footage.height,
+        "verdict": selection.verdict,
+        "sharp_ratio": selection.ratio,
+        "threshold": selection.threshold,
+        "sharpness": list(selection.sharpness),
+        "scores": list(selection.scores),
+        "sharp": list(selection.sharp),
+        "by_segment": list(selection.by_segment),
+        "seconds": [float(footage.seconds(i)) for i in range(len(footage))],
+        "warnings": list(footage.warnings),
+    }
+
+
+def save_plot(path: Path, selection: Selection) -> None:
+    """Draw sharpness over time into a PNG file."""
+    try:
+        sharpness_plot(selection).save(path, format="PNG")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror or error}).") from error

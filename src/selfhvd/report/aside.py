@@ -1,0 +1,24 @@
+"""Write a file whole or not at all."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from selfhvd.errors import OutputError
+
+
+def write_aside(path: Path, data: bytes) -> None:
+    """Write `data` beside `path` under another name, then rename; who looks sees the old file or the new one."""
+    aside = path.with_name(f".selfhvd-{uuid4().hex}.part")
+    try:
+        aside.write_bytes(data)
+        os.replace(aside, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path} cannot be written ({reason}); choose another place or make room."
+        ) from error
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
