@@ -235,9 +235,7 @@ def test_sixteen_bit_images_stay_sixteen(tmp_path):
     assert np.array_equal(footage.frame(0), deep)
     with open_writer(footage, tmp_path / "out") as writer:
         writer.write(deep)
-    assert np.array_equal(
-        cv2.imread(str(tmp_path / "out/00000000.png"), cv2.IMREAD_UNCHANGED)[..., ::-1], deep
-    )
+    assert np.array_equal(cv2.imread(str(tmp_path / "out/00000000.png"), cv2.IMREAD_UNCHANGED)[..., ::-1], deep)
 
 
 def test_images_of_two_sizes_are_refused(tmp_path):
@@ -249,9 +247,7 @@ def test_images_of_two_sizes_are_refused(tmp_path):
 
 def test_frame_tensor_and_progress(tmp_path):
     seen = []
-    footage = ingest(
-        make_clip(tmp_path / "a.mp4"), tmp_path / "cache", on_frame=lambda *step: seen.append(step)
-    )
+    footage = ingest(make_clip(tmp_path / "a.mp4"), tmp_path / "cache", on_frame=lambda *step: seen.append(step))
     assert seen == [(n + 1, len(VFR)) for n in range(len(VFR))]
     tensor = footage.tensor(0)
     assert tensor.shape == (3, 64, 96) and tensor.min() >= 0 and tensor.max() <= 1

@@ -58,9 +58,7 @@ def test_sentences(tmp_path, sentence):
     assert not (tmp_path / "cache" / "footage.json").exists()
 
 
-@pytest.mark.parametrize(
-    "name", ["https://example.org/a.mp4", "concat:a.mp4|b.mp4", "subfile:,,start,0,end,9,,:a.mp4"]
-)
+@pytest.mark.parametrize("name", ["https://example.org/a.mp4", "concat:a.mp4|b.mp4", "subfile:,,start,0,end,9,,:a.mp4"])
 def test_no_protocols(tmp_path, name):
     with pytest.raises(InputError, match="not a local file"):
         ingest(Path(name), tmp_path / "cache")

@@ -37,7 +37,6 @@ def silent(stage: str, done: int, total: int) -> None:
     """A `Progress` that says nothing."""
 
 
-
 @dataclass(frozen=True)
 class AdaptConfig:
     """How a clip trains its network."""
@@ -56,6 +55,8 @@ class AdaptConfig:
     """Pixels by which the drift may grow for a snapshot to be replaced (derived)."""
     most_drift: float = 0.5
     """Pixels by which the drift may grow over the whole adaptation before its result is thrown away (derived)."""
+    judge: bool = True
+    """Throw the adaptation away where our own measures call it worse than what it started from."""
     probes: int = 6
     """Frames on which a model's standing is measured (derived)."""
     checks: int = 4
@@ -93,8 +94,19 @@ class Adapter:
         perceptual: Perceptual | None = None,
         seed: int = 0,
     ) -> None:
-        self.network, self.frames, self.selection, self.predictor = network, RecentFrames(frames), selection, predictor
-        self.folder, self.align, self.config, self.perceptual, self.seed = folder, align, config, perceptual, seed
+        self.network, self.frames, self.selection, self.predictor = (
+            network,
+            RecentFrames(frames),
+            selection,
+            predictor,
+        )
+        self.folder, self.align, self.config, self.perceptual, self.seed = (
+            folder,
+            align,
+            config,
+            perceptual,
+            seed,
+        )
         self.training_frames = training_frames(selection, len(frames), config.frames)
 
     def run(self, on_progress: Progress = silent, deadline: float = math.inf) -> Adaptation:
@@ -133,7 +145,10 @@ class Adapter:
             steps += self._train(material, lesson, stage, two, partial(on_progress, "stage 2"), deadline, offer)
             updates = self.config.updates - snapshot.updates_left
         after = self.standing(self.network)
-        kept = not after.is_worse_than(before, self.config.most_drift)
+        kept = not self.config.judge or (
+            after.drift <= before.drift + self.config.most_drift
+            and after.sharpness <= max(after.ceiling, before.sharpness)
+        )
         if not kept:
             self.network.load_state_dict(first)
         return Adaptation(steps, time.monotonic() - started, before, after, updates, kept)
@@ -166,7 +181,12 @@ class Adapter:
     def restorer(self, network: Backbone | None = None) -> Restorer:
         """The restorer with which outputs R_i are made between the stages."""
         return Restorer(
-            network or self.network, self.frames, self.selection, self.predictor, self.align, RestoreConfig(rounds=1)
+            network or self.network,
+            self.frames,
+            self.selection,
+            self.predictor,
+            self.align,
+            RestoreConfig(rounds=1),
         )
 
     def material(self, outputs: Callable[[int], torch.Tensor], on_frame: Callable[[int, int], None]) -> Material:
@@ -193,12 +213,14 @@ class Adapter:
         restorer = self.restorer(network)
         drifts: list[float] = []
         sharpness: list[float] = []
+        ceiling: list[float] = []
         for i in probes:
             output = restorer.frame(i)[None]
             flow = self.predictor(output, self.frames.tensor(i)[None])
             drifts.append(float(flow.field.norm(dim=1).median()))
             sharpness.append(float(laplacian_variance(output)))
-        return Standing(float(np.median(drifts)), float(np.mean(sharpness)))
+            ceiling.append(self.selection.sharpness[self.selection.nearest(i)])
+        return Standing(float(np.median(drifts)), float(np.mean(sharpness)), float(np.mean(ceiling)))
 
 
 def training_frames(selection: Selection, count: int, most: int) -> tuple[int, ...]:

@@ -182,7 +182,10 @@ def main() -> None:
         _fail("interrupted; nothing was written", verbose=False)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        _fail(f"unexpected fault in selfhvd: {type(error).__name__}: {error} (run again with -v for details)", verbose)
+        _fail(
+            f"unexpected fault in selfhvd: {type(error).__name__}: {error} (run again with -v for details)",
+            verbose,
+        )
         sys.exit(SelfHVDError.exit_code)
 
 

@@ -69,18 +69,18 @@ class Deblurrer:
             keyframes: which frames the codec coded on their own, where that is known.
             on_progress: told the stage, how much is done, how much there is.
         """
-        self.frames = frames if hasattr(frames, "tensor") else ArrayFrames(frames)  # pyright: ignore[reportArgumentType]
-        count = len(self.frames)
+        self.frames = clip = frames if isinstance(frames, Frames) else ArrayFrames(frames)
+        count = len(clip)
         if count == 0:
             raise UsageError("There are no frames to learn from.")
         seen = keyframes or [False] * count
-        self.selection = find_sharp(self.frames, seen, self.config.sharp, lambda n, of: on_progress("select", n, of))
+        self.selection = find_sharp(clip, seen, self.config.sharp, lambda n, of: on_progress("select", n, of))
         if self.selection.verdict == "all-sharp":
             log.info("every frame is sharp: nothing to do")
             return self
         if self.selection.verdict == "none-sharp":
             log.warning("no frame is sharp: detail comes from the general model, not from this clip")
-        self.adaptation = self._adapt(self.frames, self.selection, on_progress)
+        self.adaptation = self._adapt(clip, self.selection, on_progress)
         return self
 
     def _adapt(self, frames: Frames, selection: Selection, on_progress: Progress) -> Adaptation | None:
@@ -114,5 +114,12 @@ class Deblurrer:
         if self.selection.verdict == "all-sharp":
             return (self.frames.tensor(i) for i in range(len(self.frames)))
         return iter(
-            Restorer(self.network, self.frames, self.selection, self.predictor, self.config.align, self.config.restore)
+            Restorer(
+                self.network,
+                self.frames,
+                self.selection,
+                self.predictor,
+                self.config.align,
+                self.config.restore,
+            )
         )

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -89,7 +89,7 @@ def _film(clip: Path, truths: Path, seed: int) -> list[int]:
     counts: list[int] = []
 
     def frames() -> Iterator[Picture]:
-        for i, exposure in enumerate(shoot(photo, Handheld(**{**vars(SHOT), "seed": seed}))):
+        for i, exposure in enumerate(shoot(photo, replace(SHOT, seed=seed))):
             counts.append(exposure.count)
             _write(truths, i, exposure.truth)
             yield exposure.frame
@@ -121,4 +121,6 @@ def _write(folder: Path, index: int, image: Picture) -> None:
 
 
 def _read(folder: Path, index: int) -> Picture:
-    return cv2.cvtColor(cv2.imread(str(folder / f"{index:08d}.png")), cv2.COLOR_BGR2RGB).astype(np.uint8)
+    image = cv2.imread(str(folder / f"{index:08d}.png"))
+    assert image is not None
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8)

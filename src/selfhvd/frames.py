@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 
+@runtime_checkable
 class Frames(Protocol):
     """Anything with a length and frames by number; a video laid out on disk, or a list of arrays."""
 

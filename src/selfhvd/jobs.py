@@ -5,14 +5,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.adapt import Progress, silent
@@ -114,9 +113,7 @@ def inspect(
     """
     with tempfile.TemporaryDirectory(prefix="selfhvd-") as work:
         footage = ingest(Path(source), Path(work), on_frame=lambda n, of: on_progress("read", n, of or 0))
-        return footage, find_sharp(
-            footage, footage.keyframes, sharp, lambda n, of: on_progress("select", n, of)
-        )
+        return footage, find_sharp(footage, footage.keyframes, sharp, lambda n, of: on_progress("select", n, of))
 
 
 class _Clock:
@@ -133,7 +130,7 @@ class _Clock:
 
 
 @contextmanager
-def _work_folder(destination: Path) -> Iterator[Path]:
+def _work_folder(destination: Path) -> Generator[Path]:
     """A hidden folder beside the destination, gone afterwards whatever happens."""
     try:
         work = Path(tempfile.mkdtemp(prefix=f".{destination.name[:60]}.work-", dir=destination.absolute().parent))

@@ -22,5 +22,5 @@ def charbonnier(
     target: Float[Tensor, "*batch 3 height width"],
     epsilon: float = 1e-3,
 ) -> Float[Tensor, "*batch"]:
-    """mean sqrt((R - T)^2 + ε^2): an L1 that is smooth at zero, for training with truth."""
+    """Mean sqrt((R - T)^2 + ε^2): an L1 that is smooth at zero, for training with truth."""
     return ((output - target).square() + epsilon**2).sqrt().mean(dim=(-3, -2, -1))

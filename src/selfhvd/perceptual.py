@@ -31,7 +31,7 @@ class Perceptual(nn.Module):
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
-        self.features = vgg19(weights=None).features[:_LAYERS]
+        self.features = nn.Sequential(*list(vgg19(weights=None).features.children())[:_LAYERS])
         state = load_file(weights)
         wanted = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
         try:
@@ -39,8 +39,8 @@ class Perceptual(nn.Module):
         except RuntimeError as error:
             raise WeightsError(f"{weights} does not hold VGG19 features as torchvision names them.") from error
         self.requires_grad_(False).eval()
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1))
+        self.mean = nn.Buffer(torch.tensor(_MEAN).view(1, 3, 1, 1))
+        self.std = nn.Buffer(torch.tensor(_STD).view(1, 3, 1, 1))
 
     def forward(
         self,

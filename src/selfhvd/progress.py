@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -17,20 +17,20 @@ _LINE_EVERY = 15.0
 
 
 @contextmanager
-def shown_progress(quiet: bool = False, stream: TextIO | None = None) -> Iterator[Progress]:
+def shown_progress(quiet: bool = False, stream: TextIO | None = None) -> Generator[Progress]:
     """A `Progress` that is drawn on `stream` (stderr) while the context lasts."""
-    stream = stream or sys.stderr
+    target = sys.stderr if stream is None else stream
     if quiet:
         yield silent
-    elif stream.isatty():
-        with _bars(stream) as progress:
+    elif target.isatty():
+        with _bars(target) as progress:
             yield progress
     else:
-        yield _lines(stream)
+        yield _lines(target)
 
 
 @contextmanager
-def _bars(stream: TextIO) -> Iterator[Progress]:
+def _bars(stream: TextIO) -> Generator[Progress]:
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with RichProgress(*columns, console=Console(file=stream), transient=False) as bars:
         tasks: dict[str, object] = {}
@@ -50,6 +50,6 @@ def _lines(stream: TextIO) -> Progress:
         now = time.monotonic()
         if stage not in last or done == total or now - last[stage] >= _LINE_EVERY:
             last[stage] = now
-            print(f"{stage}: {done}/{total}" if total else f"{stage}: {done}", file=stream, flush=True)  # noqa: T201
+            print(f"{stage}: {done}/{total}" if total else f"{stage}: {done}", file=stream, flush=True)
 
     return progress

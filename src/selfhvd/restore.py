@@ -20,8 +20,9 @@ from selfhvd.ops.windows import blend_weights, windows
 class RestoreConfig:
     """How the trained network is applied."""
 
-    rounds: int = 2
-    """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i)."""
+    rounds: int = 1
+    """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i).
+    A second round cost 0.1 to 0.7 dB with the base weights and doubles the time (see docs/results.md)."""
     copy_sharp: bool = True
     """Hand frames selected as sharp through untouched."""
     overlap: int = 2

@@ -39,7 +39,7 @@ def load_weights(path: Path) -> Backbone:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
         config_class, network_class = BACKBONES[facts["backbone"]]
         settings = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(facts["config"]).items()}
-        network = network_class(config_class(**settings))
+        network = network_class(config_class(**settings))  # pyright: ignore[reportArgumentType]
         network.load_state_dict({key: value.float() for key, value in state.items()})
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
         raise WeightsError(f"{path} is not a weights file of a network known here ({error}).") from error

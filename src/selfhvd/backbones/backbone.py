@@ -32,5 +32,8 @@ class Backbone(nn.Module, ABC):
         guides: Float[Tensor, "batch frame guide 3 height width"] | None = None,
         trust: Float[Tensor, "batch frame guide 1 height width"] | None = None,
     ) -> Float[Tensor, "batch frame 3 height width"]:
-        """RGB in [0, 1]. `guides` are sharp frames aligned onto each frame, `trust` their masks M; a network whose
-        `needs.guides` is 0 ignores both, one that has guides works without them."""
+        """Deblur a clip.
+
+        RGB in [0, 1]. `guides` are sharp frames aligned onto each frame, `trust` their masks M; a network whose
+        `needs.guides` is 0 ignores both, one that has guides works without them.
+        """

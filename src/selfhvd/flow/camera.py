@@ -133,7 +133,7 @@ def _refine(a: np.ndarray, b: np.ndarray, start: Homography | None) -> tuple[flo
         guess = (zoom @ matrix @ np.linalg.inv(zoom)).astype(np.float32)
         criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, 1e-4)
         try:
-            score, guess = cv2.findTransformECC(small[0], small[1], guess, cv2.MOTION_HOMOGRAPHY, criteria, None, 5)
+            score, guess = cv2.findTransformECC(small[0], small[1], guess, cv2.MOTION_HOMOGRAPHY, criteria, None, 5)  # pyright: ignore[reportCallIssue, reportArgumentType]
         except cv2.error:  # ECC found no way uphill from here
             return None
         matrix = np.linalg.inv(zoom) @ guess @ zoom

@@ -77,7 +77,11 @@ def align_guides(
     config: AlignConfig = AlignConfig(),
 ) -> Guides:
     """Align the frames called `numbers` onto `output`; -1 stands for a guide that is not there."""
-    images, trust, visible = [output] * len(numbers), [torch.zeros_like(output[:1])] * len(numbers), [0.0] * len(numbers)
+    images, trust, visible = (
+        [output] * len(numbers),
+        [torch.zeros_like(output[:1])] * len(numbers),
+        [0.0] * len(numbers),
+    )
     for g, number in enumerate(numbers):
         if number >= 0:
             aligned = align(output[None], frames.tensor(number).to(output.device)[None], predictor, config)

@@ -14,17 +14,16 @@ class Standing:
     """Median flow between output D(B)_i and input B_i, pixels."""
     sharpness: float
     """Mean v_l of the output."""
+    ceiling: float
+    """Mean v_l of the nearest sharp frames: a truthful output is not much sharper than these."""
 
     def may_replace(self, kept: "Standing", tolerance: float) -> bool:
         """The paper's test: still aligned with the input, and sharper than the previous output.
 
         Aligned means that the drift grew by no more than `tolerance` pixels (derived: the paper gives no number).
+        An output sharper than the sharp frames themselves is made of artefacts and does not pass (derived).
         """
-        return self.drift <= kept.drift + tolerance and self.sharpness > kept.sharpness
-
-    def is_worse_than(self, earlier: "Standing", most_drift: float) -> bool:
-        """Whether an adaptation that led from `earlier` to here did harm: less sharp, or out of place."""
-        return self.sharpness < earlier.sharpness or self.drift > earlier.drift + most_drift
+        return self.drift <= kept.drift + tolerance and kept.sharpness < self.sharpness <= self.ceiling
 
 
 class Snapshot:

@@ -146,13 +146,13 @@ def without_key_pulse(
 def blur_effect(image: Float[Tensor, "3 height width"], longest: int = 480) -> float:
     """Perceptual blur, 0 (sharp) to 1, by re-blurring (Crete et al. 2007), on the frame reduced to `longest` pixels."""
     scale = min(1.0, longest / max(image.shape[-2:]))
-    small = F.interpolate(image[None], scale_factor=scale, mode="bilinear", antialias=True) if scale < 1 else image[None]
-    return float(skimage_blur_effect(small[0].mean(dim=0).numpy()))
+    small = (
+        F.interpolate(image[None], scale_factor=scale, mode="bilinear", antialias=True) if scale < 1 else image[None]
+    )
+    return float(np.asarray(skimage_blur_effect(small[0].mean(dim=0).numpy())))
 
 
-def _two_classes(
-    scores: Float[np.ndarray, " frame"], above: Bool[np.ndarray, " frame"], config: SharpConfig
-) -> bool:
+def _two_classes(scores: Float[np.ndarray, " frame"], above: Bool[np.ndarray, " frame"], config: SharpConfig) -> bool:
     if above.all() or not above.any():
         return False
     best_nearby = maximum_filter1d(scores, size=21)

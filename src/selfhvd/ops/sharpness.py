@@ -13,7 +13,11 @@ def laplacian_variance(image: Float[Tensor, "batch channel height width"]) -> Fl
     """
     batch, channel, height, width = image.shape
     planes = (255 * image).reshape(batch * channel, 1, height, width)
-    padded = F.pad(planes, (1, 1, 1, 1), mode="reflect") if min(height, width) > 1 else F.pad(planes, (1, 1, 1, 1), mode="replicate")
+    padded = (
+        F.pad(planes, (1, 1, 1, 1), mode="reflect")
+        if min(height, width) > 1
+        else F.pad(planes, (1, 1, 1, 1), mode="replicate")
+    )
     centre = padded[..., 1:-1, 1:-1]
     laplacian = (
         padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1] + padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:] - 4 * centre

@@ -9,16 +9,14 @@ from selfhvd.errors import OutputError
 
 
 def write_aside(path: Path, data: bytes) -> None:
-    """Write `data` beside `path` under another name, then rename; who looks sees the old file or the new one."""
+    """Write `data` beside `path` under another name, then rename: no reader sees half a file."""
     aside = path.with_name(f".selfhvd-{uuid4().hex}.part")
     try:
         aside.write_bytes(data)
         os.replace(aside, path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise OutputError(
-            f"{path} cannot be written ({reason}); choose another place or make room."
-        ) from error
+        raise OutputError(f"{path} cannot be written ({reason}); choose another place or make room.") from error
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)

@@ -42,9 +42,7 @@ class Canvas:
         """The inside of a polygon."""
         self._draw.polygon(self._flat(points), (*colour, round(255 * opacity)))
 
-    def box(
-        self, left: float, top: float, right: float, bottom: float, colour: Colour, opacity: float = 1.0
-    ) -> None:
+    def box(self, left: float, top: float, right: float, bottom: float, colour: Colour, opacity: float = 1.0) -> None:
         """A filled rectangle."""
         corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=float)
         self.area(corners, colour, opacity)

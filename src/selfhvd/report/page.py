@@ -66,7 +66,7 @@ def write_report(path: Path, facts: RunFacts, comparisons: Sequence[Comparison])
 
 def _tiles(facts: RunFacts) -> Iterator[tuple[str, str]]:
     yield "Frames", f"{facts.frames:,}"
-    yield "Size", f"{facts.width} × {facts.height}"
+    yield "Size", f"{facts.width} by {facts.height}"
     yield "Sharp frames", words.sharp_share(facts)
     yield "Median sharpness", words.sharpness_change(facts)
 
@@ -86,10 +86,11 @@ def _done(facts: RunFacts) -> Iterator[tuple[str, str]]:
             f"{words.count(facts.adaptation.steps, 'step')}, {words.duration(facts.adaptation.seconds)}",
         )
         yield "Snapshots taken over", f"{facts.adaptation.updates}"
-    yield "Network", facts.network
-    yield "First weights", "none (from scratch)" if facts.weights == "none" else facts.weights
-    yield "Flow", facts.flow
-    yield "Device", facts.device
+    if facts.selection.verdict != "all-sharp":
+        yield "Network", facts.network
+        yield "First weights", "none (from scratch)" if facts.weights == "none" else facts.weights
+        yield "Flow", facts.flow
+        yield "Device", facts.device
     yield "Output", facts.output
 
 
@@ -117,20 +118,20 @@ def _comparisons(comparisons: Sequence[Comparison]) -> str:
 def _figure(comparison: Comparison) -> str:
     high, wide = comparison.before.shape[:2]
     layers = "".join(
-        f'<div class="{name}"><img src="{_jpeg(image)}" alt="Frame {comparison.index} {name}" draggable="false">'
-        f"<span>{name}</span></div>"
+        f'<div class="{name}"><img src="{_jpeg(image)}" alt="Frame {comparison.index} {name}"><span>{name}</span></div>'
         for name, image in (("after", comparison.after), ("before", comparison.before))
     )
     label = f"Frame {comparison.index}: how much of the picture is shown as it was before, in percent"
     slider = f'<input type="range" min="0" max="100" step="any" value="50" aria-label="{label}">'
     caption = f"<figcaption>{escape(comparison.caption)}</figcaption>"
-    return f'<figure><div class="pair" style="--wide:{wide};--high:{high}">{layers}{slider}</div>{caption}</figure>'
+    pair = f'<div class="pair" style="--wide:{wide};--high:{high}">{layers}{slider}</div>'
+    return f"<figure>{pair}{caption}</figure>"
 
 
 def _plot(facts: RunFacts) -> str:
     def image(size: tuple[int, int], theme: Theme) -> str:
-        plot = sharpness_plot(facts.selection, facts.sharpness_after, *size, theme=theme, zoom=2)
-        return _png(plot.quantize(128))
+        plot = sharpness_plot(facts.selection, facts.sharpness_after, *size, theme=theme, zoom=2.0)
+        return _png(plot)
 
     sources = "".join(
         f'<source media="{media}" srcset="{image(size, theme)}" width="{size[0]}" height="{size[1]}">'
@@ -160,12 +161,12 @@ def _standing(facts: RunFacts) -> str:
 def _timings(timings: Mapping[str, float]) -> str:
     if not timings:
         return ""
-    total = sum(timings.values())
-    longest = max(*timings.values(), 1e-9)
+    total, longest = sum(timings.values(), 0.0), max(*timings.values(), 1e-9)
+    bars = [f'<i style="--share:{100 * spent / longest:.2f}%"></i>' for spent in timings.values()]
     rows = "\n".join(
-        f'<tr><th>{escape(stage)}</th><td class="bar"><i style="--share:{100 * spent / longest:.2f}%"></i></td>'
+        f'<tr><th>{escape(stage)}</th><td class="bar">{bar}</td>'
         f"<td>{words.duration(spent)}</td><td>{words.percent(spent / max(total, 1e-9))}</td></tr>"
-        for stage, spent in timings.items()
+        for bar, (stage, spent) in zip(bars, timings.items(), strict=True)
     )
     foot = f"<tfoot><tr><th>all</th><td></td><td>{words.duration(total)}</td><td></td></tr></tfoot>"
     table = f'<table class="timings"><tbody>\n{rows}\n</tbody>{foot}</table>'

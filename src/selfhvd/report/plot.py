@@ -19,7 +19,7 @@ _STRIP = 9.0
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours that differ in lightness as well as in hue (Okabe and Ito), so that every eye can tell them apart."""
+    """Colours that differ in lightness as well as in hue (Okabe and Ito), for every eye."""
 
     ground: Colour
     grid: Colour
@@ -79,7 +79,7 @@ class _Plot:
         self.count = max(self.before.size, self.after.size)
         self.has_strip = len(selection.sharp) > _MOST_MARKS
         self.legend = self._legend_places()
-        below_axis = 46 + (_STRIP + 4 if self.has_strip else 0)
+        below_axis = 46 + (_STRIP + 4 if self.has_strip else 0.0)
         self.top = 66 + (self.legend[-1][1] + 24 if self.legend else 0)
         self.bottom = max(canvas.height - below_axis, self.top + 20)
         self.right = max(canvas.width - _RIGHT, _LEFT + 20)
@@ -104,9 +104,9 @@ class _Plot:
         return self.bottom - self.scale.share(values) * (self.bottom - self.top)
 
     def _titles(self) -> None:
-        self.canvas.text(16, 26, "Sharpness of each frame", _TITLE, self.theme.text, "lm")
+        self.canvas.text(16.0, 26.0, "Sharpness of each frame", _TITLE, self.theme.text, "lm")
         said = "variance of the Laplacian" + (", logarithmic" if self.scale.is_log else "")
-        self.canvas.text(16, 49, said, _TEXT - 1, self.theme.quiet, "lm")
+        self.canvas.text(16.0, 49.0, said, _TEXT - 1, self.theme.quiet, "lm")
 
     def _grid(self) -> None:
         ends = np.array([_LEFT, self.right])
@@ -115,7 +115,7 @@ class _Plot:
             self.canvas.text(_LEFT - 9, y, tick_text(tick), _TEXT, self.theme.quiet, "rm")
         self.canvas.line(np.stack([ends, np.full(2, self.bottom)], axis=1), 1.2, self.theme.quiet)
         below = self.bottom + (_STRIP + 4 if self.has_strip else 0)
-        frames = round_steps(self.count - 1, max(1, int((self.right - _LEFT) / 90)), least_step=1.0)
+        frames = round_steps(float(self.count - 1), max(1, int((self.right - _LEFT) / 90)), least_step=1.0)
         for frame, x in zip(frames, self.x(np.array(frames)), strict=True):
             self.canvas.line(np.array([[x, below], [x, below + 5]]), 1.2, self.theme.quiet)
             self.canvas.text(x, below + 16, tick_text(frame), _TEXT, self.theme.quiet, "mm")
@@ -124,7 +124,7 @@ class _Plot:
 
     def _threshold(self) -> None:
         y = float(self.y(_finite([self.selection.threshold]))[0])
-        self.canvas.line(np.array([[_LEFT, y], [self.right, y]]), 1.4, self.theme.text, dash=6)
+        self.canvas.line(np.array([[_LEFT, y], [self.right, y]]), 1.4, self.theme.text, dash=6.0)
 
     def _curve(self, values: Float[np.ndarray, " frame"], colour: Colour, thick: float) -> None:
         """A line; where frames are denser than pixels, their mean, and their range as a band behind it."""
@@ -133,19 +133,13 @@ class _Plot:
             starts = np.arange(columns) * values.size // columns
             sizes = np.diff(np.append(starts, values.size))
             x = self.x(starts + (sizes - 1) / 2)
-            edges = [
-                np.stack([x, self.y(f.reduceat(values, starts))], axis=1) for f in (np.maximum, np.minimum)
-            ]
+            edges = [np.stack([x, self.y(f.reduceat(values, starts))], axis=1) for f in (np.maximum, np.minimum)]
             self.canvas.area(np.concatenate([edges[0], edges[1][::-1]]), colour, 0.25)
-            self.canvas.line(
-                np.stack([x, self.y(np.add.reduceat(values, starts) / sizes)], axis=1), thick, colour
-            )
+            self.canvas.line(np.stack([x, self.y(np.add.reduceat(values, starts) / sizes)], axis=1), thick, colour)
         elif values.size == 1:
             self.canvas.dot(float(self.x(np.zeros(1))[0]), float(self.y(values)[0]), 3.5, colour)
         elif values.size:
-            self.canvas.line(
-                np.stack([self.x(np.arange(float(values.size))), self.y(values)], axis=1), thick, colour
-            )
+            self.canvas.line(np.stack([self.x(np.arange(float(values.size))), self.y(values)], axis=1), thick, colour)
 
     def _marks(self) -> None:
         """Filled: passed the threshold. Hollow: the best of a segment without such a frame."""
@@ -166,9 +160,7 @@ class _Plot:
             for k in np.flatnonzero(held):
                 left, right = self.x(edges[k : k + 2])
                 opacity = 0.3 + 0.7 * min(1.0, float(held[k]))
-                self.canvas.box(
-                    left, self.bottom + top, right, self.bottom + 4 + _STRIP, self.theme.mark, opacity
-                )
+                self.canvas.box(left, self.bottom + top, right, self.bottom + 4 + _STRIP, self.theme.mark, opacity)
 
     def _entries(self) -> list[tuple[str, str]]:
         """Kind and words of what the legend names."""
@@ -203,7 +195,7 @@ class _Plot:
             elif kind == "after":
                 self.canvas.line(ends, 2.8, self.theme.after)
             elif kind == "threshold":
-                self.canvas.line(ends, 1.6, self.theme.text, dash=6)
+                self.canvas.line(ends, 1.6, self.theme.text, dash=6.0)
             elif self.has_strip:
                 top = y - _STRIP / 2 if kind == "sharp" else y
                 self.canvas.box(x, top, x + _swatch(kind), y + _STRIP / 2, self.theme.mark)

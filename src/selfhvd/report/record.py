@@ -33,7 +33,7 @@ def read_run(path: Path) -> dict[str, Any]:
 
 
 def plain(value: object) -> object:
-    """`value` as JSON can hold it: dataclasses as objects, and what has no JSON form (paths, fractions) as text."""
+    """`value` as JSON can hold it: dataclasses as objects, paths and fractions as text."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if value is None or isinstance(value, bool | int | str):

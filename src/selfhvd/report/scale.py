@@ -28,7 +28,7 @@ class Scale:
 
 
 def choose_scale(values: Float[np.ndarray, " n"], about: int) -> Scale:
-    """A scale that shows all of `values`, with about so many ticks: linear from 0, or logarithmic if they differ much."""
+    """A scale for `values` with about so many ticks: linear from 0, or logarithmic where they differ much."""
     high = float(values.max(initial=0.0))
     if high <= 0:
         return Scale(0.0, 1.0, False, (0.0, 1.0))

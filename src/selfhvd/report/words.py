@@ -6,6 +6,7 @@ from statistics import median
 from selfhvd.report.facts import RunFacts
 
 _SAME = 0.02  # relative change of the sharpness below which it is called the same
+_SPACE = "\N{NO-BREAK SPACE}"
 
 
 def headline(facts: RunFacts) -> str:
@@ -19,7 +20,7 @@ def headline(facts: RunFacts) -> str:
     else:
         were = "was blurry; it was" if blurry == 1 else "were blurry; they were"
         start = f"{blurry:,} of {count(facts.frames, 'frame')} of {name} {were} deblurred"
-    took = sum(facts.timings.values())
+    took = sum(facts.timings.values(), 0.0)
     return start + (f" in {duration(took)}" if took > 0 else "") + _went(facts) + "."
 
 
@@ -35,8 +36,8 @@ def verdict(facts: RunFacts) -> str:
     picks = len(facts.selection.by_segment)
     bare = "a stretch" if picks == 1 else "stretches"
     more = f" {picks:,} more stood in as the best of {bare} without a sharp frame." if picks else ""
-    are = "is" if passed(facts) == 1 else "are"
-    return f"The clip mixes sharp and blurry frames: {sharp_share(facts)} {are} sharp and guided the others.{more}"
+    share = f"{sharp_share(facts)} {'is' if passed(facts) == 1 else 'are'} sharp and guided the others"
+    return f"The clip mixes sharp and blurry frames: {share}.{more}"
 
 
 def adaptation(facts: RunFacts) -> str:
@@ -85,12 +86,14 @@ def number(value: float) -> str:
 def percent(share: float) -> str:
     """A share of 0..1; what is not nothing is never called 0 %, what is not all never 100 %."""
     if 0 < share < 0.01:
-        return "under 1 %"
-    return "over 99 %" if 0.99 < share < 1 else f"{share:.0%}".replace("%", " %")
+        return f"under 1{_SPACE}%"
+    return f"over 99{_SPACE}%" if 0.99 < share < 1 else f"{share:.0%}".replace("%", f"{_SPACE}%")
 
 
 def duration(seconds: float) -> str:
     """A stretch of time: "0.8 s", "42 s", "3 min 12 s", "1 h 04 min"."""
+    if 0 < seconds < 0.05:
+        return "under 0.1 s"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

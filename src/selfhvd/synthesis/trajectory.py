@@ -54,9 +54,7 @@ def shake(rng: np.random.Generator, frames: int, substeps: int, amplitude: float
     return Trajectory(position, angle, zoom)
 
 
-def exposure_counts(
-    speed: Float[np.ndarray, " step"], substeps: int, sharp_share: float
-) -> Int[np.ndarray, " frame"]:
+def exposure_counts(speed: Float[np.ndarray, " step"], substeps: int, sharp_share: float) -> Int[np.ndarray, " frame"]:
     """n_i, how many sub-frames each exposure averages (Eq. D, E, F): odd, at least 1, at most `substeps`.
 
     Frame i's window is centred on sub-frame c_i = i * N + (N - 1) / 2 (Eq. D, counted from 0). The constant K of

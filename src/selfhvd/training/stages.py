@@ -24,6 +24,9 @@ class LossConfig:
     """λ_scscm of Eq. 14 (paper: 1); 0 switches SCSCM off."""
     least_visible: float = 0.5
     """τ of Eq. 8 (the author's later value; the paper's is not published)."""
+    oversharp: float = 1.2
+    """Times v_l of the sharp frame above which SIS takes an output for artefacts (derived: without this bound the
+    second stage of `lite` ran away; infinity is the paper's letter)."""
     enhance: bool = True
     """SEVD: RSCR and SIS. Off, the second stage goes on learning from the aligned sharp frames alone."""
 
@@ -62,7 +65,7 @@ class StageTwo:
             own = _output_on_full_input(network, batch)
             preferred = prefers_sharp_frame(
                 batch.target.flatten(0, 1), batch.mask.flatten(0, 1), batch.visible.flatten(), own.flatten(0, 1),
-                self.config.least_visible,
+                self.config.least_visible, self.config.oversharp,
             )  # fmt: skip
             everywhere = torch.ones_like(batch.mask)
             own_loss = _likeness(output, own, everywhere, self.perceptual, self.config)

@@ -30,9 +30,7 @@ def encode_clip(
             for count, image in enumerate(frames, 1):
                 height, width = image.shape[:2]
                 if stream is None:
-                    stream = output.add_stream(
-                        "libx264", rate=rate, options={"crf": str(crf), "preset": preset}
-                    )
+                    stream = output.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": preset})
                     stream.width, stream.height = width, height
                     stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
                     context = stream.codec_context

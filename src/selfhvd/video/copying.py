@@ -72,9 +72,7 @@ class Copier:
         if self.container not in MP4_LIKE or track.kind != "data":
             return False
         chapters = len(self._source.chapters())
-        timed = (
-            "timecode" in stream.metadata or "timecode" in self._source.streams[self.footage.stream].metadata
-        )
+        timed = "timecode" in stream.metadata or "timecode" in self._source.streams[self.footage.stream].metadata
         return (track.codec == "bin_data" and 0 < chapters == stream.frames) or (
             track.codec == "" and timed and stream.frames == 1
         )

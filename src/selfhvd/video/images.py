@@ -25,9 +25,7 @@ def list_images(folder: Path) -> list[Path]:
     except OSError as error:
         raise InputError(f"{folder} cannot be read ({error.strerror}); check its permissions.") from error
     if not paths:
-        raise InputError(
-            f"{folder} holds no images (PNG, JPEG, TIFF, WebP, BMP); give a video or such a folder."
-        )
+        raise InputError(f"{folder} holds no images (PNG, JPEG, TIFF, WebP, BMP); give a video or such a folder.")
     return sorted(paths, key=_natural)
 
 

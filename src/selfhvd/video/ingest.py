@@ -66,6 +66,4 @@ def _prepare(folder: Path) -> None:
         shutil.rmtree(folder / FRAMES, ignore_errors=True)
         (folder / FRAMES).mkdir(exist_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"{folder} cannot hold the frame cache ({error.strerror}); choose another folder."
-        ) from error
+        raise OutputError(f"{folder} cannot hold the frame cache ({error.strerror}); choose another folder.") from error

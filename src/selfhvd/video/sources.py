@@ -59,9 +59,7 @@ def sniff(path: Path) -> None:
     for magic, what in _TEXTS.items():
         if head.startswith(magic):
             raise InputError(f"{path} is not a video but {what}.")
-    if head.startswith(_STILLS[:2]) or (
-        head.startswith(_STILLS[2:]) and path.suffix.lower() in (".bmp", ".tif")
-    ):
+    if head.startswith(_STILLS[:2]) or (head.startswith(_STILLS[2:]) and path.suffix.lower() in (".bmp", ".tif")):
         raise InputError(f"{path} is a still image, not a video; give a video, or a folder of images.")
 
 
@@ -119,9 +117,7 @@ def _unreadable(path: Path) -> str:
     with path.open("rb") as file:
         head = file.read(12)
     if head[4:8] in (b"ftyp", b"mdat", b"wide", b"skip", b"free") and not _has_index(path):
-        return (
-            f"{path} has no index (moov): the camera did not close the file; repair it with a recovery tool."
-        )
+        return f"{path} has no index (moov): the camera did not close the file; repair it with a recovery tool."
     return f"{path} is not a video that can be read; it may be damaged or of another kind."
 
 

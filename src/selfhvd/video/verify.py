@@ -48,9 +48,7 @@ def _check_video(footage: Footage, part: Path, name: str, report: Report) -> Non
                 )
             exact = exact and time == wanted
             if (frame.width, frame.height) != (footage.width, footage.height) or frame.rotation:
-                raise OutputError(
-                    f"{name} reads back with {frame.width}x{frame.height} pixels; it was not kept."
-                )
+                raise OutputError(f"{name} reads back with {frame.width}x{frame.height} pixels; it was not kept.")
             count += 1
             report(frame=count, total=footage.count)
         if count != footage.count:
@@ -96,9 +94,7 @@ def _packets(path: Path, indices: list[int]) -> dict[int, list[tuple[Fraction, i
             for packet in container.demux([container.streams[index] for index in indices]):
                 time = packet.pts if packet.pts is not None else packet.dts
                 if packet.size and time is not None:
-                    found[packet.stream_index].append(
-                        (Fraction(time) * Fraction(packet.time_base), packet.size)
-                    )
+                    found[packet.stream_index].append((Fraction(time) * Fraction(packet.time_base), packet.size))
         except FFmpegError:
             pass  # a source that breaks off; the copy broke off there too
     return found

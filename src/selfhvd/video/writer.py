@@ -54,9 +54,7 @@ class Writer(ABC):
 class _ContainerWriter(Writer):
     """A video file."""
 
-    def __init__(
-        self, footage: Footage, destination: Path, part: Path, crf: int | None, comment: str | None
-    ) -> None:
+    def __init__(self, footage: Footage, destination: Path, part: Path, crf: int | None, comment: str | None) -> None:
         super().__init__(footage)
         self.destination, self.part = destination, part
         self._request: dict[str, Any] = {
@@ -79,9 +77,7 @@ class _ContainerWriter(Writer):
             self._child.send(np.ascontiguousarray(frame).data.cast("B"))
         except BrokenPipeError:
             self._child.follow()  # raises the child's own reason
-            raise OutputError(
-                f"{self.destination}: the encoder stopped at frame {self.written}; try again."
-            ) from None
+            raise OutputError(f"{self.destination}: the encoder stopped at frame {self.written}; try again.") from None
 
     def finish(self) -> None:
         self._child.close_input()
@@ -141,9 +137,7 @@ def open_writer(
     check_destination(footage.source, destination, overwrite=overwrite)
     part = part_path(destination)
     folder = is_folder(destination)
-    writer = (
-        _FolderWriter(footage, part) if folder else _ContainerWriter(footage, destination, part, crf, comment)
-    )
+    writer = _FolderWriter(footage, part) if folder else _ContainerWriter(footage, destination, part, crf, comment)
     try:
         yield writer
         if writer.written != footage.count:

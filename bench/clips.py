@@ -1,0 +1,103 @@
+"""Clips with known truth for measuring: photos the base weights never saw, filmed by the virtual phone."""
+
+import io
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import torch
+
+from selfhvd.frames import ArrayFrames
+from selfhvd.method.sharp import Selection, find_sharp
+from selfhvd.metrics import psnr
+from selfhvd.synthesis import Exposure, Handheld, shoot
+
+HELD_OUT = 5
+"""Every fifth photo, in the order of their names, is kept from training."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A coded clip and its truth."""
+
+    name: str
+    kind: str
+    frames: list[np.ndarray]
+    keyframes: list[bool]
+    truth: list[np.ndarray]
+    counts: list[int]
+
+    @property
+    def source(self) -> ArrayFrames:
+        return ArrayFrames(self.frames)
+
+    def select(self) -> Selection:
+        return find_sharp(self.source, self.keyframes)
+
+    def rows(self, blurry: bool) -> list[int]:
+        return [i for i, n in enumerate(self.counts) if (n > 1) == blurry]
+
+    def input_psnr(self, blurry: bool) -> float:
+        return mean(psnr(self.frames[i], self.truth[i]) for i in self.rows(blurry))
+
+
+def held_out(photos: Path) -> list[Path]:
+    return sorted(photos.iterdir())[HELD_OUT - 1 :: HELD_OUT]
+
+
+def for_training(photos: Path) -> list[Path]:
+    return sorted(set(photos.iterdir()) - set(held_out(photos)))
+
+
+def load_photo(path: Path, longest: int) -> np.ndarray:
+    """RGB, reduced to `longest` pixels on the longer side: fine grain and JPEG marks vanish."""
+    photo = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+    scale = min(1.0, longest / max(photo.shape[:2]))
+    return cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def coded(frames: list[np.ndarray], crf: int) -> tuple[list[np.ndarray], list[bool]]:
+    """What an H.264 encoder makes of `frames`, and which became key frames."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=30, options={"crf": str(crf), "preset": "veryfast"})
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    buffer.seek(0)
+    with av.open(buffer) as container:
+        decoded = [(f.to_ndarray(format="rgb24"), bool(f.key_frame)) for f in container.decode(video=0)]
+    return [f for f, _ in decoded], [k for _, k in decoded]
+
+
+def film(photo: Path, kind: str, seed: int, blurry_psnr: float | None = 28.0, crf: int = 18) -> Clip:
+    """A 480x272 clip of 60 frames whose blurry frames have about `blurry_psnr` dB (the shake is searched for)."""
+    picture, shot = load_photo(photo, 900), Handheld(kind=kind, seed=seed, amplitude=12.0)
+    low, high = 2.0, 70.0
+    for _ in range(7):
+        exposures = list(shoot(picture, shot))
+        blurry = [psnr(e.frame, e.truth) for e in exposures if e.count > 1]
+        if blurry_psnr is None or not blurry or abs(np.mean(blurry) - blurry_psnr) < 0.4:
+            break
+        low, high = (shot.amplitude, high) if np.mean(blurry) > blurry_psnr else (low, shot.amplitude)
+        shot = replace(shot, amplitude=math.sqrt(low * high))
+    frames, keys = coded([e.frame for e in exposures], crf)
+    return Clip(photo.stem, kind, frames, keys, [e.truth for e in exposures], [e.count for e in exposures])
+
+
+def as_bytes(image: torch.Tensor) -> np.ndarray:
+    return (255 * image.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy()
+
+
+def mean(values: Iterator[float]) -> float:
+    known = list(values)
+    return float(np.mean(known)) if known else float("nan")
+
+
+__all__ = ["Clip", "Exposure", "as_bytes", "film", "for_training", "held_out", "load_photo", "mean"]
