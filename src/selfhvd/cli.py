@@ -59,7 +59,7 @@ def deblur(
 
     Args:
         source: the clip; it is never touched.
-        output: a video file, or a folder for PNG frames; default: <clip>_deblurred beside the clip.
+        output: a video file, or a folder for PNG frames; default: CLIP_deblurred beside the clip.
         preset: how long to learn from the clip.
         overwrite: replace an existing output.
         weights: weights to start from, instead of the base weights that come with selfhvd.
@@ -68,7 +68,7 @@ def deblur(
         segment: at least one sharp frame is chosen in each segment of so many frames.
         seed: same seed, same frames (on a CPU).
         device: auto, cpu, cuda, cuda:N or mps.
-        report: write <output>.report.html and <output>.run.json.
+        report: write OUTPUT.report.html and OUTPUT.run.json.
         quiet: say nothing but errors.
         verbose: say more, and show tracebacks.
     """
