@@ -14,7 +14,7 @@ import torch
 from selfhvd.frames import ArrayFrames
 from selfhvd.method.sharp import Selection, find_sharp
 from selfhvd.metrics import psnr
-from selfhvd.synthesis import Exposure, Handheld, shoot
+from selfhvd.synthesis import Handheld, shoot
 
 HELD_OUT = 5
 """Every fifth photo, in the order of their names, is kept from training."""
@@ -79,7 +79,7 @@ def coded(frames: list[np.ndarray], crf: int) -> tuple[list[np.ndarray], list[bo
 def film(photo: Path, kind: str, seed: int, blurry_psnr: float | None = 28.0, crf: int = 18) -> Clip:
     """A 480x272 clip of 60 frames whose blurry frames have about `blurry_psnr` dB (the shake is searched for)."""
     picture, shot = load_photo(photo, 900), Handheld(kind=kind, seed=seed, amplitude=12.0)
-    low, high = 2.0, 70.0
+    low, high = 2.0, 30.0  # pixels a frame: beyond is no hand
     for _ in range(7):
         exposures = list(shoot(picture, shot))
         blurry = [psnr(e.frame, e.truth) for e in exposures if e.count > 1]
@@ -95,9 +95,10 @@ def as_bytes(image: torch.Tensor) -> np.ndarray:
     return (255 * image.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
 
+def as_tensor(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1).float() / 255
+
+
 def mean(values: Iterator[float]) -> float:
     known = list(values)
     return float(np.mean(known)) if known else float("nan")
-
-
-__all__ = ["Clip", "Exposure", "as_bytes", "film", "for_training", "held_out", "load_photo", "mean"]

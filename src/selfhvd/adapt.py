@@ -18,6 +18,7 @@ from selfhvd.frames import Frames, RecentFrames
 from selfhvd.method.align import AlignConfig, align_guides
 from selfhvd.method.consistency import Snapshot, Standing
 from selfhvd.method.sharp import Selection
+from selfhvd.method.trial import trial_score
 from selfhvd.ops.sharpness import laplacian_variance
 from selfhvd.perceptual import Perceptual
 from selfhvd.restore import RestoreConfig, Restorer
@@ -122,7 +123,8 @@ class Adapter:
         one, two = self.config.stage_one, self.config.stage_two
         steps, updates = 0, 0
         if one.steps:
-            material = self.material(self.frames.tensor, partial(on_progress, "align"))
+            # An untrained network is the identity, so its outputs are the input: the paper's first round.
+            material = self.material(self.restorer().frame, partial(on_progress, "align"))
             stage = StageOne(self.config.loss, self.perceptual)
             steps += self._train(material, "label", stage, one, partial(on_progress, "stage 1"), deadline)
         if two.steps and time.monotonic() < deadline:
@@ -146,10 +148,10 @@ class Adapter:
             updates = self.config.updates - snapshot.updates_left
         after = self.standing(self.network)
         kept = not self.config.judge or (
-            after.drift <= before.drift + self.config.most_drift
-            and after.sharpness <= max(after.ceiling, before.sharpness)
+            after.trial >= before.trial and after.drift <= before.drift + self.config.most_drift
         )
         if not kept:
+            log.info("the adaptation did not pay and is dropped: trial %.2f dB, was %.2f", after.trial, before.trial)
             self.network.load_state_dict(first)
         return Adaptation(steps, time.monotonic() - started, before, after, updates, kept)
 
@@ -220,7 +222,9 @@ class Adapter:
             drifts.append(float(flow.field.norm(dim=1).median()))
             sharpness.append(float(laplacian_variance(output)))
             ceiling.append(self.selection.sharpness[self.selection.nearest(i)])
-        return Standing(float(np.median(drifts)), float(np.mean(sharpness)), float(np.mean(ceiling)))
+        sharp = spread([i for i in self.selection.sharp if self.selection.is_sharp(i)], self.config.probes)
+        trial = trial_score(self.frames, sharp, self.predictor, restorer.instead)
+        return Standing(float(np.median(drifts)), float(np.mean(sharpness)), float(np.mean(ceiling)), trial)
 
 
 def training_frames(selection: Selection, count: int, most: int) -> tuple[int, ...]:

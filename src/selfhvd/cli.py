@@ -23,7 +23,7 @@ app = App(
     name="selfhvd",
     help="""Give a blurry handheld video back sharp, by learning from the sharp frames it already contains.
 
-    Examples:
+    For example:
 
     `selfhvd clip.mp4` writes clip_deblurred.mp4 beside it, and a report to look at.
 
@@ -34,6 +34,7 @@ app = App(
     Exit codes: 0 good, 1 unexpected fault, 2 usage, 3 input, 4 output or disk, 5 device or memory, 6 weights,
     130 interrupted, 143 terminated.""",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
 )
 
 
@@ -123,6 +124,8 @@ def inspect(
 
     if segment < 1:
         raise UsageError("--segment must be at least 1.")
+    if plot is not None and plot.exists() and source.exists() and plot.samefile(source):
+        raise UsageError(f"--plot {plot} is the clip itself; give the picture another name.")
     with shown_progress(quiet or as_json) as progress:
         footage, selection = run(source, sharp=SharpConfig(segment=segment), on_progress=progress)
     if plot is not None:
@@ -169,7 +172,9 @@ def main() -> None:
     """Entry point: run the command line and leave with a documented exit code."""
     words = sys.argv[1:]
     verbose = "-v" in words or "--verbose" in words
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+    quiet = "-q" in words or "--quiet" in words
+    level = logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s")
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app(words, exit_on_error=False, print_error=True)
@@ -179,13 +184,11 @@ def main() -> None:
         _fail(str(error), verbose)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        _fail("interrupted; nothing was written", verbose=False)
+        _fail("interrupted; no unfinished file is left.", verbose=False)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        _fail(
-            f"unexpected fault in selfhvd: {type(error).__name__}: {error} (run again with -v for details)",
-            verbose,
-        )
+        told = (str(error).splitlines() or [""])[0]
+        _fail(f"unexpected fault in selfhvd: {type(error).__name__}: {told} (run again with -v for details)", verbose)
         sys.exit(SelfHVDError.exit_code)
 
 

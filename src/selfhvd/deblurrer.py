@@ -79,7 +79,7 @@ class Deblurrer:
             log.info("every frame is sharp: nothing to do")
             return self
         if self.selection.verdict == "none-sharp":
-            log.warning("no frame is sharp: detail comes from the general model, not from this clip")
+            log.info("no frame is sharp: detail comes from the general model, not from this clip")
         self.adaptation = self._adapt(clip, self.selection, on_progress)
         return self
 

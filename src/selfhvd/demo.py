@@ -52,30 +52,33 @@ def run_demo(
     on_progress: Progress = silent,
 ) -> DemoScores:
     """Make `shaky.mp4`, its deblurred twin with report, `side_by_side.png` and `.mp4` in `folder`."""
-    if folder.exists() and any(folder.iterdir()) and not overwrite:
-        raise OutputError(f"{folder} exists and is not empty; choose another --output or add --overwrite.")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()) and not overwrite:
+            raise OutputError(f"{folder} is not empty; choose another --output or add --overwrite.")
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be used as a folder ({error.strerror}).") from error
     clip, result = folder / "shaky.mp4", folder / "shaky_deblurred.mp4"
-    truths = folder / ".truth"
-    counts = _film(clip, truths, seed)
+    truths, pictures, cache = hidden = [folder / name for name in (".truth", ".restored", ".footage")]
     restored: list[float] = []
-    pictures = folder / ".restored"
-    pictures.mkdir(exist_ok=True)
 
     def watch(index: int, frame: Frame) -> None:
-        restored.append(psnr(np.asarray(frame, dtype=np.uint8), _read(truths, index)))
-        _write(pictures, index, np.asarray(frame, dtype=np.uint8))
+        image = np.asarray(frame, dtype=np.uint8)
+        restored.append(psnr(image, _read(truths, index)))
+        _write(pictures, index, image)
 
     try:
+        for place in (truths, pictures):
+            place.mkdir(exist_ok=True)
+        counts = _film(clip, truths, seed)
         facts = deblur(clip, result, preset=preset, overwrite=True, on_progress=on_progress, on_frame=watch)
-        with_footage = folder / ".footage"
-        footage = ingest(clip, with_footage)
+        footage = ingest(clip, cache)
         before = [psnr(footage.frame(i), _read(truths, i)) for i in range(len(footage))]
         fused = [psnr(image, _read(truths, i)) for i, image in enumerate(_composite(footage, facts.selection))]
         _side_by_side(folder, footage, pictures, facts.selection)
     finally:
-        for hidden in (".truth", ".restored", ".footage"):
-            shutil.rmtree(folder / hidden, ignore_errors=True)
+        for place in hidden:
+            shutil.rmtree(place, ignore_errors=True)
     is_sharp = np.array(counts) == 1
     columns = [np.array(scores) for scores in (before, fused, restored)]
     blurry, sharp = (tuple(float(c[rows].mean()) for c in columns) for rows in (~is_sharp, is_sharp))
@@ -85,7 +88,6 @@ def run_demo(
 def _film(clip: Path, truths: Path, seed: int) -> list[int]:
     """Write the shaky clip and, beside it, what each frame should have been; n_i of each frame."""
     photo = np.ascontiguousarray(skimage.data.astronaut())
-    truths.mkdir(exist_ok=True)
     counts: list[int] = []
 
     def frames() -> Iterator[Picture]:

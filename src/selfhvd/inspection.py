@@ -1,11 +1,12 @@
 """How the result of `inspect` is shown: a table, JSON, a plot."""
 
+import io
 from pathlib import Path
 
 from rich.table import Table
 
-from selfhvd.errors import OutputError
 from selfhvd.method.sharp import Selection
+from selfhvd.report.aside import write_aside
 from selfhvd.report.plot import sharpness_plot
 from selfhvd.video import Footage
 
@@ -46,7 +47,6 @@ def inspection_json(footage: Footage, selection: Selection) -> dict[str, object]
 
 def save_plot(path: Path, selection: Selection) -> None:
     """Draw sharpness over time into a PNG file."""
-    try:
-        sharpness_plot(selection).save(path, format="PNG")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror or error}).") from error
+    picture = io.BytesIO()
+    sharpness_plot(selection).save(picture, format="PNG")
+    write_aside(path, picture.getvalue())

@@ -25,7 +25,17 @@ from selfhvd.report.facts import RunFacts
 from selfhvd.report.page import write_report
 from selfhvd.report.record import write_run
 from selfhvd.versions import versions
-from selfhvd.video import Footage, Frame, Writer, check_destination, default_destination, ingest, open_writer
+from selfhvd.video import (
+    Footage,
+    Frame,
+    Writer,
+    check_destination,
+    check_source,
+    default_destination,
+    ingest,
+    open_writer,
+)
+from selfhvd.video.destination import part_path
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +75,7 @@ def deblur(
     source = Path(source)
     destination = Path(destination) if destination is not None else default_destination(source)
     config = config or preset_config(preset)
+    check_source(source)
     check_destination(source, destination, overwrite=overwrite)
     clock = _Clock()
     with _work_folder(destination) as work:
@@ -154,13 +165,14 @@ def _can_copy(footage: Footage, destination: Path) -> bool:
 
 def _copy_through(source: Path, destination: Path) -> None:
     """The clip is sharp already: hand it over as it is."""
-    aside = destination.with_name(f".{destination.name}.part")
+    aside = part_path(destination)
     try:
         shutil.copyfile(source, aside)
         os.replace(aside, destination)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise OutputError(f"{destination} could not be written ({error.strerror}).") from error
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _warnings_of(writer: Writer) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models import vgg19
+from torchvision.models.vgg import cfgs, make_layers
 
 from selfhvd.errors import WeightsError
 
@@ -31,12 +32,12 @@ class Perceptual(nn.Module):
 
     def __init__(self, weights: Path) -> None:
         super().__init__()
-        self.features = nn.Sequential(*list(vgg19(weights=None).features.children())[:_LAYERS])
-        state = load_file(weights)
-        wanted = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
+        self.features = nn.Sequential(*list(make_layers(cfgs["E"]).children())[:_LAYERS])
         try:
+            state = load_file(weights)
+            wanted = {k.removeprefix("features."): v for k, v in state.items() if k.startswith("features.")}
             self.features.load_state_dict({k: v for k, v in wanted.items() if int(k.split(".")[0]) < _LAYERS})
-        except RuntimeError as error:
+        except (SafetensorError, OSError, ValueError, RuntimeError) as error:
             raise WeightsError(f"{weights} does not hold VGG19 features as torchvision names them.") from error
         self.requires_grad_(False).eval()
         self.mean = nn.Buffer(torch.tensor(_MEAN).view(1, 3, 1, 1))

@@ -20,9 +20,8 @@ from selfhvd.ops.windows import blend_weights, windows
 class RestoreConfig:
     """How the trained network is applied."""
 
-    rounds: int = 1
-    """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i).
-    A second round cost 0.1 to 0.7 dB with the base weights and doubles the time (see docs/results.md)."""
+    rounds: int = 2
+    """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i)."""
     copy_sharp: bool = True
     """Hand frames selected as sharp through untouched."""
     overlap: int = 2
@@ -50,7 +49,11 @@ class Restorer:
     def __iter__(self) -> Iterator[Float[Tensor, "3 height width"]]:
         """Every frame in order, RGB in [0, 1], on the CPU."""
         needs = self.network.needs
-        overlap = min(self.config.overlap, needs.window - 1)
+        if needs.window == 1:
+            for index in range(len(self.frames)):
+                yield self.frames.tensor(index) if self._handed_through(index) else self.window(index, index + 1)[0]
+            return
+        overlap = min(self.config.overlap, needs.window // 2)
         ranges = list(windows(len(self.frames), needs.window, overlap))
         tail: list[Tensor] = []
         for n, (start, end) in enumerate(ranges):
@@ -61,7 +64,8 @@ class Restorer:
                 parts[place] = parts[place] + held
             ready = len(parts) - shared_after
             for place in range(ready):
-                yield self._guarded(start + place, parts[place])
+                index = start + place
+                yield self.frames.tensor(index) if self._handed_through(index) else parts[place]
             tail = parts[ready:]
 
     def frame(self, index: int) -> Float[Tensor, "3 height width"]:
@@ -79,6 +83,12 @@ class Restorer:
             guides = [self._guides(start + n, frame) for n, frame in enumerate(output)]
             output = self._apply(clip, guides)
         return [frame.cpu() for frame in output]
+
+    @torch.inference_mode()
+    def instead(self, index: int, image: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 height width"]:
+        """What would come out if frame `index` looked like `image`, on its own; for trials."""
+        clip = [image.to(self._device)]
+        return self._apply(clip, [self._guides(index, clip[0])])[0].cpu()
 
     def _guides(self, index: int, output: Float[Tensor, "3 height width"]) -> Guides | None:
         if self.network.needs.guides == 0:
@@ -98,12 +108,12 @@ class Restorer:
             images.append(_padded(torch.stack([g.trust for g in given])[None], multiple))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self.config.bfloat16):
             output = self.network(*images)
-        return list(output[0, :, :, :height, :width].float().clamp(0, 1))
+        restored = output[0, :, :, :height, :width].float().clamp(0, 1)
+        # A value that is not finite must not reach the file: the input is the last resort.
+        return list(torch.where(restored.isfinite(), restored, images[0][0, :, :, :height, :width]))
 
-    def _guarded(self, index: int, output: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 height width"]:
-        if self.config.copy_sharp and self.selection.is_sharp(index):
-            return self.frames.tensor(index)
-        return output
+    def _handed_through(self, index: int) -> bool:
+        return self.config.copy_sharp and self.selection.is_sharp(index)
 
 
 def _padded(images: Float[Tensor, "*batch channel h w"], multiple: int) -> Float[Tensor, "*batch channel height width"]:

@@ -41,7 +41,7 @@ def load_weights(path: Path) -> Backbone:
         settings = {k: tuple(v) if isinstance(v, list) else v for k, v in json.loads(facts["config"]).items()}
         network = network_class(config_class(**settings))  # pyright: ignore[reportArgumentType]
         network.load_state_dict({key: value.float() for key, value in state.items()})
-    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
+    except (SafetensorError, AttributeError, KeyError, ValueError, TypeError, RuntimeError, OSError) as error:
         raise WeightsError(f"{path} is not a weights file of a network known here ({error}).") from error
     broken = [key for key, value in network.state_dict().items() if not value.isfinite().all()]
     if broken:

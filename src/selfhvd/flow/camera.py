@@ -12,6 +12,10 @@ from selfhvd.ops.grid import pixel_grid
 from selfhvd.ops.warp import warp, warp_clamped
 
 Homography = Float[np.ndarray, "3 3"]
+_LEAST_SIDE = 64
+"""Pixels; smaller frames go to the free flow as they are."""
+_WORST_MISFIT = 25.0
+"""Grey levels of 255 by which a camera motion may miss and still be one."""
 
 
 class CameraFirst(FlowPredictor):
@@ -19,8 +23,8 @@ class CameraFirst(FlowPredictor):
 
     Turning a phone on the spot moves the whole image by one homography, whatever the depth of the scene.
 
-    1. Camera: phase correlation and the free flow's own consensus each propose a motion; each is refined by ECC
-       (which compares images up to brightness and contrast, coarse to fine); the better correlated one is kept.
+    1. Camera: phase correlation and the free flow's own consensus each propose a motion, refined by ECC; of these, the
+       consensus as it is, and no motion at all, the one with the smallest median difference is kept.
     2. The second image is brought over by it, and the free flow finds the rest.
     3. Where that rest is below `near` pixels it is estimation error and is dropped; beyond `far` pixels it stands.
 
@@ -28,12 +32,11 @@ class CameraFirst(FlowPredictor):
         free: the predictor to help.
         near: pixels.
         far: pixels.
-        longest: the camera is searched for at this many pixels on the longer side at most.
     """
 
-    def __init__(self, free: FlowPredictor, near: float = 2.0, far: float = 5.0, longest: int = 480) -> None:
+    def __init__(self, free: FlowPredictor, near: float = 2.0, far: float = 5.0) -> None:
         self.name = free.name
-        self.free, self.near, self.far, self.longest = free, near, far, longest
+        self.free, self.near, self.far = free, near, far
 
     def __call__(
         self,
@@ -77,26 +80,24 @@ class CameraFirst(FlowPredictor):
         self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
     ) -> Homography | None:
         """The homography from pixels of `first` to pixels of `second`; None where no motion explains the images."""
-        height, width = first.shape[-2:]
-        scale = min(1.0, self.longest / max(height, width))
-        a, b = (_grey(image, scale) for image in (first, second))
-        refined = [_refine(a, b, start) for start in (_shift(a, b), self._consensus(first, second, scale))]
-        best = max((r for r in refined if r is not None), key=lambda r: r[0], default=None)
-        if best is None or best[0] < 0.5:
+        if min(first.shape[-2:]) < _LEAST_SIDE:
             return None
-        zoom = np.diag([scale, scale, 1.0])
-        return np.linalg.inv(zoom) @ best[1] @ zoom
+        a, b = _grey(first), _grey(second)
+        consensus = self._consensus(first, second)
+        refined = [_refine(a, b, start) for start in (_shift(a, b), consensus)]
+        candidates = [h for h in (*refined, consensus, np.eye(3)) if h is not None and _is_plausible(h, a.shape)]
+        best = min(candidates, key=lambda h: _misfit(a, b, h))
+        return best if _misfit(a, b, best) < _WORST_MISFIT else None
 
-    def _consensus(self, first: Tensor, second: Tensor, scale: float) -> Homography | None:
-        size = [max(32, round(side * scale)) for side in first.shape[-2:]]
-        small = [F.interpolate(x, size=size, mode="bilinear", antialias=True) for x in (first, second)]
-        field = self.free(*small).field[0]
-        grid = pixel_grid(*size, like=field)
+    def _consensus(
+        self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
+    ) -> Homography | None:
+        """What most of the free flow agrees on."""
+        field = self.free(first, second).field[0]
+        grid = pixel_grid(*field.shape[-2:], like=field)
         picks = (slice(None), slice(4, None, 8), slice(4, None, 8))
         start, end = (points[picks].flatten(1).T.cpu().numpy() for points in (grid, grid + field))
         cv2.setRNGSeed(0)
-        if len(start) < 16:
-            return None
         return cv2.findHomography(start, end, cv2.USAC_MAGSAC, 1.0, maxIters=300, confidence=0.99)[0]
 
 
@@ -107,37 +108,57 @@ def homography_flow(matrix: Homography, like: Float[Tensor, "1 3 height width"])
     return (mapped[:2] / mapped[2:] - torch.stack([x, y]))[None]
 
 
-def _grey(image: Float[Tensor, "1 3 height width"], scale: float) -> np.ndarray:
-    if scale < 1:
-        image = F.interpolate(image, scale_factor=scale, mode="bilinear", antialias=True)
+def _grey(image: Float[Tensor, "1 3 height width"]) -> np.ndarray:
     return (255 * image[0].mean(dim=0)).cpu().numpy().astype(np.float32)
 
 
 def _shift(a: np.ndarray, b: np.ndarray) -> Homography:
-    """The best whole-image translation, by phase correlation at a quarter of the search size."""
+    """The best whole-image translation, by phase correlation at a quarter of the size."""
     size = (max(16, a.shape[1] // 4), max(16, a.shape[0] // 4))
     small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (a, b)]
     (x, y), _ = cv2.phaseCorrelate(small[0], small[1], cv2.createHanningWindow(size, cv2.CV_32F))
     return np.array([[1, 0, x * a.shape[1] / size[0]], [0, 1, y * a.shape[0] / size[1]], [0, 0, 1]])
 
 
-def _refine(a: np.ndarray, b: np.ndarray, start: Homography | None) -> tuple[float, Homography] | None:
-    """ECC from `start`, at a quarter and then half of the search size: correlation and homography."""
+def _refine(a: np.ndarray, b: np.ndarray, start: Homography | None) -> Homography | None:
+    """ECC from `start`, at a quarter and then half of the size; None where it finds no way uphill."""
     if start is None:
         return None
-    matrix, score = start, 0.0
+    matrix = start
     for part, rounds in ((0.25, 30), (0.5, 20)):
-        zoom = np.diag([part, part, 1.0])
-        size = (max(16, round(a.shape[1] * part)), max(16, round(a.shape[0] * part)))
+        size = (round(a.shape[1] * part), round(a.shape[0] * part))
+        zoom = np.diag([size[0] / a.shape[1], size[1] / a.shape[0], 1.0])
         small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (a, b)]
         guess = (zoom @ matrix @ np.linalg.inv(zoom)).astype(np.float32)
         criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, 1e-4)
         try:
-            score, guess = cv2.findTransformECC(small[0], small[1], guess, cv2.MOTION_HOMOGRAPHY, criteria, None, 5)  # pyright: ignore[reportCallIssue, reportArgumentType]
-        except cv2.error:  # ECC found no way uphill from here
+            _, guess = cv2.findTransformECC(small[0], small[1], guess, cv2.MOTION_HOMOGRAPHY, criteria, None, 5)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        except cv2.error:
             return None
         matrix = np.linalg.inv(zoom) @ guess @ zoom
-    return score, matrix / matrix[2, 2]
+    return matrix / matrix[2, 2]
+
+
+def _is_plausible(matrix: Homography, shape: tuple[int, ...]) -> bool:
+    """A hand neither folds an image nor shrinks it to half: corners stay in order and of like depth."""
+    height, width = shape
+    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], dtype=float)
+    mapped = corners @ matrix.T
+    if not np.isfinite(mapped).all() or (mapped[:, 2] < 0.5).any() or (mapped[:, 2] > 2).any():
+        return False
+    x, y = (mapped[:, :2] / mapped[:, 2:]).T
+    area = 0.5 * abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))
+    return bool(0.5 < area / (width * height) < 2)
+
+
+def _misfit(a: np.ndarray, b: np.ndarray, matrix: Homography) -> float:
+    """Median grey difference, low-passed, where both images show something; infinity where they hardly overlap."""
+    size = (a.shape[1], a.shape[0])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    brought = cv2.warpPerspective(b, matrix, size, flags=how)
+    seen = cv2.warpPerspective(np.ones_like(b), matrix, size, flags=how)[::4, ::4] > 0.99
+    difference = np.abs(cv2.blur(a, (9, 9)) - cv2.blur(brought, (9, 9)))[::4, ::4]
+    return float(np.median(difference[seen])) if seen.mean() > 0.2 else float("inf")
 
 
 def _stacked(flows: list[Flow]) -> Flow:

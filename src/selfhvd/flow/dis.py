@@ -22,15 +22,14 @@ class Dis(FlowPredictor):
     U = 1 - min(r / `tolerance`, 1). A fixed scale, unlike a per-image min-max, leaves a perfect flow whole.
 
     Args:
-        longest: frames with a longer side than this many pixels are searched at reduced size.
         tolerance: residual (colour in [0, 1]) at which a pixel counts as lost.
         blur: side of the low-pass box, pixels of the searched size, odd: wider than the blur that is to be removed.
     """
 
     name = "dis"
 
-    def __init__(self, longest: int = 960, tolerance: float = 0.15, blur: int = 21) -> None:
-        self.longest, self.tolerance, self.blur = longest, tolerance, blur
+    def __init__(self, tolerance: float = 0.15, blur: int = 21) -> None:
+        self.tolerance, self.blur = tolerance, blur
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def __call__(
@@ -49,11 +48,10 @@ class Dis(FlowPredictor):
 
     def _at_search_size(self, image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 h w"]:
         height, width = image.shape[-2:]
-        scale = min(1.0, self.longest / max(height, width))
-        size = (max(_LEAST_SIDE, round(height * scale)), max(_LEAST_SIDE, round(width * scale)))
+        size = (max(_LEAST_SIDE, height), max(_LEAST_SIDE, width))
         if size == (height, width):
             return image
-        return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
+        return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
 
     def _flow(self, first: Float[Tensor, "3 h w"], second: Float[Tensor, "3 h w"]) -> Float[Tensor, "2 h w"]:
         flow = self._search.calc(_grey(first), _grey(second), None)  # pyright: ignore[reportCallIssue, reportArgumentType]

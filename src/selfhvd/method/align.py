@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.frames import Frames
 from selfhvd.ops.masks import in_frame, occlusion, uncertainty
-from selfhvd.ops.warp import warp
+from selfhvd.ops.warp import resize_flow, warp
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,9 @@ class AlignConfig:
     occlusion_strength: float = 0.2
     """s of Eq. 5, per full-resolution pixel. The paper's value is not published; 0.8 at quarter resolution is the
     author's later choice, which is 0.2 here."""
+    longest: int = 720
+    """Flow and masks are made on frames reduced to at most this many pixels on the longer side, then enlarged (the
+    author's later code runs flow at a quarter of the resolution); the sharp frame is warped at full size."""
     use_occlusion: bool = True
     """M_occ of Eq. 5; off only for ablation."""
     use_uncertainty: bool = True
@@ -48,14 +52,26 @@ def align(
     `output` is R_i (in the first round the blurry frame itself), `sharp` is S_j; both whole frames, because a sharp
     frame ten frames away shares little with a crop. No gradient flows.
     """
-    forward, backward = predictor.both(output, sharp)
+    height, width = output.shape[-2:]
+    scale = min(1.0, config.longest / max(height, width))
+    forward, backward = predictor.both(_reduced(output, scale), _reduced(sharp, scale))
     seen = in_frame(forward.field)
     if config.use_occlusion:
-        seen = seen * occlusion(forward.field, backward.field, config.occlusion_strength)
+        # A reduced pixel is 1 / scale full ones.
+        seen = seen * occlusion(forward.field, backward.field, config.occlusion_strength / scale)
     mask = seen
     if config.use_uncertainty:
         mask = mask * uncertainty(forward.certainty, backward.certainty, forward.field)
-    return Aligned(warp(sharp, forward.field), mask, seen.mean(dim=(1, 2, 3)))
+    if scale < 1:
+        mask = F.interpolate(mask, size=(height, width), mode="bilinear", align_corners=False)
+    return Aligned(warp(sharp, resize_flow(forward.field, height, width)), mask, seen.mean(dim=(1, 2, 3)))
+
+
+def _reduced(image: Float[Tensor, "batch 3 height width"], scale: float) -> Float[Tensor, "batch 3 h w"]:
+    if scale == 1:
+        return image
+    size = [max(1, round(side * scale)) for side in image.shape[-2:]]
+    return F.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ class Standing:
     """Mean v_l of the output."""
     ceiling: float
     """Mean v_l of the nearest sharp frames: a truthful output is not much sharper than these."""
+    trial: float = 0.0
+    """Mean PSNR on the clip's sharp frames, re-blurred, dB (see `method.trial`)."""
 
     def may_replace(self, kept: "Standing", tolerance: float) -> bool:
         """The paper's test: still aligned with the input, and sharper than the previous output.

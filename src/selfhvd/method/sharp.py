@@ -17,6 +17,8 @@ from selfhvd.ops.sharpness import laplacian_variance
 
 _BLUR_SAMPLES = 12
 """Frames, about, whose `blur_effect` is measured."""
+_LEAST_BLUR_SIDE = 4
+"""Pixels; smaller frames have no blur to measure and count as blurry."""
 _LEAST_KEYS = 3
 """Fewer key frames say nothing about how key frames differ from others."""
 
@@ -114,9 +116,9 @@ def select_sharp(
         config: thresholds.
     """
     scores = without_key_pulse(np.asarray(sharpness, dtype=float), np.asarray(keyframes, dtype=bool))
-    threshold = float(threshold_otsu(scores)) if scores.size > 1 and np.ptp(scores) > 0 else float(scores[0])
-    # Otsu's threshold is the last value of the lower class.
-    above = scores > threshold if scores.min() <= threshold < scores.max() else np.ones(scores.size, dtype=bool)
+    # scikit-image gives the centre of the lower class's last of 256 bins; the class ends half a bin above it.
+    threshold = float(threshold_otsu(scores) + np.ptp(scores) / 512) if np.ptp(scores) > 0 else float(scores[0])
+    above = scores > threshold if np.ptp(scores) > 0 else np.ones(scores.size, dtype=bool)
     verdict: Verdict = "mixed"
     if not _two_classes(scores, above, config):
         verdict = "all-sharp" if float(np.median(np.asarray(blur))) < config.blurry_above else "none-sharp"
@@ -145,6 +147,8 @@ def without_key_pulse(
 
 def blur_effect(image: Float[Tensor, "3 height width"], longest: int = 480) -> float:
     """Perceptual blur, 0 (sharp) to 1, by re-blurring (Crete et al. 2007), on the frame reduced to `longest` pixels."""
+    if min(image.shape[-2:]) < _LEAST_BLUR_SIDE:
+        return 1.0
     scale = min(1.0, longest / max(image.shape[-2:]))
     small = (
         F.interpolate(image[None], scale_factor=scale, mode="bilinear", antialias=True) if scale < 1 else image[None]

@@ -106,7 +106,7 @@ class _Layer:
         y, x = np.mgrid[0:h, 0:w]
         distance = np.hypot((x - w / 2) / (w / 2), (y - h / 2) / (h / 2))
         opacity = np.clip((0.95 - distance) * 12, 0, 1).astype(np.float32)
-        own = shake(rng, settings.frames, settings.substeps, 0.8 * settings.amplitude, settings.height)
+        own = shake(rng, settings.frames, settings.substeps, 0.8 * settings.amplitude, float(settings.height))
         drift = rng.uniform(-2.5, 2.5, size=2) / settings.substeps * np.arange(len(path.angle))[:, None]
         place = rng.uniform(-0.25, 0.25, size=2) * [settings.width, settings.height]
         # The object sits in the scene: the camera's own motion shows on it too.

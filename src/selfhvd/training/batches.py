@@ -150,7 +150,8 @@ class Sampler:
         chosen = choose_guides(caption, withheld, self.config.guides)
         there = torch.tensor([[[[float(g >= 0)]]] for g in chosen]).reshape(-1, 1, 1, 1)
         picks = [max(g, 0) for g in chosen]
-        return view.guides[picks], view.trust[picks] * there
+        # A guide that is not there shows the frame itself, never by accident the label.
+        return torch.where(there > 0, view.guides[picks], view.frame), view.trust[picks] * there
 
     def _label(self, view: _View, caption: Caption) -> tuple[Tensor, Tensor, float]:
         """Target, mask and visible share: the truth, the frame itself if sharp, else the nearest sharp frame."""

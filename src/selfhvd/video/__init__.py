@@ -3,7 +3,7 @@
 from selfhvd.video.clip import encode_clip
 from selfhvd.video.destination import check_destination, default_destination
 from selfhvd.video.footage import Color, Footage, Frame, Track
-from selfhvd.video.ingest import ingest
+from selfhvd.video.ingest import check_source, ingest
 from selfhvd.video.limits import Limits
 from selfhvd.video.writer import Writer, open_writer
 
@@ -15,6 +15,7 @@ __all__ = [
     "Track",
     "Writer",
     "check_destination",
+    "check_source",
     "default_destination",
     "encode_clip",
     "ingest",

@@ -30,7 +30,7 @@ def ingest(
         OutputError: the cache cannot be written.
     """
     limits = limits or Limits()
-    _check_source(source)
+    check_source(source)
     _prepare(folder)
     request = {"task": "decode", "source": str(source), "folder": str(folder), "limits": vars(limits)}
     child = Child(request, crash=InputError, subject=source, stall=limits.stall)
@@ -43,7 +43,7 @@ def ingest(
     return Footage.load(folder)
 
 
-def _check_source(source: Path) -> None:
+def check_source(source: Path) -> None:
     """Say at once what can be said without decoding."""
     text = str(source)
     if re.match(r"[a-z0-9+]+:", text) and not source.exists():

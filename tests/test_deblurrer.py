@@ -1,0 +1,181 @@
+"""The method on arrays: learn, restore, keep the better network."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from clips_for_tests import MIXED, always, never, quick, views
+from selfhvd import Deblurrer
+from selfhvd.adapt import Adapter
+from selfhvd.config import PRESETS, preset_config
+from selfhvd.errors import UsageError, WeightsError
+from selfhvd.method.consistency import Standing
+
+
+def state(deblurrer):
+    return {key: value.clone() for key, value in deblurrer.network.state_dict().items()}
+
+
+def same(one, two):
+    return all(torch.equal(one[key], two[key]) for key in one)
+
+
+def bold(config):
+    """A rate at which two steps show, and no judge."""
+    loud = {name: replace(getattr(config.adapt, name), rate=1e-2) for name in ("stage_one", "stage_two")}
+    return replace(config, adapt=replace(config.adapt, judge=False, **loud))
+
+
+def test_frames_in_frames_out():
+    frames = list(views())
+    told = []
+    deblurrer = Deblurrer(quick())
+    assert deblurrer.fit(frames, on_progress=lambda *step: told.append(step)) is deblurrer
+    restored = list(deblurrer.restore())
+    assert len(restored) == len(frames)
+    for image in restored:
+        assert image.shape == (3, 48, 64) and image.dtype == torch.float32 and image.device.type == "cpu"
+        assert float(image.min()) >= 0 and float(image.max()) <= 1
+    assert deblurrer.selection.verdict == "mixed" and deblurrer.selection.sharp == MIXED
+    for i in MIXED:
+        assert np.array_equal((255 * restored[i]).round().byte().permute(1, 2, 0).numpy(), frames[i])
+    stages = list(dict.fromkeys(stage for stage, _, _ in told))
+    assert stages == ["select", "align", "stage 1", "align again", "stage 2"]
+    for stage in stages:
+        last = [step for step in told if step[0] == stage][-1]
+        assert last[1] == last[2] > 0
+
+
+def test_restoring_twice_gives_the_same_frames_and_no_grad():
+    deblurrer = Deblurrer(quick(steps=0)).fit(list(views()))
+    one, two = list(deblurrer.restore()), list(deblurrer.restore())
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    assert not any(image.requires_grad for image in one)
+
+
+def test_record_of_the_adaptation():
+    deblurrer = Deblurrer(quick(steps=3)).fit(list(views()))
+    done = deblurrer.adaptation
+    assert done.steps == 6 and done.seconds > 0
+    assert 0 <= done.updates <= deblurrer.config.adapt.updates
+    for standing in (done.before, done.after):
+        assert np.isfinite([standing.drift, standing.sharpness, standing.ceiling]).all()
+        assert standing.drift >= 0 and standing.sharpness > 0 and standing.ceiling > 0
+    assert done.before.ceiling == done.after.ceiling
+    assert not deblurrer.network.training
+
+
+def test_without_steps_nothing_is_learnt():
+    deblurrer = Deblurrer(quick(steps=0))
+    before = state(deblurrer)
+    deblurrer.fit(list(views()))
+    assert deblurrer.adaptation is None and same(before, state(deblurrer))
+
+
+def test_steps_change_the_network_and_the_blurry_frames_only():
+    frames = list(views())
+    plain = list(Deblurrer(quick(steps=0)).fit(frames).restore())
+    learnt = list(Deblurrer(bold(quick(steps=2))).fit(frames).restore())
+    changed = [i for i in range(len(frames)) if not torch.equal(plain[i], learnt[i])]
+    assert changed == [i for i in range(len(frames)) if i not in MIXED]
+
+
+def test_a_worse_network_is_thrown_away(monkeypatch):
+    standings = []
+
+    def standing(self, network):
+        standings.append(Standing(0.1 if not standings else 3.0, 100.0, 400.0))
+        return standings[-1]
+
+    monkeypatch.setattr(Adapter, "standing", standing)
+    config = quick(steps=2)
+    for judge, kept in ((True, False), (False, True)):
+        standings.clear()
+        deblurrer = Deblurrer(replace(config, adapt=replace(config.adapt, judge=judge)))
+        before = state(deblurrer)
+        deblurrer.fit(list(views()))
+        assert deblurrer.adaptation.kept is kept and deblurrer.adaptation.steps == 4
+        assert same(before, state(deblurrer)) is not kept
+        assert len(list(deblurrer.restore())) == 12
+
+
+@pytest.mark.parametrize(
+    ("after", "kept"),
+    [
+        (Standing(0.1, 200.0, 400.0), True),
+        (Standing(0.1, 401.0, 400.0), False),  # sharper than the sharp frames
+        (Standing(0.61, 200.0, 400.0), False),  # wandered off
+        (Standing(0.59, 90.0, 400.0), True),
+    ],
+)
+def test_what_counts_as_worse(monkeypatch, after, kept):
+    answers = iter([Standing(0.1, 100.0, 400.0)])
+    monkeypatch.setattr(Adapter, "standing", lambda self, network: next(answers, after))
+    assert Deblurrer(quick(steps=1)).fit(list(views())).adaptation.kept is kept
+
+
+def test_a_passed_deadline_ends_the_learning():
+    deblurrer = Deblurrer(quick(steps=4, max_minutes=0.0)).fit(list(views()))
+    assert deblurrer.adaptation.steps < 8
+    assert len(list(deblurrer.restore())) == 12
+
+
+def test_from_scratch():
+    frames = list(views(sharp=(0, 4, 8)))
+    deblurrer = Deblurrer(quick(from_scratch=True, seed=3))
+    again = Deblurrer(quick(from_scratch=True, seed=3))
+    other = Deblurrer(quick(from_scratch=True, seed=4))
+    assert same(state(deblurrer), state(again)) and not same(state(deblurrer), state(other))
+    restored = list(deblurrer.fit(frames).restore())
+    assert len(restored) == 12 and all(torch.isfinite(image).all() for image in restored)
+    assert preset_config(from_scratch=True).adapt.stage_one.rate == 10 * preset_config().adapt.stage_one.rate
+
+
+def test_all_sharp_frames_come_back_untouched():
+    frames = list(views(sharp=always))
+    deblurrer = Deblurrer(quick()).fit(frames)
+    assert deblurrer.selection.verdict == "all-sharp" and deblurrer.adaptation is None
+    for image, frame in zip(deblurrer.restore(), frames, strict=True):
+        assert np.array_equal((255 * image).round().byte().permute(1, 2, 0).numpy(), frame)
+
+
+def test_none_sharp_says_so(caplog):
+    deblurrer = Deblurrer(quick()).fit(list(views(sharp=never)))
+    assert deblurrer.selection.verdict == "none-sharp" and deblurrer.selection.ratio == 0
+    assert "no frame is sharp" in caplog.text
+    assert len(list(deblurrer.restore())) == 12
+
+
+@pytest.mark.parametrize(("count", "width", "height"), [(1, 64, 48), (2, 64, 48), (12, 16, 16), (12, 33, 17)])
+@pytest.mark.parametrize("sharp", [never, lambda i: i % 4 == 0])
+def test_few_and_small_frames(count, width, height, sharp):
+    deblurrer = Deblurrer(quick(steps=1)).fit(list(views(count, width, height, sharp)))
+    assert [tuple(image.shape) for image in deblurrer.restore()] == [(3, height, width)] * count
+
+
+def test_wrong_order_and_nothing():
+    with pytest.raises(UsageError, match=r"fit\(frames\)"):
+        Deblurrer(quick()).restore()
+    with pytest.raises(UsageError, match="no frames"):
+        Deblurrer(quick()).fit([])
+
+
+def test_weights_that_are_not_there(tmp_path):
+    with pytest.raises(WeightsError, match="no weights file"):
+        Deblurrer(quick(weights=tmp_path / "none.safetensors"))
+    (tmp_path / "bad.safetensors").write_bytes(b"x" * 100)
+    with pytest.raises(WeightsError, match="not a weights file"):
+        Deblurrer(quick(weights=tmp_path / "bad.safetensors"))
+
+
+def test_presets_differ_in_length_only():
+    lengths = [preset_config(name).adapt.stage_two.steps for name in PRESETS]
+    assert lengths == sorted(set(lengths))
+    assert {preset_config(name).restore for name in PRESETS} == {preset_config().restore}
+
+
+def test_training_material_is_gone_afterwards(tmp_path):
+    Deblurrer(quick(steps=1), tmp_path).fit(list(views()))
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,242 @@
+"""Whole runs on tiny clips: what goes in, what comes out, what is left behind, and how much memory it took."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import selfhvd
+from clips_for_tests import (
+    MIXED,
+    VFR,
+    always,
+    film,
+    names,
+    never,
+    paint,
+    quick,
+    seconds,
+    seen,
+    sound_packets,
+    views,
+)
+from selfhvd.errors import OutputError
+from selfhvd.report.record import read_run
+
+
+def test_phone_clip_end_to_end(tmp_path, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("caches")
+    source = film(tmp_path / "phone.mp4", views(12, 96, 64), times=VFR, sound=True, rotation=-90)
+    bytes_before = source.read_bytes()
+    told, shown = [], []
+    facts = selfhvd.deblur(
+        source,
+        config=quick(),
+        on_progress=lambda *step: told.append(step),
+        on_frame=lambda index, frame: shown.append((index, frame.copy())),
+    )
+    target = tmp_path / "phone_deblurred.mp4"
+    kept = ["phone.mp4", "phone_deblurred.mp4", "phone_deblurred.report.html", "phone_deblurred.run.json"]
+    assert names(tmp_path) == kept
+    assert source.read_bytes() == bytes_before
+
+    before, after = seen(source, elsewhere / "in"), seen(target, elsewhere / "out")
+    assert len(after) == len(before) == 12
+    assert seconds(after) == seconds(before)
+    assert (after.width, after.height, after.rotation) == (before.width, before.height, 0) == (64, 96, 0)
+    assert sound_packets(target) == sound_packets(source) != []
+    assert after.color == before.color and after.warnings == ()
+
+    assert [index for index, _ in shown] == list(range(12))
+    for index, frame in shown:
+        assert np.abs(after.frame(index).astype(float) - frame).mean() < 4
+    for index in MIXED:
+        assert np.array_equal(shown[index][1], before.frame(index))
+    assert {stage for stage, _, _ in told} >= {"read", "select", "stage 1", "stage 2", "restore", "verify"}
+
+    run = read_run(tmp_path / kept[3])
+    assert (run["source"], run["output"]) == (str(source), str(target))
+    assert (run["frames"], run["width"], run["height"], run["codec"], run["depth"]) == (12, 64, 96, "h264", 8)
+    assert run["seconds"] == pytest.approx(float(seconds(before)[-1] - seconds(before)[0]), abs=0.2)
+    assert tuple(run["selection"]["sharp"]) == MIXED == facts.selection.sharp
+    assert run["selection"]["verdict"] == "mixed"
+    assert len(run["sharpness_after"]) == len(run["selection"]["sharpness"]) == 12
+    assert run["adaptation"]["steps"] == 4 and isinstance(run["adaptation"]["kept"], bool)
+    assert run["settings"]["adapt"]["stage_one"]["steps"] == 2
+    assert (run["preset"], run["seed"], run["device"], run["weights"]) == ("fast", 0, "cpu", "base")
+    assert list(run["timings"]) == ["read", "select and adapt", "restore and write"]
+    assert min(run["timings"].values()) >= 0 and {"selfhvd", "torch"} <= set(run["versions"])
+    page = (tmp_path / kept[2]).read_text(encoding="utf-8")
+    assert "phone.mp4" in page and page.lstrip().lower().startswith("<!doctype html")
+
+
+def test_png_folder_out_then_folder_in(tmp_path):
+    source = film(tmp_path / "clip.mp4", views(), sound=True)
+    facts = selfhvd.deblur(source, tmp_path / "shots", config=quick(steps=0))
+    pictures = names(tmp_path / "shots")
+    assert pictures == [f"{i:08d}.png" for i in range(12)]
+    assert cv2.imread(str(tmp_path / "shots" / pictures[0])).shape == (48, 64, 3)
+    assert any("sound" in warning for warning in facts.warnings)
+    assert names(tmp_path) == ["clip.mp4", "shots", "shots.report.html", "shots.run.json"]
+
+
+def test_folder_of_images_in(tmp_path):
+    frames = list(views())
+    source = paint(tmp_path / "burst", frames)
+    inside = {path.name: path.read_bytes() for path in source.iterdir()}
+    facts = selfhvd.deblur(source, config=quick(steps=1), report=False)
+    assert names(tmp_path) == ["burst", "burst_deblurred"]
+    assert facts.frames == 12 and facts.selection.sharp == MIXED
+    assert {path.name: path.read_bytes() for path in source.iterdir()} == inside
+    for index in MIXED:
+        image = cv2.imread(str(tmp_path / "burst_deblurred" / f"{index:08d}.png"))
+        assert np.array_equal(image[..., ::-1], frames[index])
+
+
+def test_folder_of_sharp_images_comes_out_equal(tmp_path):
+    frames = list(views(4, sharp=always))
+    facts = selfhvd.deblur(paint(tmp_path / "burst", frames), config=quick(steps=1))
+    assert facts.selection.verdict == "all-sharp"
+    for index, frame in enumerate(frames):
+        image = cv2.imread(str(tmp_path / "burst_deblurred" / f"{index:08d}.png"))
+        assert np.array_equal(image[..., ::-1], frame)
+
+
+def test_sharp_clip_is_handed_through(tmp_path):
+    source = film(tmp_path / "clip.mp4", views(sharp=always), sound=True)
+    facts = selfhvd.deblur(source, config=quick())
+    assert facts.selection.verdict == "all-sharp" and facts.adaptation is None
+    assert (tmp_path / "clip_deblurred.mp4").read_bytes() == source.read_bytes()
+    assert not (tmp_path / "clip_deblurred.mp4").samefile(source)
+    assert "already sharp" in (tmp_path / "clip_deblurred.report.html").read_text(encoding="utf-8")
+    assert len(names(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("sharp", [always, lambda i: i in MIXED])
+def test_sound_of_an_mp4_goes_into_an_mkv(tmp_path, sharp):
+    source = film(tmp_path / "clip.mp4", views(4, 64, 48, sharp), sound=True)
+    selfhvd.deblur(source, tmp_path / "other.mkv", config=quick(steps=0), report=False)
+    before, after = seen(source, tmp_path / "in"), seen(tmp_path / "other.mkv", tmp_path / "out")
+    assert seconds(before) == pytest.approx(seconds(after), abs=0.001)
+    assert [data for _, data in sound_packets(source)] == [data for _, data in sound_packets(tmp_path / "other.mkv")]
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        KeyboardInterrupt,
+        OSError(28, "No space left on device"),
+    ],
+)
+def test_handing_through_that_breaks_off_leaves_nothing(tmp_path, monkeypatch, stop):
+    source = film(tmp_path / "clip.mp4", views(3, sharp=always))
+
+    def half(one, two):
+        Path(two).write_bytes(Path(one).read_bytes()[:100])
+        raise stop
+
+    monkeypatch.setattr("selfhvd.jobs.shutil.copyfile", half)
+    with pytest.raises(KeyboardInterrupt if stop is KeyboardInterrupt else OutputError):
+        selfhvd.deblur(source, config=quick())
+    assert names(tmp_path) == ["clip.mp4"]
+
+
+def test_blurry_clip_is_restored_with_a_word_of_warning(tmp_path):
+    source = film(tmp_path / "clip.mp4", views(sharp=never))
+    facts = selfhvd.deblur(source, config=quick(steps=1))
+    assert facts.selection.verdict == "none-sharp" and facts.selection.ratio == 0
+    page = (tmp_path / "clip_deblurred.report.html").read_text(encoding="utf-8")
+    assert "No frame of this clip is truly sharp" in page
+    assert len(seen(tmp_path / "clip_deblurred.mp4", tmp_path / "cache")) == 12
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "sharp"),
+    [(1, (64, 48), always), (1, (64, 48), never), (2, (64, 48), never), (8, (16, 16), lambda i: i % 4 == 0)],
+)
+def test_short_and_small_clips(tmp_path, count, size, sharp):
+    source = film(tmp_path / "clip.mp4", views(count, *size, sharp))
+    selfhvd.deblur(source, config=quick(steps=1))
+    after = seen(tmp_path / "clip_deblurred.mp4", tmp_path / "cache")
+    assert (len(after), after.width, after.height) == (count, *size)
+    run = json.loads((tmp_path / "clip_deblurred.run.json").read_text())
+    assert run["frames"] == count and len(run["sharpness_after"]) == count
+
+
+def test_same_seed_same_frames(tmp_path):
+    source = film(tmp_path / "clip.mp4", views())
+    config = quick(from_scratch=True, steps=1)
+    config = replace(config, adapt=replace(config.adapt, judge=False))
+    for name, seed in (("one", 5), ("two", 5), ("other", 6)):
+        selfhvd.deblur(source, tmp_path / name, config=replace(config, seed=seed), report=False)
+    pictures = {name: [p.read_bytes() for p in sorted((tmp_path / name).iterdir())] for name in ("one", "two", "other")}
+    assert len(pictures["one"]) == 12
+    assert pictures["one"] == pictures["two"]
+    # Sharp frames are copied whatever the seed.
+    assert all(pictures["one"][i] == pictures["other"][i] for i in MIXED)
+
+
+def test_inspect_leaves_nothing_and_agrees_with_deblur(tmp_path):
+    source = film(tmp_path / "clip.mp4", views())
+    footage, selection = selfhvd.inspect(source)
+    assert (len(footage), selection.sharp) == (12, MIXED)
+    assert names(tmp_path) == ["clip.mp4"] and not footage.folder.exists()
+
+
+_MEASURED = """
+import os, sys, threading, time
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import cv2, torch
+cv2.setNumThreads(1), torch.set_num_threads(1)
+from clips_for_tests import quick
+from dataclasses import replace
+import selfhvd
+
+def peak(pid):
+    lines = Path(f"/proc/{{pid}}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+def watch():
+    while True:
+        for task in Path("/proc/self/task").iterdir():
+            try:
+                for pid in (task / "children").read_text().split():
+                    words = Path(f"/proc/{{pid}}/cmdline").read_bytes().split(b"\\0")
+                    if b"selfhvd.video.worker" in words:
+                        workers.append(peak(pid))
+            except (OSError, StopIteration):
+                pass
+        time.sleep(0.02)
+
+config = quick(steps=0)
+config = replace(config, restore=replace(config.restore, rounds=1))
+workers = [0]
+threading.Thread(target=watch, daemon=True).start()
+for source in {sources!r}:
+    workers[:] = [0]
+    facts = selfhvd.deblur(source, source + ".out.mp4", config=config, report=False)
+    assert facts.selection.verdict == "mixed"
+    print(peak("self"), max(workers))
+"""
+"""VmHWM and not ru_maxrss: the latter starts at the peak of whoever started the process."""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
+def test_memory_does_not_grow_with_the_length(tmp_path):
+    sources = [str(film(tmp_path / f"{n}.mp4", views(n, 160, 96, lambda i: i % 4 == 0))) for n in (20, 120)]
+    code = _MEASURED.format(tests=str(Path(__file__).parent), sources=sources)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (short, short_worker), (long, long_worker) = (
+        [int(word) for word in line.split()] for line in done.stdout.splitlines()
+    )
+    assert short > 50_000 and short_worker > 10_000
+    # A hundred frames more, as float32, are 18 MB: less than 15 % of torch itself, so bytes are counted too.
+    assert long < 1.15 * short and long - short < 9_000
+    assert long_worker < 1.15 * short_worker

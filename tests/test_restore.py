@@ -1,0 +1,154 @@
+"""Restoring: padding, windows and blending change nothing that the network does not."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from selfhvd.backbones import Backbone, Lite, Needs
+from selfhvd.flow.predictor import Flow, FlowPredictor
+from selfhvd.frames import ArrayFrames
+from selfhvd.method.sharp import Selection
+from selfhvd.restore import RestoreConfig, Restorer
+
+COUNT = 13
+
+
+class Five(Backbone):
+    """Likes five frames at once; adds `lift` times the number of frames it was shown."""
+
+    needs: ClassVar[Needs] = Needs(multiple_of=4, window=5)
+
+    def __init__(self, lift: float = 0.0) -> None:
+        super().__init__()
+        self.lift = nn.Parameter(torch.tensor(lift))
+        self.shown: list[tuple[int, ...]] = []
+
+    def forward(self, frames, guides=None, trust=None):
+        assert guides is None and trust is None
+        self.shown.append(tuple(frames.shape[1:]))
+        return frames + self.lift * frames.shape[1]
+
+
+class Three(Five):
+    needs: ClassVar[Needs] = Needs(multiple_of=4, window=3)
+
+
+class Still(FlowPredictor):
+    """Nothing ever moves."""
+
+    name = "still"
+
+    def __call__(self, first, second):
+        one = torch.ones_like(first[:, :1])
+        return Flow(torch.zeros_like(first[:, :2]), one)
+
+
+def clip(rng, count: int = COUNT, height: int = 10, width: int = 14) -> ArrayFrames:
+    return ArrayFrames([rng.integers(0, 200, size=(height, width, 3), dtype=np.uint8) for _ in range(count)])
+
+
+def selection(*sharp: int, count: int = COUNT) -> Selection:
+    return Selection((1.0,) * count, (1.0,) * count, 0.5, sharp, (), "mixed")
+
+
+def restorer(network, frames, chosen=None, **config) -> Restorer:
+    chosen = chosen or selection(0, count=len(frames))
+    return Restorer(network, frames, chosen, Still(), config=RestoreConfig(**({"bfloat16": False} | config)))
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 6, 8, 13])
+@pytest.mark.parametrize("overlap", [0, 1, 2])
+def test_identity_gives_back_every_frame(rng, count, overlap):
+    frames = clip(rng, count)
+    output = list(restorer(Five(), frames, overlap=overlap))
+    assert len(output) == count
+    for i, frame in enumerate(output):
+        torch.testing.assert_close(frame, frames.tensor(i), atol=1e-6, rtol=0)
+
+
+def test_a_short_window_is_blended_to_the_whole_too(rng):
+    frames = clip(rng)
+    for i, frame in enumerate(restorer(Three(), frames, overlap=2)):
+        torch.testing.assert_close(frame, frames.tensor(i), atol=1e-6, rtol=0)
+
+
+def test_frames_are_padded_to_the_multiple_and_windows_are_as_long_as_liked(rng):
+    network = Five()
+    list(restorer(network, clip(rng)))
+    assert network.shown == [(5, 3, 12, 16)] * 3 + [(4, 3, 12, 16)]
+
+
+def test_windows_are_blended_where_they_meet(rng):
+    """Windows 0..5, 3..8, 6..11 lift by 0.05, the last, 9..13, by 0.04; shared frames get 1/3 and 2/3 of each."""
+    frames = clip(rng)
+    lifts = [(o - frames.tensor(i)).mean().item() for i, o in enumerate(restorer(Five(0.01), frames, copy_sharp=False))]
+    wanted = [0.05] * 9 + [0.05 * 2 / 3 + 0.04 / 3, 0.05 / 3 + 0.04 * 2 / 3] + [0.04] * 2
+    assert lifts == pytest.approx(wanted, abs=1e-5)
+
+
+def test_one_frame_is_that_of_the_window_around_it(rng):
+    frames = clip(rng)
+    one = restorer(Five(0.01), frames)
+    for i in (0, 1, 6, 12):
+        torch.testing.assert_close(one.frame(i), frames.tensor(i) + 0.05, atol=1e-6, rtol=0)
+    torch.testing.assert_close(torch.stack(one.window(4, 7)), torch.stack([frames.tensor(i) for i in (4, 5, 6)]) + 0.03)
+
+
+def test_one_frame_of_a_clip_shorter_than_the_window(rng):
+    frames = clip(rng, 3)
+    torch.testing.assert_close(restorer(Five(0.01), frames).frame(2), frames.tensor(2) + 0.03, atol=1e-6, rtol=0)
+
+
+def test_sharp_frames_are_handed_through(rng):
+    frames = clip(rng)
+    for copied in (True, False):
+        output = list(restorer(Five(0.01), frames, selection(2, 9), copy_sharp=copied))
+        untouched = [i for i, frame in enumerate(output) if torch.equal(frame, frames.tensor(i))]
+        assert untouched == ([2, 9] if copied else [])
+
+
+def test_a_segments_best_that_is_blurry_is_not_handed_through(rng):
+    frames = clip(rng)
+    chosen = Selection((1.0,) * COUNT, (1.0,) * COUNT, 0.5, (2, 9), (9,), "mixed")
+    output = list(restorer(Five(0.01), frames, chosen))
+    assert torch.equal(output[2], frames.tensor(2)) and not torch.equal(output[9], frames.tensor(9))
+
+
+def test_output_stays_in_range(rng):
+    frames = clip(rng)
+    assert max(frame.max().item() for frame in restorer(Five(0.2), frames, copy_sharp=False)) == 1
+    assert min(frame.min().item() for frame in restorer(Five(-0.2), frames, copy_sharp=False)) == 0
+
+
+@pytest.mark.parametrize("bfloat16", [True, False])
+@pytest.mark.parametrize("size", [(10, 14), (8, 16), (1, 1)])
+def test_untrained_lite_changes_nothing(rng, size, bfloat16):
+    frames = clip(rng, 4, *size)
+    for i, frame in enumerate(restorer(Lite().eval(), frames, selection(1, count=4), bfloat16=bfloat16)):
+        assert torch.equal(frame, frames.tensor(i))
+
+
+def test_guides_are_the_sharp_frames_on_both_sides(rng):
+    """Weights of 1 on the guide before and 0 on that after: frame 2 becomes the sharp frame 1, frame 0 stays."""
+    network = Lite().eval()
+    with torch.no_grad():
+        network.tail.bias.copy_(torch.tensor([0.0, 0, 0, 1, 0]).repeat_interleave(4))
+    frames = clip(rng, 6)
+    output = list(restorer(network, frames, selection(1, 4, count=6), rounds=2))
+    for i, wanted in enumerate((0, 1, 1, 1, 4, 4)):
+        torch.testing.assert_close(output[i], frames.tensor(wanted), atol=1e-5, rtol=0)
+
+
+def test_window_by_window_equals_the_whole(rng):
+    """Lite looks at one frame at a time, so every frame stands alone."""
+    torch.manual_seed(0)
+    network = Lite().eval()
+    nn.init.normal_(network.tail.weight, std=0.02)
+    frames = clip(rng, 4)
+    whole = restorer(network, frames, selection(1, count=4), copy_sharp=False)
+    for i, frame in enumerate(whole):
+        torch.testing.assert_close(frame, whole.frame(i))
+        torch.testing.assert_close(frame, whole.window(0, 4)[i], atol=1e-5, rtol=1e-4)

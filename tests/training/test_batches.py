@@ -1,0 +1,257 @@
+"""Batches: labels never among the guides, everything in register, every draw repeatable."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+import torch
+
+from selfhvd.method.sharp import Selection
+from selfhvd.training.batches import Batch, BatchConfig, Sampler, choose_guides
+from selfhvd.training.material import Caption, Material, Record
+
+HEIGHT, WIDTH = 24, 40
+SHARP = (1, 4, 9, 13, 16)
+COUNT = 18
+SELECTION = Selection((1.0,) * COUNT, (1.0,) * COUNT, 0.5, SHARP, (), "mixed")
+
+
+def caption(i: int) -> Caption:
+    guides = SELECTION.around(i, 2)
+    return Caption(i, i in SHARP, guides, tuple(0.01 * j if j >= 0 else 0.0 for j in guides))
+
+
+def flat(value: int) -> np.ndarray:
+    return np.full((HEIGHT, WIDTH, 3), value, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory) -> Material:
+    """Frame i has colour i, its truth 100 + i, and the sharp frame j aligned onto it 200 + j."""
+    captions = tuple(caption(i) for i in range(COUNT))
+    material = Material.create(tmp_path_factory.mktemp("numbered"), captions, HEIGHT, WIDTH)
+    for slot, c in enumerate(captions):
+        guides = np.stack([flat(200 + j if j >= 0 else 99) for j in c.guides])
+        trust = np.stack([np.full((HEIGHT, WIDTH), 255 if j >= 0 else 0, np.uint8) for j in c.guides])
+        material.put(slot, Record(flat(c.index), guides, trust, flat(100 + c.index)))
+    return material
+
+
+@pytest.fixture(scope="module")
+def located(tmp_path_factory) -> Material:
+    """Every picture shows where it is: red = 6 x, green = 10 y, blue = which picture; trust = 6 x."""
+    captions = tuple(caption(i) for i in range(COUNT))
+    material = Material.create(tmp_path_factory.mktemp("located"), captions, HEIGHT, WIDTH)
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+
+    def picture(blue: int) -> np.ndarray:
+        return np.stack([6 * x, 10 * y, np.full_like(x, blue)], -1).astype(np.uint8)
+
+    for slot, c in enumerate(captions):
+        guides = np.stack([picture(200 + j) for j in c.guides])
+        trust = np.stack([(6 * x).astype(np.uint8)] * len(c.guides))
+        material.put(slot, Record(picture(c.index), guides, trust, picture(100 + c.index)))
+    return material
+
+
+def config(**changes) -> BatchConfig:
+    return BatchConfig(**({"crop": 8, "size": 4} | changes))
+
+
+def codes(images: torch.Tensor) -> list:
+    """The byte of each flat image."""
+    return (255 * images[..., 0, 0, 0]).round().int().tolist()
+
+
+def draws(material, lesson, *, count=15, seed=0, **changes) -> list[Batch]:
+    sampler = Sampler(material, lesson, config(**changes), seed=seed)
+    return [sampler.draw() for _ in range(count)]
+
+
+def seen_guides(batch: Batch) -> list[tuple[int, set[int], int]]:
+    """For each position: the frame that stands there, the sharp frames shown with trust, and the target's code."""
+    rows = []
+    for b in range(batch.frames.shape[0]):
+        for f in range(batch.frames.shape[1]):
+            trusted = batch.trust[b, f].amax(dim=(1, 2, 3)) > 0
+            guides = {c - 200 for c, there in zip(codes(batch.guides[b, f]), trusted, strict=True) if there}
+            rows.append((codes(batch.shown[b, f]), guides, codes(batch.target[b, f])))
+    return rows
+
+
+@pytest.mark.parametrize("lesson", ["label", "clues-removed"])
+@pytest.mark.parametrize("window", [1, 6])
+def test_the_label_is_never_among_the_guides(numbered, lesson, window):
+    for batch in draws(numbered, lesson, window=window, count=30 // window):
+        for frame, guides, target in seen_guides(batch):
+            if frame in SHARP:
+                assert target == frame
+            else:
+                assert target - 200 == SELECTION.nearest(frame)
+            assert target - 200 not in guides
+            assert guides <= set(SHARP) - {frame}
+
+
+def test_the_label_is_not_even_shown_untrusted(numbered):
+    for batch in draws(numbered, "label"):
+        for images, target in zip(batch.guides[:, 0], batch.target[:, 0], strict=True):
+            assert codes(target) not in codes(images)
+
+
+def test_the_frames_around_the_label_guide_in_its_place(numbered):
+    """Frame 7, label 9: before it 4, after it 13. Frame 5, label 4: 1 and 9."""
+    seen = {
+        frame: guides
+        for batch in draws(numbered, "label", own_label_weight=1.0, count=40)
+        for frame, guides, _ in seen_guides(batch)
+    }
+    assert seen[7] == {4, 13} and seen[5] == {1, 9}
+    assert seen[0] == {4}  # its label 1 is withheld, nothing is before it
+    assert seen[4] == {1, 9}  # its own label
+
+
+def test_all_guides_hold_the_nearest_on_both_sides(numbered):
+    for batch in draws(numbered, "clues-removed", count=10):
+        for frame, guides, trust in zip(batch.frames[:, 0], batch.all_guides[:, 0], batch.all_trust[:, 0], strict=True):
+            around = SELECTION.around(codes(frame), 1)
+            assert [int(t.amax()) for t in trust] == [int(j >= 0) for j in around]
+            assert [c - 200 for c, j in zip(codes(guides), around, strict=True) if j >= 0] == [
+                j for j in around if j >= 0
+            ]
+
+
+def test_label_mask_and_share_belong_to_the_label(numbered):
+    for batch in draws(numbered, "label", count=10):
+        for frame, mask, visible in zip(batch.frames[:, 0], batch.mask[:, 0], batch.visible[:, 0], strict=True):
+            number = codes(frame)
+            wanted = 1.0 if number in SHARP else 0.01 * SELECTION.nearest(number)
+            assert visible.item() == pytest.approx(wanted)
+            assert mask.min() == 1
+
+
+def test_clues_are_taken_out_of_the_input(numbered):
+    """Sharp frames of the window are replaced by the closest blurry ones, and their target is that one's."""
+    replaced = 0
+    for batch in draws(numbered, "clues-removed", window=8, size=2, count=8):
+        for b in range(2):
+            first = codes(batch.frames[b, 0])
+            assert codes(batch.frames[b]) == list(range(first, first + 8))
+            standing = [first + k for k in batch.standing[b].tolist()]
+            assert codes(batch.shown[b]) == standing
+            for position, stands in enumerate(standing):
+                assert stands == first + position or (first + position in SHARP and stands not in SHARP)
+                replaced += stands != first + position
+            removed = {first + p for p, stands in enumerate(standing) if stands != first + p}
+            for _, guides, _ in seen_guides(batch)[8 * b : 8 * b + 8]:
+                assert not guides & removed
+    assert replaced > 5
+
+
+def test_in_stage_one_nothing_is_taken_out(numbered):
+    for batch in draws(numbered, "label", window=5, count=5):
+        assert torch.equal(batch.standing, torch.arange(5).expand(4, 5))
+        assert torch.equal(batch.shown, batch.frames)
+
+
+def test_the_truth_is_taught_with_guides_withheld_now_and_then(numbered):
+    for batch in draws(numbered, "truth", guide_dropout=0.0, count=10):
+        for frame, guides, target in seen_guides(batch):
+            assert target == 100 + frame
+            assert guides == {j for j in SELECTION.around(frame, 1) if j >= 0}
+    assert all(
+        not guides for b in draws(numbered, "truth", guide_dropout=1.0, count=5) for _, guides, _ in seen_guides(b)
+    )
+
+
+def test_sharp_frames_are_drawn_as_rarely_as_asked(numbered):
+    def drawn(weight: float) -> list[int]:
+        batches = draws(numbered, "label", own_label_weight=weight, crop=8, size=30, count=5)
+        return [number for batch in batches for number in codes(batch.frames[:, 0])]
+
+    assert not set(drawn(0.0)) & set(SHARP)
+    assert set(drawn(0.0)) == set(range(COUNT)) - set(SHARP)
+    # 5 sharp frames of weight 0.1 beside 13 others: 0.5 / 13.5.
+    share = sum(number in SHARP for number in drawn(0.1)) / 150
+    assert share == pytest.approx(0.5 / 13.5, abs=0.045)
+
+
+@pytest.mark.parametrize("lesson", ["truth", "label", "clues-removed"])
+@pytest.mark.parametrize(("crop", "window"), [(16, 1), (16, 3), (256, 2)])
+def test_crops_flips_and_turns_keep_everything_in_register(located, lesson, crop, window):
+    turned = set()
+    for batch in draws(located, lesson, crop=crop, window=window, count=8):
+        assert batch.frames.shape[-2:] == ((16, 16) if crop == 16 else (HEIGHT, WIDTH))
+        place = batch.frames[:, :, :2]
+        assert torch.equal(batch.target[:, :, :2], place)
+        for g in range(2):
+            assert torch.equal(batch.all_guides[:, :, g, :2], place)
+            assert torch.equal(batch.guides[:, :, g, :2], place)
+            there = batch.all_trust[:, :, g].amax(dim=(2, 3, 4), keepdim=True) > 0
+            assert torch.equal(batch.all_trust[:, :, g] * there, place[:, :, :1] * there)
+        # One transform for the whole window.
+        assert torch.equal(place, place[:, :1].expand_as(place))
+        for image in (255 * place[:, 0]).round():
+            step = (image[:, 0, 1] - image[:, 0, 0], image[:, 1, 0] - image[:, 0, 0])
+            turned.add(tuple(tuple(s.int().tolist()) for s in step))
+    # (red, green) step to the right and down: eight ways to lay a square, four for what is not square.
+    along, down = ((6, 0), (-6, 0)), ((0, 10), (0, -10))
+    ways = {(a, d) for a in along for d in down}
+    ways |= {(d, a) for a in along for d in down} if crop == 16 else set()
+    assert turned == ways
+
+
+def test_masks_follow_the_picture(located):
+    for batch in draws(located, "label", count=10):
+        for frame, mask, place in zip(batch.frames[:, 0], batch.mask[:, 0], batch.frames[:, 0, :1], strict=True):
+            number = round(255 * frame[2, 0, 0].item())
+            assert torch.equal(mask, torch.ones_like(mask) if number in SHARP else place)
+
+
+def test_same_seed_same_batches(numbered):
+    def one(seed: int) -> list[Batch]:
+        return draws(numbered, "clues-removed", seed=seed, count=2, window=4)
+
+    same = zip(one(3), one(3), strict=True)
+    assert all(torch.equal(getattr(a, f.name), getattr(b, f.name)) for a, b in same for f in fields(Batch))
+    other = zip(one(3), one(4), strict=True)
+    assert any(not torch.equal(a.frames, b.frames) for a, b in other)
+
+
+def test_a_window_longer_than_the_material_is_all_of_it(numbered):
+    (batch,) = draws(numbered, "label", window=99, count=1)
+    assert codes(batch.frames[0]) == list(range(COUNT))
+
+
+def test_a_network_without_guides_gets_none(numbered):
+    (batch,) = draws(numbered, "clues-removed", guides=0, count=1)
+    assert batch.guides.shape == (4, 1, 0, 3, 8, 8) and batch.trust.shape == (4, 1, 0, 1, 8, 8)
+
+
+def test_frames_of_less_than_eight_pixels(tmp_path):
+    material = Material.create(tmp_path, (caption(0),), 5, 20)
+    assert draws(material, "label", count=1)[0].frames.numel() > 0
+
+
+def test_choice_of_guides():
+    near = Caption(7, False, (4, 9, 1, 13), (1.0,) * 4)
+    assert choose_guides(near, set(), 2) == (0, 1)
+    assert choose_guides(near, {4}, 2) == (2, 1)
+    assert choose_guides(near, {4, 1}, 2) == (-1, 1)
+    assert choose_guides(near, {4, 1, 9, 13}, 2) == (-1, -1)
+    assert choose_guides(near, set(), 1) == (0,)
+    assert choose_guides(Caption(0, False, (-1, 1, -1, 4), (0.0,) * 4), {1}, 2) == (-1, 3)
+
+
+def test_label_of_a_caption():
+    assert Caption(7, False, (4, 9, 1, 13), (1.0,) * 4).label == 1
+    assert Caption(6, False, (4, 8, 1, 13), (1.0,) * 4).label == 0  # tie: the earlier
+    assert Caption(0, False, (-1, 3, -1, 4), (1.0,) * 4).label == 1
+    assert Caption(0, False, (-1, -1), (1.0,) * 2).label == -1
+
+
+def test_without_any_sharp_frame_around_a_frame_is_its_own_label(tmp_path):
+    material = Material.create(tmp_path, (Caption(0, False, (-1, -1), (0.0, 0.0)),), 8, 8)
+    material.put(0, Record(np.full((8, 8, 3), 5, np.uint8), np.zeros((2, 8, 8, 3), np.uint8),
+                           np.zeros((2, 8, 8), np.uint8), np.zeros((8, 8, 3), np.uint8)))  # fmt: skip
+    (batch,) = draws(material, "label", count=1, crop=8)
+    assert codes(batch.target) == [[5]] * 4 and batch.visible.min() == 1 and batch.mask.min() == 1
