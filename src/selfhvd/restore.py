@@ -23,7 +23,7 @@ class RestoreConfig:
     rounds: int = 2
     """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i)."""
     copy_sharp: bool = True
-    """Hand frames selected as sharp through untouched."""
+    """Hand frames through untouched that are sharp and nearly the best around."""
     overlap: int = 2
     """Frames that neighbouring windows share, blended; only for networks that look at several frames."""
     bfloat16: bool = True
@@ -113,7 +113,7 @@ class Restorer:
         return list(torch.where(restored.isfinite(), restored, images[0][0, :, :, :height, :width]))
 
     def _handed_through(self, index: int) -> bool:
-        return self.config.copy_sharp and self.selection.is_sharp(index)
+        return self.config.copy_sharp and self.selection.is_model(index)
 
 
 def _padded(images: Float[Tensor, "*batch channel h w"], multiple: int) -> Float[Tensor, "*batch channel height width"]:

@@ -120,13 +120,6 @@ def test_pairs_of_a_batch_do_not_mix(predictor, photo):
     assert median_error(batch.field[1:], constant(-7, 4)) < 0.3
 
 
-def test_large_frames_are_searched_small(photo):
-    """Searched at half size, told in pixels of the whole."""
-    field = Dis(longest=WIDTH // 2)(view(photo, 120, 60), view(photo, 112, 54)).field
-    assert field.shape[-2:] == (HEIGHT, WIDTH)
-    assert median_error(field, constant(8, 6)) < 0.5
-
-
 @pytest.mark.parametrize("name", FLOWS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (3, 5), (16, 16)])
 def test_tiny_and_flat_frames_give_numbers(name, size):

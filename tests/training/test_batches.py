@@ -227,11 +227,6 @@ def test_a_network_without_guides_gets_none(numbered):
     assert batch.guides.shape == (4, 1, 0, 3, 8, 8) and batch.trust.shape == (4, 1, 0, 1, 8, 8)
 
 
-def test_frames_of_less_than_eight_pixels(tmp_path):
-    material = Material.create(tmp_path, (caption(0),), 5, 20)
-    assert draws(material, "label", count=1)[0].frames.numel() > 0
-
-
 def test_choice_of_guides():
     near = Caption(7, False, (4, 9, 1, 13), (1.0,) * 4)
     assert choose_guides(near, set(), 2) == (0, 1)

@@ -1,7 +1,6 @@
 """The perceptual loss with random weights; off, and said so, where there are none."""
 
 import logging
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -30,7 +29,7 @@ def weights(tmp_path_factory, small_vgg):
 @pytest.fixture(autouse=True)
 def no_large_network(monkeypatch, small_vgg):
     """The classifier alone would take half a gigabyte."""
-    monkeypatch.setattr(selfhvd.perceptual, "vgg19", lambda weights: SimpleNamespace(features=make_layers(small_vgg)))
+    monkeypatch.setattr(selfhvd.perceptual, "cfgs", {"E": small_vgg})
 
 
 def test_distance(weights):

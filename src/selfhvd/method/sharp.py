@@ -1,5 +1,6 @@
 """Select the sharp frames of a clip: variance of Laplacian (Eq. 1), Otsu, and the best of each bare segment."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,14 @@ from torch import Tensor
 from selfhvd.frames import Frames
 from selfhvd.ops.sharpness import laplacian_variance
 
+_NEARBY = 10
+"""Frames on each side that a frame's sharpness is compared with."""
+_MODEL_SHARE = 0.85
+_PATIENCE = 16.0
+"""Frames of distance that cost a sharp frame a factor e of its worth as a guide (ours: against taking the nearest this
+gained 0.2 to 0.5 dB on three held-out clips of four and lost 0.1 on one)."""
+_REACH = 60
+"""Frames beyond which a sharp frame is no guide."""
 _BLUR_SAMPLES = 12
 """Frames, about, whose `blur_effect` is measured."""
 _LEAST_BLUR_SIDE = 4
@@ -70,13 +79,23 @@ class Selection:
         """ψ(i) of Eq. 2: the sharp frame nearest in time; of two the earlier."""
         return min(self.sharp, key=lambda j: (abs(j - index), j))
 
-    def around(self, index: int, each_side: int) -> tuple[int, ...]:
-        """The sharp frames around `index`, never itself: before, after, second before, second after, ...
+    def is_model(self, index: int) -> bool:
+        """Whether frame `index` is sharp, and hardly less so than the best within ten frames."""
+        nearby = self.scores[max(0, index - _NEARBY) : index + _NEARBY + 1]
+        return self.is_sharp(index) and self.scores[index] >= _MODEL_SHARE * max(nearby)
 
-        Always 2 * `each_side` long; -1 where there is none.
+    def around(self, index: int, each_side: int) -> tuple[int, ...]:
+        """The sharp frames to learn from around `index`, never itself: before, after, second before, second after, ...
+
+        Of each side those come first whose sharpness best outweighs their distance in time, which makes alignment
+        harder. Always 2 * `each_side` long; -1 where there is none.
         """
-        before = [j for j in reversed(self.sharp) if j < index]
-        after = [j for j in self.sharp if j > index]
+
+        def worth(j: int) -> float:
+            return -self.scores[j] * math.exp(-abs(j - index) / _PATIENCE)
+
+        before = sorted((j for j in self.sharp if index - _REACH <= j < index), key=worth)
+        after = sorted((j for j in self.sharp if index < j <= index + _REACH), key=worth)
         padded = [side[:each_side] + [-1] * (each_side - len(side)) for side in (before, after)]
         return tuple(j for pair in zip(*padded, strict=True) for j in pair)
 
@@ -159,7 +178,7 @@ def blur_effect(image: Float[Tensor, "3 height width"], longest: int = 480) -> f
 def _two_classes(scores: Float[np.ndarray, " frame"], above: Bool[np.ndarray, " frame"], config: SharpConfig) -> bool:
     if above.all() or not above.any():
         return False
-    best_nearby = maximum_filter1d(scores, size=21)
+    best_nearby = maximum_filter1d(scores, size=2 * _NEARBY + 1)
     dips = float(np.percentile(scores / np.maximum(best_nearby, 1e-9), 10)) < config.dip
     apart = float(scores[above].mean()) >= config.class_ratio * max(float(scores[~above].mean()), 1e-9)
     return dips and apart
