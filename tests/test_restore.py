@@ -77,8 +77,26 @@ def test_a_short_window_is_blended_to_the_whole_too(rng):
 
 def test_frames_are_padded_to_the_multiple_and_windows_are_as_long_as_liked(rng):
     network = Five()
-    list(restorer(network, clip(rng)))
+    list(restorer(network, clip(rng), ensemble=1))
     assert network.shown == [(5, 3, 12, 16)] * 3 + [(4, 3, 12, 16)]
+
+
+def test_the_last_round_averages_mirrored_views(rng):
+    """A network that darkens the left column darkens both side columns half as much under two views."""
+
+    class Left(Five):
+        def forward(self, frames, guides=None, trust=None):
+            dark = torch.ones_like(frames)
+            dark[..., 0] = 0.5
+            return frames * dark
+
+    frames = clip(rng)
+    once = restorer(Left(), frames, ensemble=1, copy_sharp=False).frame(3)
+    twice = restorer(Left(), frames, ensemble=2, copy_sharp=False).frame(3)
+    source = frames.tensor(3)
+    torch.testing.assert_close(once[..., 0], 0.5 * source[..., 0])
+    torch.testing.assert_close(twice[..., 0], 0.75 * source[..., 0])
+    torch.testing.assert_close(twice[..., 1:-1], source[..., 1:-1])
 
 
 def test_windows_are_blended_where_they_meet(rng):
