@@ -205,3 +205,17 @@ def test_flat_frames_are_no_trouble(side):
 
 def test_frames_of_one_pixel_are_no_trouble():
     assert find_sharp(ArrayFrames([np.zeros((1, 1, 3), np.uint8)]), [True]).sharp == (0,)
+
+
+def test_a_sharper_guide_may_be_a_little_farther_but_not_much():
+    scores = [100.0] * 60
+    scores[8], scores[50] = 200.0, 200.0
+    chosen = Selection(tuple(scores), tuple(scores), 50.0, (8, 10, 13, 50), (), "mixed")
+    # 200 e^(-4/16) beats 100 e^(-2/16); 200 e^(-38/16) does not beat 100 e^(-1/16).
+    assert chosen.around(12, 1) == (8, 13)
+
+
+def test_models_are_sharp_and_nearly_the_best_around():
+    scores = (100.0, 89.0, 91.0, 10.0)
+    chosen = Selection(scores, scores, 50.0, (0, 1, 2, 3), (3,), "mixed")
+    assert [chosen.is_model(i) for i in range(4)] == [True, False, True, False]
