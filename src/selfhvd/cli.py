@@ -62,11 +62,11 @@ def deblur(
     Args:
         source: the clip; it is never touched.
         output: a video file, or a folder for PNG frames; default: CLIP_deblurred beside the clip.
-        preset: how long to learn from the clip.
+        preset: fast uses the base weights as they are; balanced and best learn from the clip.
         overwrite: replace an existing output.
         weights: weights to start from, instead of the base weights that come with selfhvd.
         from_scratch: start from an untrained network, as in the paper.
-        max_minutes: end the learning after so many minutes with the best so far.
+        max_minutes: end the learning after so many minutes with what it has; preset fast learns nothing from base weights.
         segment: at least one sharp frame is chosen in each segment of so many frames.
         seed: same seed, same frames (on a CPU).
         device: auto, cpu, cuda, cuda:N or mps.

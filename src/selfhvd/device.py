@@ -27,8 +27,3 @@ def pick_device(name: str = "auto") -> torch.device:
     if device.type not in ("cpu", "cuda", "mps"):
         raise UsageError(f"--device {name} is not supported; say auto, cpu, mps, cuda or cuda:N.")
     return device
-
-
-def seed_everything(seed: int) -> None:
-    """Seed torch's generators; numpy generators are made from the seed where they are used."""
-    torch.manual_seed(seed)

@@ -17,7 +17,7 @@ class Record:
 
     frame: UInt8[np.ndarray, "height width 3"]
     guides: UInt8[np.ndarray, "guide height width 3"]
-    """Sharp frames aligned onto it, in order before, after, second before, second after."""
+    """Sharp frames aligned onto it, in order before, after, second before, second after (of each side the worthiest first)."""
     trust: UInt8[np.ndarray, "guide height width"]
     """Their masks M, 255 = trusted; all 0 where there is no such sharp frame."""
     truth: UInt8[np.ndarray, "height width 3"]
@@ -39,7 +39,7 @@ class Caption:
 
     @property
     def label(self) -> int:
-        """Position among the guides of S_ψ(i), the sharp frame nearest in time (ties: the earlier); -1: none."""
+        """Position among the guides of S_ψ(i), the nearest of them in time (ties: the earlier); -1: none."""
         there = [g for g, j in enumerate(self.guides) if j >= 0]
         return min(there, key=lambda g: (abs(self.guides[g] - self.index), self.guides[g]), default=-1)
 
