@@ -1,7 +1,5 @@
 """Restoring: padding, windows and blending change nothing that the network does not."""
 
-from typing import ClassVar
-
 import numpy as np
 import pytest
 import torch
@@ -19,21 +17,21 @@ COUNT = 13
 class Five(Backbone):
     """Likes five frames at once; adds `lift` times the number of frames it was shown."""
 
-    needs: ClassVar[Needs] = Needs(multiple_of=4, window=5)
+    needs = Needs(multiple_of=4, window=5)
 
     def __init__(self, lift: float = 0.0) -> None:
         super().__init__()
         self.lift = nn.Parameter(torch.tensor(lift))
         self.shown: list[tuple[int, ...]] = []
 
-    def forward(self, frames, guides=None, trust=None):
+    def deblur(self, frames, guides, trust):
         assert guides is None and trust is None
         self.shown.append(tuple(frames.shape[1:]))
         return frames + self.lift * frames.shape[1]
 
 
 class Three(Five):
-    needs: ClassVar[Needs] = Needs(multiple_of=4, window=3)
+    needs = Needs(multiple_of=4, window=3)
 
 
 class Still(FlowPredictor):
@@ -85,7 +83,7 @@ def test_the_last_round_averages_mirrored_views(rng):
     """A network that darkens the left column darkens both side columns half as much under two views."""
 
     class Left(Five):
-        def forward(self, frames, guides=None, trust=None):
+        def deblur(self, frames, guides, trust):
             dark = torch.ones_like(frames)
             dark[..., 0] = 0.5
             return frames * dark

@@ -66,7 +66,7 @@ def deblur(
         overwrite: replace an existing output.
         weights: weights to start from, instead of the base weights that come with selfhvd.
         from_scratch: start from an untrained network, as in the paper.
-        max_minutes: end the learning after so many minutes with what it has; preset fast learns nothing from base weights.
+        max_minutes: end the learning after so many minutes with what it has; fast learns nothing from base weights.
         segment: at least one sharp frame is chosen in each segment of so many frames.
         seed: same seed, same frames (on a CPU).
         device: auto, cpu, cuda, cuda:N or mps.

@@ -14,7 +14,7 @@ def composite(
     selection: Selection,
     index: int,
     predictor: FlowPredictor,
-    config: AlignConfig = AlignConfig(),
+    config: AlignConfig = AlignConfig(resampling="bilinear"),
 ) -> Float[Tensor, "3 height width"]:
     """M ⊙ S_{j→i} + (1 - M) ⊙ B_i; a sharp frame stays as it is. RGB in [0, 1]."""
     frame = frames.tensor(index)

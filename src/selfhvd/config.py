@@ -44,7 +44,7 @@ def preset_config(preset: Preset = "fast", *, from_scratch: bool = False) -> Deb
 
 
 _STEPS: dict[str, tuple[int, int, int]] = {
-    "fast": (0, 0, 0),
+    "fast": (0, 0, 48),
     "from-scratch": (150, 300, 48),
     "balanced": (100, 200, 48),
     "best": (500, 1500, 120),

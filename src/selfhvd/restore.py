@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -107,18 +106,15 @@ class Restorer:
     def _apply(
         self, clip: list[Float[Tensor, "3 height width"]], guides: list[Guides | None], views: int = 1
     ) -> list[Float[Tensor, "3 height width"]]:
-        height, width = clip[0].shape[-2:]
-        multiple = self.network.needs.multiple_of
-        images = [_padded(torch.stack(clip)[None], multiple)]
+        images = [torch.stack(clip)[None]]
         given = [g for g in guides if g is not None]
         if given:
-            images.append(_padded(torch.stack([g.images for g in given])[None], multiple))
-            images.append(_padded(torch.stack([g.trust for g in given])[None], multiple))
+            images += [torch.stack([g.images for g in given])[None], torch.stack([g.trust for g in given])[None]]
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self.config.bfloat16):
             output = torch.stack([self._mirrored(images, axes) for axes in _MIRRORS[:views]]).mean(dim=0)
-        restored = output[0, :, :, :height, :width].float().clamp(0, 1)
+        restored = output[0].float().clamp(0, 1)
         # A value that is not finite must not reach the file: the input is the last resort.
-        return list(torch.where(restored.isfinite(), restored, images[0][0, :, :, :height, :width]))
+        return list(torch.where(restored.isfinite(), restored, images[0][0]))
 
     def _mirrored(self, images: list[Tensor], axes: tuple[int, ...]) -> Tensor:
         """The network's output for a mirrored view, mirrored back."""
@@ -126,11 +122,3 @@ class Restorer:
 
     def _handed_through(self, index: int) -> bool:
         return self.config.copy_sharp and self.selection.is_model(index)
-
-
-def _padded(images: Float[Tensor, "*batch channel h w"], multiple: int) -> Float[Tensor, "*batch channel height width"]:
-    """Repeat the last rows and columns up to the next multiple."""
-    height, width = images.shape[-2:]
-    right, below = -width % multiple, -height % multiple
-    flat = F.pad(images.flatten(0, -4), (0, right, 0, below), mode="replicate")
-    return flat.view(*images.shape[:-2], *flat.shape[-2:])

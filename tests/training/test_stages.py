@@ -1,7 +1,5 @@
 """The stages' losses with a network of one number, so that loss and gradient can be worked out by hand."""
 
-from typing import ClassVar
-
 import pytest
 import torch
 from torch import nn
@@ -19,13 +17,13 @@ FRAME, FULL, LEFT, TARGET = 0.5, 0.3, 0.1, 0.9
 class Gain(Backbone):
     """Output = frame + gain * guide."""
 
-    needs: ClassVar[Needs] = Needs(multiple_of=1, guides=1)
+    needs = Needs(multiple_of=1, guides=1)
 
     def __init__(self, gain: float = 1.0) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.tensor(gain))
 
-    def forward(self, frames, guides=None, trust=None):
+    def deblur(self, frames, guides, trust):
         return frames + self.gain * (trust * guides)[:, :, 0]
 
 

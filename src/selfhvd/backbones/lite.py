@@ -1,7 +1,7 @@
 """lite: our small network for a two-core CPU, a U-Net that fuses each frame with the sharp frames around it."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +9,7 @@ from einops import rearrange, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from selfhvd.backbones.backbone import Backbone, Needs
+from selfhvd.backbones.backbone import Backbone, Frames, Guides, Needs, Trust
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Lite(Backbone):
     unfolded to full. The last layer starts at zero, so the network starts as the identity.
     """
 
-    needs: ClassVar[Needs] = Needs(multiple_of=8, guides=2)
+    needs = Needs(multiple_of=8, guides=2, starts_as_identity=True)
 
     def __init__(self, config: LiteConfig = LiteConfig()) -> None:
         super().__init__()
@@ -50,13 +50,8 @@ class Lite(Backbone):
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias) if self.tail.bias is not None else None
 
-    def forward(
-        self,
-        frames: Float[Tensor, "batch frame 3 height width"],
-        guides: Float[Tensor, "batch frame guide 3 height width"] | None = None,
-        trust: Float[Tensor, "batch frame guide 1 height width"] | None = None,
-    ) -> Float[Tensor, "batch frame 3 height width"]:
-        """See `Backbone.forward`; each frame stands alone, so `frame` is one more batch axis."""
+    def deblur(self, frames: Frames, guides: Guides | None, trust: Trust | None) -> Frames:
+        """See `Backbone.deblur`; each frame stands alone, so `frame` is one more batch axis."""
         batch = frames.shape[0]
         if guides is None or trust is None:
             guides = repeat(frames, "b f c h w -> b f g c h w", g=self.needs.guides)

@@ -1,4 +1,6 @@
-"""Backward bilinear warp W (Eq. 3) and the resizing of flow fields."""
+"""Backward warp W (Eq. 3) and the resizing of flow fields."""
+
+from typing import Literal
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -6,17 +8,20 @@ from torch import Tensor
 
 from selfhvd.ops.grid import pixel_grid, to_sampler
 
+Resampling = Literal["bilinear", "bicubic"]
+
 
 def warp(
     image: Float[Tensor, "batch channel height width"],
     flow: Float[Tensor, "batch xy=2 height width"],
+    resampling: Resampling = "bilinear",
 ) -> Float[Tensor, "batch channel height width"]:
     """W(X, Φ)(p) = X(p + Φ(p)): bring `image` onto the grid on which `flow` is defined.
 
-    Bilinear, zeros outside the image. Flow in pixels, (x, y).
+    Zeros outside the image; bicubic values may leave the image's range a little. Flow in pixels, (x, y).
     """
     points = pixel_grid(*image.shape[-2:], like=flow) + flow
-    return F.grid_sample(image, to_sampler(points), mode="bilinear", padding_mode="zeros", align_corners=True)
+    return F.grid_sample(image, to_sampler(points), mode=resampling, padding_mode="zeros", align_corners=True)
 
 
 def resize_flow(

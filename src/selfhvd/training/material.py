@@ -17,7 +17,8 @@ class Record:
 
     frame: UInt8[np.ndarray, "height width 3"]
     guides: UInt8[np.ndarray, "guide height width 3"]
-    """Sharp frames aligned onto it, in order before, after, second before, second after (of each side the worthiest first)."""
+    """Sharp frames aligned onto it, in order before, after, second before, second after; of each side the
+    worthiest first."""
     trust: UInt8[np.ndarray, "guide height width"]
     """Their masks M, 255 = trusted; all 0 where there is no such sharp frame."""
     truth: UInt8[np.ndarray, "height width 3"]
