@@ -76,7 +76,7 @@ class Backbone(nn.Module, ABC):
 
     @classmethod
     def recognised(cls, shapes: Mapping[str, tuple[int, ...]]) -> object | None:
-        """The configuration of the network whose official checkpoint has these bare keys and shapes; None = not ours."""
+        """The configuration of the network whose official checkpoint has these keys and shapes; None = not ours."""
         return None
 
     def _converted(self, clip: Frames, shift: float) -> Frames:
