@@ -59,7 +59,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    batch = BatchConfig(crop=128, size=8)
+    batch = BatchConfig(crop=128, size=8, window=1)
     parts = [open_material(folder)[0] for folder in sorted(options.folder.glob("train*"))]
     samplers = [Sampler(part, "truth", batch, seed=n) for n, part in enumerate(parts)]
     val = [open_material(folder) for folder in sorted(options.folder.glob("val*"))]

@@ -100,7 +100,8 @@ def main() -> None:
             guides, aligner = selection.around(i, 1), network if rng.random() < SECOND_ROUND else None
             record, caption = record_of(ArrayFrames(frames), i, guides, exposures[i].truth, aligner)
             material.put(len(notes), record)
-            notes.append({**asdict(caption), "second": aligner is not None, "kind": shot.kind, "count": exposures[i].count, "photo": photo.name})
+            facts = {"kind": shot.kind, "count": exposures[i].count, "photo": photo.name, "second": aligner is not None}
+            notes.append({**asdict(caption), **facts})
         (folder / "captions.json").write_text(json.dumps(notes))
         print(f"{len(notes)} of {len(material)}", flush=True)
 
