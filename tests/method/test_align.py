@@ -73,7 +73,8 @@ def test_guides_that_are_not_there_have_no_trust():
     assert predictor.calls == [True, False]
 
 
-def test_large_frames_are_searched_small_and_told_in_full_pixels():
+@pytest.mark.parametrize("config", [AlignConfig(longest=90), AlignConfig(resolution=0.5)])
+def test_large_frames_are_searched_small_and_told_in_full_pixels(config):
     """At half size the flow is half as long; the label must still land where the output is."""
     wide = torch.nn.functional.interpolate(torch.rand(1, 3, 40, 60), size=(160, 240), mode="bicubic").clamp(0, 1)
     output, sharp = wide[..., 20:140, 20:200], wide[..., 14:134, 12:192]
@@ -88,7 +89,7 @@ def test_large_frames_are_searched_small_and_told_in_full_pixels():
             field = torch.stack([torch.full(first.shape[-2:], 4.0), torch.full(first.shape[-2:], 3.0)])[None] * sign
             return Flow(field, torch.ones(1, 1, *first.shape[-2:]))
 
-    aligned = align(output, sharp, Known(), AlignConfig(longest=90))
+    aligned = align(output, sharp, Known(), config)
     assert seen == [(60, 90), (60, 90)]
     assert (aligned.image - output)[..., 10:-10, 10:-10].abs().max() < 1e-3
     assert aligned.mask.shape[-2:] == (120, 180) and aligned.mask[..., 20:-20, 20:-20].min() > 0.99

@@ -1,11 +1,41 @@
-"""Optical flow behind one interface; `FLOWS` is the table of what there is."""
+"""Optical flow behind one interface.
+
+`FLOWS` holds the flows that need nothing else, `FLOW_NETWORKS` the networks that need weights.
+"""
 
 from collections.abc import Callable
 
+from torch import nn
+
 from selfhvd.flow.camera import CameraFirst
+from selfhvd.flow.certainty import CertaintyConfig
 from selfhvd.flow.dis import Dis
+from selfhvd.flow.flowformer import FlowFormer
 from selfhvd.flow.predictor import Flow, FlowPredictor
+from selfhvd.flow.raft import Raft, RaftConfig, RaftFlow
+from selfhvd.flow.searaft import SeaRaft, SeaRaftConfig, SeaRaftFlow
 
 FLOWS: dict[str, Callable[[], FlowPredictor]] = {"dis": lambda: CameraFirst(Dis())}
 
-__all__ = ["FLOWS", "CameraFirst", "Dis", "Flow", "FlowPredictor"]
+FLOW_NETWORKS: dict[str, tuple[type, type[nn.Module]]] = {
+    "sea-raft": (SeaRaftConfig, SeaRaft),
+    "raft": (RaftConfig, Raft),
+}
+"""Name -> configuration (a frozen dataclass whose defaults are the published network) and network built from it."""
+
+__all__ = [
+    "FLOWS",
+    "FLOW_NETWORKS",
+    "CameraFirst",
+    "CertaintyConfig",
+    "Dis",
+    "Flow",
+    "FlowFormer",
+    "FlowPredictor",
+    "Raft",
+    "RaftConfig",
+    "RaftFlow",
+    "SeaRaft",
+    "SeaRaftConfig",
+    "SeaRaftFlow",
+]

@@ -1,0 +1,99 @@
+"""Which optical flow a run uses: by name, or by what is at hand. Decided once, before the first frame."""
+
+import logging
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from selfhvd.errors import UsageError, WeightsError
+from selfhvd.flow import (
+    CameraFirst,
+    CertaintyConfig,
+    Dis,
+    FlowFormer,
+    FlowPredictor,
+    Raft,
+    RaftFlow,
+    SeaRaft,
+    SeaRaftFlow,
+)
+from selfhvd.weights import cached, load_flow
+
+log = logging.getLogger(__name__)
+
+FlowName = Literal["auto", "dis", "sea-raft-s", "sea-raft-m", "raft", "flowformer++"]
+_BEST = "sea-raft-m"
+"""The paper's flow."""
+
+
+def choose_flow(
+    name: FlowName = "auto",
+    weights: Path | None = None,
+    device: torch.device = torch.device("cpu"),
+    certainty: CertaintyConfig = CertaintyConfig(),
+) -> FlowPredictor:
+    """The flow called `name`, ready to run; the choice and its reason are logged in one line.
+
+    `auto` takes the network whose weights are given; without any, SEA-RAFT-M where its weights are cached and there is
+    a GPU, else DIS. How large the frames are that it sees is for `AlignConfig` to say.
+
+    Args:
+        name: `dis` needs no weights; the others need them, given or cached.
+        weights: a weights file of selfhvd, or for flowformer++ a checkpoint of ptlflow.
+        device: where networks run; DIS runs on the CPU.
+        certainty: how SEA-RAFT's mixture becomes U (Eq. 4); the others have their own.
+
+    Raises:
+        WeightsError: the weights are not at hand, damaged, or those of another flow.
+        UsageError: weights were given to `dis`, or ptlflow is not installed.
+    """
+    path, reason = _auto(weights, device) if name == "auto" else (_named(name, weights), "as asked")
+    if path is None:
+        predictor = CameraFirst(Dis())
+    elif name == "flowformer++":
+        predictor = FlowFormer(path, device)
+    else:
+        predictor = _by_network(load_flow(path).to(device), certainty)
+    if name not in ("auto", predictor.name):
+        raise WeightsError(f"{path} holds {predictor.name}, not {name}; say --flow {predictor.name} or --flow auto.")
+    log.info("flow: %s, %s", predictor.name, reason)
+    return predictor
+
+
+def _auto(weights: Path | None, device: torch.device) -> tuple[Path | None, str]:
+    """The weights to use, None = DIS; and why."""
+    if weights is not None:
+        return weights, f"because its weights were given ({weights})"
+    path = cached(_BEST)
+    if path is None:
+        return None, f"because no weights of {_BEST} are at hand"
+    if device.type == "cpu":
+        return None, f"because {_BEST} wants a GPU and the run is on the CPU"
+    return path, f"because its weights and a GPU are at hand ({path})"
+
+
+def _named(name: FlowName, weights: Path | None) -> Path | None:
+    if name == "dis":
+        if weights is not None:
+            raise UsageError("The flow dis takes no weights; leave --flow-weights out, or say --flow auto.")
+        return None
+    if name == "flowformer++":
+        if weights is None:
+            raise WeightsError(f"There are no weights for {name}; give ptlflow's checkpoint with --flow-weights PATH.")
+        return weights
+    path = weights or cached(name)
+    if path is None:
+        raise WeightsError(
+            f"There are no weights for {name} here; fetch them with `selfhvd weights fetch {name}`, "
+            "or give them with --flow-weights PATH."
+        )
+    return path
+
+
+def _by_network(network: nn.Module, certainty: CertaintyConfig) -> FlowPredictor:
+    if isinstance(network, SeaRaft):
+        return SeaRaftFlow(network, certainty)
+    assert isinstance(network, Raft)
+    return RaftFlow(network)
