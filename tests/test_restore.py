@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from selfhvd.backbones import Backbone, Lite, Needs
+from selfhvd.errors import DeviceError
 from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.frames import ArrayFrames
 from selfhvd.method.sharp import Selection
@@ -168,3 +169,45 @@ def test_window_by_window_equals_the_whole(rng):
     for i, frame in enumerate(whole):
         torch.testing.assert_close(frame, whole.frame(i))
         torch.testing.assert_close(frame, whole.window(0, 4)[i], atol=1e-5, rtol=1e-4)
+
+
+def test_tiles_change_nothing_for_a_network_that_looks_at_single_pixels(rng):
+    frames = clip(rng, 3, 150, 200)
+    whole = restorer(Five(0.01), frames, copy_sharp=False)
+    parts = restorer(Five(0.01), frames, copy_sharp=False, tile=64)
+    for i, frame in enumerate(parts):
+        torch.testing.assert_close(frame, whole.frame(i), atol=1e-6, rtol=0)
+
+
+class Greedy(Five):
+    """Runs out of memory on anything larger than `limit` pixels."""
+
+    limit = 256 * 256
+
+    def deblur(self, frames, guides, trust):
+        if frames.shape[-1] * frames.shape[-2] > self.limit:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return super().deblur(frames, guides, trust)
+
+
+def test_tiles_are_halved_when_memory_runs_out(rng, caplog):
+    frames = clip(rng, 2, 300, 500)
+    output = list(restorer(Greedy(0.01), frames, copy_sharp=False))
+    assert len(output) == 2 and "tiles of 250" in caplog.text and "tiles of 125" not in caplog.text
+    torch.testing.assert_close(output[0], frames.tensor(0) + 0.02, atol=1e-6, rtol=0)
+
+
+def test_memory_that_never_suffices_is_said(rng):
+    network = Greedy()
+    network.limit = 0
+    with pytest.raises(DeviceError, match="Memory ran out even with tiles"):
+        list(restorer(network, clip(rng, 1, 300, 500)))
+
+
+def test_other_faults_are_not_taken_for_want_of_memory(rng):
+    class Broken(Five):
+        def deblur(self, frames, guides, trust):
+            raise RuntimeError("shapes differ")
+
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        list(restorer(Broken(), clip(rng)))

@@ -94,21 +94,17 @@ class Adapter:
         config: AdaptConfig = AdaptConfig(),
         perceptual: Perceptual | None = None,
         seed: int = 0,
+        untrained: bool = False,
     ) -> None:
-        self.network, self.frames, self.selection, self.predictor = (
-            network,
-            RecentFrames(frames),
-            selection,
-            predictor,
-        )
-        self.folder, self.align, self.config, self.perceptual, self.seed = (
-            folder,
-            align,
-            config,
-            perceptual,
-            seed,
-        )
-        self.training_frames = training_frames(selection, len(frames), config.frames)
+        self.network, self.frames, self.selection = network, RecentFrames(frames), selection
+        self.predictor, self.folder, self.align, self.config = predictor, folder, align, config
+        self.perceptual, self.seed, self.untrained = perceptual, seed, untrained
+        self.training_frames = training_frames(selection, len(frames), config.frames, self._window)
+
+    @property
+    def _window(self) -> int:
+        """Frames that the network is trained on at once."""
+        return min(self.network.needs.window, self.config.batch.window)
 
     def run(self, on_progress: Progress = silent, deadline: float = math.inf) -> Adaptation:
         """Stage 1, a refresh of the alignments, stage 2.
@@ -123,8 +119,9 @@ class Adapter:
         one, two = self.config.stage_one, self.config.stage_two
         steps, updates = 0, 0
         if one.steps:
-            # An untrained network is the identity, so its outputs are the input: the paper's first round.
-            material = self.material(self.restorer().frame, partial(on_progress, "align"))
+            # What an untrained network gives shows nothing yet: align onto the input, the paper's first round.
+            outputs = self.frames.tensor if self.untrained else self.restorer().frame
+            material = self.material(outputs, partial(on_progress, "align"))
             stage = StageOne(self.config.loss, self.perceptual)
             steps += self._train(material, "label", stage, one, partial(on_progress, "stage 1"), deadline)
         if two.steps and time.monotonic() < deadline:
@@ -166,7 +163,7 @@ class Adapter:
         check: Callable[[int], None] = lambda step: None,
     ) -> int:
         """One stage; the number of steps it took."""
-        batch = replace(self.config.batch, guides=self.network.needs.guides, window=self.network.needs.window)
+        batch = replace(self.config.batch, guides=self.network.needs.guides, window=self._window)
         sampler = Sampler(material, lesson, batch, seed=self.seed + len(lesson))
         done = 0
 
@@ -227,19 +224,27 @@ class Adapter:
         return Standing(float(np.median(drifts)), float(np.mean(sharpness)), float(np.mean(ceiling)), trial)
 
 
-def training_frames(selection: Selection, count: int, most: int) -> tuple[int, ...]:
-    """At most `most` frames to train on: the blurry ones, spread evenly, and a few sharp ones."""
+def training_frames(selection: Selection, count: int, most: int, run: int = 1) -> tuple[int, ...]:
+    """About `most` frames to train on: the blurry ones, spread evenly, and a few sharp ones.
+
+    A network that looks at several frames gets runs of `run` consecutive frames instead, spread evenly.
+    """
+    if run > 1:
+        starts = spread(range(max(count - run, 0) + 1), max(1, most // run))
+        return tuple(sorted({i for start in starts for i in range(start, min(start + run, count))}))
     blurry = [i for i in range(count) if not selection.is_sharp(i)]
     sharp = [i for i in range(count) if selection.is_sharp(i)]
-    few = max(1, most // 6)
-    return tuple(sorted([*spread(blurry, most - min(few, len(sharp))), *spread(sharp, few)]))
+    few = min(max(1, most // 6), len(sharp))
+    return tuple(sorted([*spread(blurry, most - few), *spread(sharp, few)]))
 
 
 def spread(items: Sequence[int], most: int) -> list[int]:
     """At most `most` of `items`, evenly spread."""
     if len(items) <= most:
         return list(items)
-    return [items[round(n * (len(items) - 1) / max(most - 1, 1))] for n in range(most)]
+    if most == 1:
+        return [items[len(items) // 2]]
+    return [items[round(n * (len(items) - 1) / (most - 1))] for n in range(most)]
 
 
 def _bytes(image: torch.Tensor) -> np.ndarray:

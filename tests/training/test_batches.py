@@ -55,7 +55,7 @@ def located(tmp_path_factory) -> Material:
 
 
 def config(**changes) -> BatchConfig:
-    return BatchConfig(**({"crop": 8, "size": 4} | changes))
+    return BatchConfig(**({"crop": 8, "size": 4, "window": 1} | changes))
 
 
 def codes(images: torch.Tensor) -> list:
@@ -250,3 +250,21 @@ def test_without_any_sharp_frame_around_a_frame_is_its_own_label(tmp_path):
                            np.zeros((2, 8, 8), np.uint8), np.zeros((8, 8, 3), np.uint8)))  # fmt: skip
     (batch,) = draws(material, "label", count=1, crop=8)
     assert codes(batch.target) == [[5]] * 4 and batch.visible.min() == 1 and batch.mask.min() == 1
+
+
+def test_windows_do_not_jump_over_gaps(tmp_path):
+    """Frames 0..3 and 10..13 were kept: a window of three frames never mixes them."""
+    captions = tuple(caption(i) for i in (0, 1, 2, 3, 10, 11, 12, 13))
+    material = Material.create(tmp_path, captions, HEIGHT, WIDTH)
+    for slot, c in enumerate(captions):
+        trust = np.full((len(c.guides), HEIGHT, WIDTH), 255, np.uint8)
+        material.put(slot, Record(flat(c.index), np.stack([flat(0)] * len(c.guides)), trust, flat(0)))
+    shown = {tuple(codes(batch.frames[b])) for batch in draws(material, "label", window=3) for b in range(4)}
+    assert shown == {(0, 1, 2), (1, 2, 3), (10, 11, 12), (11, 12, 13)}
+
+
+def test_frames_that_are_their_own_label_count_little_in_a_window(numbered):
+    batch = draws(numbered, "label", window=COUNT, count=1, own_label_weight=0.2)[0]
+    assert batch.weight[0].tolist() == pytest.approx([0.2 if i in SHARP else 1.0 for i in range(COUNT)])
+    assert draws(numbered, "truth", window=COUNT, count=1)[0].weight.eq(1).all()
+    assert draws(numbered, "label", window=1, count=1)[0].weight.eq(1).all()

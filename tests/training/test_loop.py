@@ -32,10 +32,8 @@ def batches(seed: int):
     def draw() -> Batch:
         frames, target = torch.rand(2, 1, 1, 3, 8, 8, generator=generator)
         guides, trust = torch.rand(1, 1, 2, 3, 8, 8, generator=generator), torch.ones(1, 1, 2, 1, 8, 8)
-        one = torch.ones(1, 1, 1, 8, 8)
-        return Batch(
-            frames, guides, trust, torch.zeros(1, 1, dtype=torch.long), guides, trust, target, one, torch.ones(1, 1)
-        )
+        first, mask, whole = torch.zeros(1, 1, dtype=torch.long), torch.ones(1, 1, 1, 8, 8), torch.ones(1, 1)
+        return Batch(frames, guides, trust, first, guides, trust, target, mask, whole, whole)
 
     return draw
 

@@ -44,6 +44,7 @@ def batch(*, visible: float = 1.0, mask: float = 1.0, checker: float = 0.2, stan
         target=(TARGET + pattern).expand(1, count, 3, 8, 8),
         mask=torch.full((1, count, 1, 8, 8), mask),
         visible=torch.full((1, count), visible),
+        weight=torch.ones(1, count),
     )
 
 
@@ -165,7 +166,7 @@ def test_stage_two_reaches_every_weight_of_a_real_network(bfloat16):
     nn.init.normal_(network.tail.weight, std=0.01)
     two = torch.rand(1, 1, 2, 3, 8, 8), torch.ones(1, 1, 2, 1, 8, 8)
     given = batch()
-    given = Batch(given.frames, *two, given.standing, *two, given.target, given.mask, given.visible)
+    given = Batch(given.frames, *two, given.standing, *two, given.target, given.mask, given.visible, given.weight)
     stage = StageTwo(LossConfig(), None, Snapshot(network, Standing(0.0, 1.0, 1.0), updates=0, tolerance=0.0))
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         loss = stage(network, given)

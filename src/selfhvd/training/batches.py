@@ -1,6 +1,6 @@
 """Draw training batches: windows of frames, one seeded crop, flip and rotation for all that belongs together."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -36,6 +36,8 @@ class Batch:
     """M of the target."""
     visible: Float[Tensor, "batch frame"]
     """p of the target (Eq. 8)."""
+    weight: Float[Tensor, "batch frame"]
+    """How much each frame's likeness to its target counts."""
 
     @property
     def shown(self) -> Float[Tensor, "batch frame 3 height width"]:
@@ -62,15 +64,17 @@ class BatchConfig:
     """Pixels a side, where the frame allows (paper: 256)."""
     size: int = 2
     """Windows a batch (paper: not published; the shipped config has 1 of 30 frames)."""
-    window: int = 1
-    """Frames a window; a network that looks at one frame at a time takes 1."""
+    window: int = 10
+    """Frames a window at most; a network that looks at one frame at a time takes 1 (paper: not published, the shipped
+    config has 30; fewer here for memory)."""
     guides: int = 2
     """Sharp frames the network takes beside each frame."""
     segment: int = 20
     """Frames a segment of RSCR (paper: 20)."""
     own_label_weight: float = 0.1
-    """Chance of drawing a window around a sharp frame, relative to others. Such a frame is its own label and teaches
-    to change nothing; with equal chances a small network learns exactly that (derived)."""
+    """Chance of drawing a sharp frame, relative to others; in windows of several frames, its weight in the loss. Such
+    a frame is its own label and teaches to change nothing; with equal chances a small network learns exactly that
+    (derived)."""
     guide_dropout: float = 0.1
     """Chance that a guide is withheld when the truth is taught, so that the network can do without."""
 
@@ -92,10 +96,10 @@ class Sampler:
         self.material, self.lesson, self.config = material, lesson, config
         self._rng = np.random.default_rng(seed)
         self._window = min(config.window, len(material))
-        starts = range(len(material) - self._window + 1)
-        middle = [material.captions[start + self._window // 2] for start in starts]
-        weight = np.array([config.own_label_weight if c.sharp else 1.0 for c in middle])
-        self._chances = np.cumsum(weight / weight.sum())
+        self._starts = _runs([c.index for c in material.captions], self._window)
+        single = self._window == 1 and lesson != "truth"
+        chance = [config.own_label_weight if single and material.captions[s].sharp else 1.0 for s in self._starts]
+        self._chances = np.cumsum(np.array(chance) / sum(chance))
 
     def draw(self) -> Batch:
         """The next batch, on the CPU."""
@@ -104,7 +108,7 @@ class Sampler:
 
     def _draw_window(self) -> dict[str, Tensor]:
         """The fields of a batch of one, without the batch axis."""
-        start = min(int(np.searchsorted(self._chances, self._rng.random())), len(self._chances) - 1)
+        start = self._starts[min(int(np.searchsorted(self._chances, self._rng.random())), len(self._starts) - 1)]
         slots = range(start, start + self._window)
         captions = [self.material.captions[slot] for slot in slots]
         views = self._views(slots)
@@ -124,7 +128,12 @@ class Sampler:
             "target": torch.stack([target for target, _, _ in labels]),
             "mask": torch.stack([mask for _, mask, _ in labels]),
             "visible": torch.tensor([visible for _, _, visible in labels]),
+            "weight": torch.tensor([self._weight(captions[k]) for k in standing]),
         }
+
+    def _weight(self, caption: Caption) -> float:
+        """A window of one frame is already drawn as often as it should count."""
+        return self.config.own_label_weight if caption.sharp and self._window > 1 and self.lesson != "truth" else 1.0
 
     def _removed(self, captions: list[Caption]) -> Set[int]:
         """Sharp frames taken out of the input: by RSCR in stage 2, now and then when the truth is taught."""
@@ -161,6 +170,12 @@ class Sampler:
         if caption.sharp or caption.label < 0:
             return view.frame, everywhere, 1.0
         return view.guides[caption.label], view.trust[caption.label], caption.visible[caption.label]
+
+
+def _runs(indices: Sequence[int], length: int) -> list[int]:
+    """Slots at which `length` frames follow one another without a gap; all slots there are where none do."""
+    slots = range(len(indices) - length + 1)
+    return [s for s in slots if indices[s + length - 1] - indices[s] == length - 1] or list(slots)
 
 
 def choose_guides(caption: Caption, withheld: Set[int], count: int) -> tuple[int, ...]:

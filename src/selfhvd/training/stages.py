@@ -36,6 +36,10 @@ def learn_truth(network: Backbone, batch: Batch) -> Float[Tensor, ""]:
     return charbonnier(network(batch.frames, batch.guides, batch.trust), batch.target).mean()
 
 
+def _weighted(loss: Float[Tensor, "batch frame"], batch: Batch) -> Float[Tensor, ""]:
+    return (loss * batch.weight).sum() / batch.weight.sum()
+
+
 @dataclass(frozen=True)
 class StageOne:
     """L_stage1 = L_rec + λ_p L_p (Eq. 6, 11, 13): the output should look like the aligned sharp frame."""
@@ -46,7 +50,7 @@ class StageOne:
     def __call__(self, network: Backbone, batch: Batch) -> Float[Tensor, ""]:
         """The guides of `batch` do not hold the label, so it cannot be copied."""
         output = network(batch.frames, batch.guides, batch.trust)
-        return _likeness(output, batch.target, batch.mask, self.perceptual, self.config).mean()
+        return _weighted(_likeness(output, batch.target, batch.mask, self.perceptual, self.config), batch)
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,11 @@ class StageTwo:
             everywhere = torch.ones_like(batch.mask)
             own_loss = _likeness(output, own, everywhere, self.perceptual, self.config)
             loss = torch.where(preferred.view_as(loss), loss, own_loss)
+        total = _weighted(loss, batch)
         if self.config.consistency > 0:
             held = _output_on_full_input(self.snapshot.network, batch)
-            loss = loss + self.config.consistency * masked_l1(output, held, torch.ones_like(batch.mask))
-        return loss.mean()
+            total = total + self.config.consistency * masked_l1(output, held, torch.ones_like(batch.mask)).mean()
+        return total
 
 
 @torch.no_grad()
