@@ -32,6 +32,8 @@ class Needs:
     """Order of the channels its weights were trained on."""
     shift: float = 0.0
     """Subtracted from the values in [0, 1] on the way in, added on the way out."""
+    bytes_per_pixel: int = 4000
+    """Working memory that each pixel of each frame of a window takes while restoring, about; decides the tiles."""
     starts_as_identity: bool = False
     """Whether the untrained network gives its input back."""
 
