@@ -8,7 +8,7 @@
 | 3 | input unreadable or not a video |
 | 4 | output or disk |
 | 5 | no device, or out of memory after every back-off |
-| 6 | weights missing, damaged or not fitting |
+| 6 | weights missing, damaged, hostile or not fitting |
 | 7 | some inputs of a batch failed |
 | 130 | interrupted |
 | 143 | terminated |
@@ -46,6 +46,6 @@ class DeviceError(SelfHVDError):
 
 
 class WeightsError(SelfHVDError):
-    """Weights are missing, damaged, or belong to another network."""
+    """Weights are missing, damaged, hostile, or belong to another network."""
 
     exit_code = 6

@@ -1,7 +1,6 @@
 """The perceptual loss (Eq. 11, 12): distance of VGG19 features. On only where VGG weights are at hand."""
 
 import logging
-import os
 from pathlib import Path
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
 from selfhvd.errors import WeightsError
+from selfhvd.weights.cache import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +22,8 @@ _LAYERS = 35
 
 
 def vgg_path() -> Path:
-    """Where VGG19 weights are looked for: $SELFHVD_CACHE/vgg19.safetensors, by default below ~/.cache/selfhvd."""
-    cache = os.environ.get("SELFHVD_CACHE") or Path.home() / ".cache" / "selfhvd"
-    return Path(cache) / "vgg19.safetensors"
+    """Where VGG19 weights are looked for: where `selfhvd weights fetch vgg19` puts them."""
+    return cache_folder() / "vgg19.safetensors"
 
 
 class Perceptual(nn.Module):

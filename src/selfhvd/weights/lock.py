@@ -1,0 +1,64 @@
+"""A lock between processes: a file that the system keeps locked for as long as its holder lives."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import IO
+
+from selfhvd.errors import OutputError, WeightsError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(file: IO[bytes]) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _take(file: IO[bytes]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_EVERY = 0.2
+"""Seconds between two tries."""
+
+
+@contextlib.contextmanager
+def locked(path: Path, patience: float, on_wait: Callable[[], None]) -> Generator[None]:
+    """Hold the lock file `path`; it is set free when its holder ends, however it ends.
+
+    Args:
+        path: the lock file; it stays.
+        patience: seconds to wait for another holder.
+        on_wait: told once, when there is another.
+
+    Raises:
+        WeightsError: the other holder did not finish in time.
+        OutputError: the file cannot be made.
+    """
+    try:
+        file = path.open("a+b")
+    except OSError as error:
+        raise OutputError(
+            f"{path.parent} cannot be written ({error.strerror}); set SELFHVD_CACHE elsewhere."
+        ) from error
+    with file:
+        _wait(file, path, patience, on_wait)
+        yield
+
+
+def _wait(file: IO[bytes], path: Path, patience: float, on_wait: Callable[[], None]) -> None:
+    deadline = time.monotonic() + patience
+    told = False
+    while True:
+        with contextlib.suppress(OSError):
+            _take(file)
+            return
+        if not told:
+            on_wait()
+            told = True
+        if time.monotonic() > deadline:
+            raise WeightsError(f"Another selfhvd still holds {path} after {patience:.0f} s; try again when it is done.")
+        time.sleep(_EVERY)
