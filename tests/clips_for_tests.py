@@ -109,9 +109,11 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def quick(preset="fast", *, from_scratch: bool = False, steps: int = 2, **changes) -> DeblurConfig:
+def quick(
+    preset="fast", *, backbone: str = "lite", from_scratch: bool = False, steps: int = 2, **changes
+) -> DeblurConfig:
     """The preset on the CPU with so many steps a stage and few frames to learn from."""
-    config = preset_config(preset, from_scratch=from_scratch)
+    config = preset_config(preset, backbone=backbone, from_scratch=from_scratch)
     one, two = (replace(stage, steps=steps) for stage in (config.adapt.stage_one, config.adapt.stage_two))
     adapt = replace(config.adapt, stage_one=one, stage_two=two, frames=4, probes=2, checks=1)
     adapt = replace(adapt, batch=replace(adapt.batch, crop=48, size=1))

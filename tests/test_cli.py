@@ -17,6 +17,7 @@ import pytest
 from clips_for_tests import MIXED, always, film, names, never, quick, seen, sound_only, views
 from selfhvd import cli
 from selfhvd.errors import DeviceError, SelfHVDError, WeightsError
+from selfhvd.weights import BASE_WEIGHTS
 
 COMMAND = [sys.executable, "-m", "selfhvd"]
 ENVIRONMENT = {
@@ -96,13 +97,27 @@ def test_options_arrive(run, clip, monkeypatch):
 
     monkeypatch.setattr("selfhvd.jobs.deblur", deblur)
     words = "--preset balanced --seed 7 --segment 5 --max-minutes 1.5 --device cpu --from-scratch --overwrite"
-    assert run(clip, "-o", "x.mkv", *words.split(), "--no-report", "--weights", "w.safetensors").code == 1
+    assert run(clip, "-o", "x.mkv", *words.split(), "--no-report", "--backbone", "estrnn").code == 1
     source, output, named = given[0]
     config = named["config"]
     assert (source, output, named["overwrite"], named["report"]) == (clip, Path("x.mkv"), True, False)
     assert (config.preset, config.seed, config.max_minutes, config.device) == ("balanced", 7, 1.5, "cpu")
-    assert config.from_scratch and config.weights == Path("w.safetensors")
+    assert config.from_scratch and config.backbone == "estrnn" and config.adapt.stage_one.rate == 5e-4
     assert config.sharp.segment == config.adapt.batch.segment == 5
+    words = "--flow raft --flow-weights r.safetensors --flow-resolution 0.25"
+    assert run(clip, "--weights", BASE_WEIGHTS, *words.split()).code == 1
+    config = given[1][2]["config"]
+    assert (config.backbone, config.weights, config.flow) == ("lite", BASE_WEIGHTS, "raft")
+    assert (config.flow_weights, config.align.resolution) == (Path("r.safetensors"), 0.25)
+
+
+@pytest.mark.parametrize(
+    "words", ["--from-scratch --weights w.safetensors", "--flow-resolution 0", "--flow-resolution 1.5"]
+)
+def test_options_that_make_no_sense(run, clip, words):
+    refused = run(clip, *words.split())
+    assert refused.code == 2
+    assert_one_sentence(refused.err)
 
 
 def test_no_minutes_at_all_still_gives_a_clip(run, clip, tmp_path_factory):

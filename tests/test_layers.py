@@ -10,12 +10,12 @@ import selfhvd
 
 ROOT = Path(selfhvd.__file__).parent
 FLOORS = (
-    {"errors", "frames", "versions"},
+    {"errors", "frames", "memory", "versions"},
     {"ops"},
     {"losses", "device", "video", "flow", "synthesis"},
     {"metrics", "backbones"},
     {"weights"},
-    {"method"},
+    {"flow_choice", "method"},
     {"perceptual", "composite"},
     {"training"},
     {"restore"},
@@ -24,7 +24,7 @@ FLOORS = (
     {"deblurrer"},
     {"report"},
     {"jobs"},
-    {"demo", "inspection"},
+    {"cli_weights", "demo", "inspection"},
     {"cli"},
     {"__init__", "__main__"},
 )

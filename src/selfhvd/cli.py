@@ -14,9 +14,11 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
+from selfhvd.cli_weights import app as weights_app
 from selfhvd.errors import SelfHVDError, UsageError
 
 Preset = Literal["fast", "balanced", "best"]
+Flow = Literal["auto", "dis", "sea-raft-s", "sea-raft-m", "raft", "flowformer++"]
 TERMINATED = 143
 INTERRUPTED = 130
 
@@ -37,6 +39,7 @@ app = App(
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,
 )
+app.command(weights_app)
 
 
 @app.default
@@ -47,7 +50,11 @@ def deblur(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     preset: Preset = "fast",
     overwrite: Annotated[bool, Parameter(negative="")] = False,
+    backbone: str | None = None,
     weights: Path | None = None,
+    flow: Flow = "auto",
+    flow_weights: Path | None = None,
+    flow_resolution: float = 1.0,
     from_scratch: Annotated[bool, Parameter(negative="")] = False,
     max_minutes: float | None = None,
     segment: int = 20,
@@ -64,7 +71,11 @@ def deblur(
         output: a video file, or a folder for PNG frames; default: CLIP_deblurred beside the clip.
         preset: fast uses the base weights as they are; balanced and best learn from the clip.
         overwrite: replace an existing output.
+        backbone: lite, ifirnn, estrnn, basicvsrpp or rvrt; default: the one that the weights are of, else lite.
         weights: weights to start from, instead of the base weights that come with selfhvd.
+        flow: the optical flow that aligns frames; auto takes sea-raft-m where it is at hand and a GPU too, else dis.
+        flow_weights: weights of the flow network, instead of what was fetched.
+        flow_resolution: find flow on frames reduced to this part of their size (0.25 as the authors' later code).
         from_scratch: start from an untrained network, as in the paper.
         max_minutes: end the learning after so many minutes with what it has; fast learns nothing from base weights.
         segment: at least one sharp frame is chosen in each segment of so many frames.
@@ -77,13 +88,21 @@ def deblur(
     from selfhvd.config import preset_config
     from selfhvd.jobs import deblur as run
     from selfhvd.progress import shown_progress
+    from selfhvd.weights import name_of
 
+    if from_scratch and weights is not None:
+        raise UsageError("--from-scratch ignores weights, so it does not go together with --weights.")
+    if not 0 < flow_resolution <= 1:
+        raise UsageError("--flow-resolution must be above 0 and at most 1.")
     if segment < 1 or (max_minutes is not None and max_minutes < 0):
         raise UsageError("--segment must be at least 1 and --max-minutes at least 0.")
-    base = preset_config(preset, from_scratch=from_scratch)
+    named = backbone or (name_of(weights) if weights else "lite")
+    base = preset_config(preset, backbone=named, from_scratch=from_scratch, weights=weights)
     config = replace(
         base,
-        weights=weights,
+        flow=flow,
+        flow_weights=flow_weights,
+        align=replace(base.align, resolution=flow_resolution),
         max_minutes=max_minutes,
         seed=seed,
         device=device,
@@ -178,6 +197,9 @@ def main() -> None:
     quiet = "-q" in words or "--quiet" in words
     level = logging.INFO if verbose else logging.ERROR if quiet else logging.WARNING
     logging.basicConfig(level=level, format="%(message)s")
+    if not quiet:
+        # Which flow `auto` came to, and why, is said always.
+        logging.getLogger("selfhvd.flow_choice").setLevel(logging.INFO)
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app(words, exit_on_error=False, print_error=True)
@@ -186,8 +208,8 @@ def main() -> None:
     except SelfHVDError as error:
         _fail(str(error), verbose)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted; no unfinished file is left.", verbose=False)
+    except KeyboardInterrupt as stop:
+        _fail(str(stop) or "interrupted; no unfinished file is left.", verbose=False)
         sys.exit(INTERRUPTED)
     except Exception as error:
         told = (str(error).splitlines() or [""])[0]

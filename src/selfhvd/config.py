@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from selfhvd.adapt import AdaptConfig
+from selfhvd.flow import CertaintyConfig
+from selfhvd.flow_choice import FlowName
 from selfhvd.method.align import AlignConfig
 from selfhvd.method.sharp import SharpConfig
 from selfhvd.restore import RestoreConfig
+from selfhvd.training.batches import BatchConfig
 from selfhvd.training.loop import LoopConfig
 
 Preset = Literal["fast", "balanced", "best"]
@@ -19,11 +22,16 @@ class DeblurConfig:
     """Everything that decides the frames that come out."""
 
     preset: Preset = "fast"
+    backbone: str = "lite"
+    """A name of `BACKBONES`."""
     weights: Path | None = None
-    """Weights to start from; None = the base weights of `lite`."""
+    """Weights to start from, of that network; None = the base weights of `lite`, or what was fetched for the others."""
     from_scratch: bool = False
-    """Start from an untrained `lite`: the paper's main setting."""
-    flow: Literal["dis"] = "dis"
+    """Start from an untrained network: the paper's main setting."""
+    flow: FlowName = "auto"
+    flow_weights: Path | None = None
+    """Weights of the flow network; None = what was fetched."""
+    certainty: CertaintyConfig = CertaintyConfig()
     seed: int = 0
     device: str = "auto"
     max_minutes: float | None = None
@@ -34,20 +42,41 @@ class DeblurConfig:
     restore: RestoreConfig = RestoreConfig()
 
 
-def preset_config(preset: Preset = "fast", *, from_scratch: bool = False) -> DeblurConfig:
-    """The configuration of a preset; from scratch the rate is ten times as high, since nothing can be forgotten."""
-    one, two, frames = _STEPS["from-scratch" if from_scratch and preset == "fast" else preset]
-    rate = 1e-3 if from_scratch else 1e-4
+def preset_config(
+    preset: Preset = "fast", *, backbone: str = "lite", from_scratch: bool = False, weights: Path | None = None
+) -> DeblurConfig:
+    """The configuration of a preset.
+
+    From the base weights of `lite`, `fast` learns nothing: see `_STEPS`. Any other start learns under every preset.
+    """
+    as_they_come = preset == "fast" and backbone == "lite" and not from_scratch and weights is None
+    one, two, frames = _STEPS["as they come" if as_they_come else preset]
+    rate = _SCRATCH_RATES.get(backbone, 1e-4) if from_scratch else 1e-4
     loop = LoopConfig(rate=rate, last_rate=rate / 100, bfloat16=True)
-    adapt = AdaptConfig(stage_one=replace(loop, steps=one), stage_two=replace(loop, steps=two), frames=frames)
-    return DeblurConfig(preset=preset, from_scratch=from_scratch, adapt=adapt)
+    single = backbone == "lite"
+    adapt = AdaptConfig(
+        stage_one=replace(loop, steps=one),
+        stage_two=replace(loop, steps=two),
+        frames=frames,
+        batch=BatchConfig(size=2 if single else 1),
+    )
+    return DeblurConfig(
+        preset=preset,
+        backbone=backbone,
+        weights=weights,
+        from_scratch=from_scratch,
+        adapt=adapt,
+        restore=RestoreConfig(ensemble=4 if single else 1),
+    )
 
 
 _STEPS: dict[str, tuple[int, int, int]] = {
-    "fast": (0, 0, 48),
-    "from-scratch": (150, 300, 48),
-    "balanced": (100, 200, 48),
+    "as they come": (0, 0, 48),
+    "fast": (150, 300, 48),
+    "balanced": (300, 600, 60),
     "best": (500, 1500, 120),
 }
 """Steps of stage 1 and 2, and frames trained on. From the base weights `fast` does not adapt: on the synthetic clips no
 part of the adaptation improved on them (docs/results.md). The longer presets adapt and keep the better of the two."""
+_SCRATCH_RATES = {"lite": 1e-3, "ifirnn": 5e-4, "estrnn": 5e-4, "basicvsrpp": 1e-4, "rvrt": 4e-4}
+"""First learning rates from scratch: those the networks were published with; our own for `lite` and `ifirnn`."""

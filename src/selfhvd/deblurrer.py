@@ -12,16 +12,16 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from selfhvd.adapt import Adaptation, Adapter, Progress, silent
-from selfhvd.backbones import Backbone, Lite
+from selfhvd.backbones import BACKBONES, Backbone
 from selfhvd.config import DeblurConfig
 from selfhvd.device import pick_device
-from selfhvd.errors import UsageError
-from selfhvd.flow import FLOWS
+from selfhvd.errors import UsageError, WeightsError
+from selfhvd.flow_choice import choose_flow
 from selfhvd.frames import ArrayFrames, Frames
 from selfhvd.method.sharp import Selection, find_sharp
 from selfhvd.perceptual import find_perceptual
 from selfhvd.restore import Restorer
-from selfhvd.weights import BASE_WEIGHTS, load_weights
+from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Deblurrer:
     def __init__(self, config: DeblurConfig = DeblurConfig(), folder: Path | None = None) -> None:
         self.config, self.folder = config, folder
         self.device = pick_device(config.device)
-        self.predictor = FLOWS[config.flow]()
+        self.predictor = choose_flow(config.flow, config.flow_weights, self.device, config.certainty)
         torch.manual_seed(config.seed)
         self.network = self._first_network().to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.frames: Frames | None = None
@@ -52,9 +52,20 @@ class Deblurrer:
         self.adaptation: Adaptation | None = None
 
     def _first_network(self) -> Backbone:
+        """Untrained, from the weights given, or from those at hand for the network."""
+        name, weights = self.config.backbone, self.config.weights
+        if name not in BACKBONES:
+            raise UsageError(f"There is no network called {name}; there are {', '.join(BACKBONES)}.")
         if self.config.from_scratch:
-            return Lite().eval()
-        return load_weights(self.config.weights or BASE_WEIGHTS)
+            config, network = BACKBONES[name]
+            return network(config()).eval()
+        weights = weights or (BASE_WEIGHTS if name == "lite" else at_hand(name))
+        if weights is None:
+            raise WeightsError(
+                f"No weights for {name} are at hand; see `selfhvd weights list`, give --weights FILE, "
+                "or start untrained with --from-scratch."
+            )
+        return load_weights(weights, name)
 
     def fit(
         self,
@@ -100,6 +111,7 @@ class Deblurrer:
                 config=self.config.adapt,
                 perceptual=find_perceptual(),
                 seed=self.config.seed,
+                untrained=self.config.from_scratch,
             )
             return adapter.run(on_progress, deadline)
 

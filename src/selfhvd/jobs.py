@@ -28,7 +28,6 @@ from selfhvd.versions import versions
 from selfhvd.video import (
     Footage,
     Frame,
-    Writer,
     check_destination,
     check_source,
     default_destination,
@@ -82,35 +81,13 @@ def deblur(
         footage = ingest(source, work / "footage", on_frame=lambda n, of: on_progress("read", n, of or 0))
         clock.lap("read")
         deblurrer = Deblurrer(config, work).fit(footage, footage.keyframes, on_progress)
-        assert deblurrer.selection is not None
         clock.lap("select and adapt")
-        shown = BlurriestFrames(footage, deblurrer.selection)
-        sharpness: list[float] = []
-
-        def watch(index: int, frame: Frame, image: Float[Tensor, "3 height width"]) -> None:
-            sharpness.append(float(laplacian_variance(image[None])))
-            shown.see(index, frame)
-            on_progress("restore", index + 1, len(footage))
-            if on_frame is not None:
-                on_frame(index, frame)
-
-        if deblurrer.selection.verdict == "all-sharp" and _can_copy(footage, destination):
-            for index in range(len(footage)):
-                watch(index, footage.frame(index), footage.tensor(index))
-            _copy_through(source, destination)
-            warnings = footage.warnings
-        else:
-            with open_writer(footage, destination, overwrite=overwrite) as writer:
-                for index, image in enumerate(deblurrer.restore()):
-                    frame = _as_stored(image, footage.depth)
-                    writer.write(frame)
-                    watch(index, frame, image)
-                on_progress("verify", 0, 1)
-            warnings = (*footage.warnings, *_warnings_of(writer))
+        watch = _Watch(footage, deblurrer, on_progress, on_frame)
+        warnings = _write(footage, destination, deblurrer, watch, overwrite=overwrite)
         clock.lap("restore and write")
-        facts = _facts(footage, destination, deblurrer, sharpness, warnings, clock)
+        facts = _facts(footage, destination, deblurrer, watch.sharpness, warnings, clock)
         if report:
-            write_report(_beside(destination, ".report.html"), facts, shown.comparisons())
+            write_report(_beside(destination, ".report.html"), facts, watch.crops.comparisons())
             write_run(_beside(destination, ".run.json"), facts)
     return facts
 
@@ -125,6 +102,43 @@ def inspect(
     with tempfile.TemporaryDirectory(prefix="selfhvd-") as work:
         footage = ingest(Path(source), Path(work), on_frame=lambda n, of: on_progress("read", n, of or 0))
         return footage, find_sharp(footage, footage.keyframes, sharp, lambda n, of: on_progress("select", n, of))
+
+
+class _Watch:
+    """Sees every restored frame once, as it passes: its sharpness, crops for the report, progress."""
+
+    def __init__(self, footage: Footage, deblurrer: Deblurrer, on_progress: Progress, on_frame: OnFrame | None) -> None:
+        assert deblurrer.selection is not None
+        self.crops = BlurriestFrames(footage, deblurrer.selection)
+        self.sharpness: list[float] = []
+        self._count, self._on_progress, self._on_frame = len(footage), on_progress, on_frame
+
+    def see(self, index: int, frame: Frame, image: Float[Tensor, "3 height width"]) -> None:
+        self.sharpness.append(float(laplacian_variance(image[None])))
+        self.crops.see(index, frame)
+        self._on_progress("restore", index + 1, self._count)
+        if self._on_frame is not None:
+            self._on_frame(index, frame)
+        if index + 1 == self._count:
+            self._on_progress("verify", 0, 1)
+
+
+def _write(
+    footage: Footage, destination: Path, deblurrer: Deblurrer, watch: _Watch, *, overwrite: bool
+) -> tuple[str, ...]:
+    """Restore and write, frame by frame; a clip that is sharp already is copied. Warnings for the person."""
+    assert deblurrer.selection is not None
+    if deblurrer.selection.verdict == "all-sharp" and _can_copy(footage, destination):
+        for index in range(len(footage)):
+            watch.see(index, footage.frame(index), footage.tensor(index))
+        _copy_through(footage.source, destination)
+        return footage.warnings
+    with open_writer(footage, destination, overwrite=overwrite) as writer:
+        for index, image in enumerate(deblurrer.restore()):
+            frame = _as_stored(image, footage.depth)
+            writer.write(frame)
+            watch.see(index, frame, image)
+    return (*footage.warnings, *writer.warnings)
 
 
 class _Clock:
@@ -175,8 +189,11 @@ def _copy_through(source: Path, destination: Path) -> None:
         aside.unlink(missing_ok=True)
 
 
-def _warnings_of(writer: Writer) -> tuple[str, ...]:
-    return tuple(writer.warnings)
+def _origin(config: DeblurConfig) -> str:
+    """Where the network's first weights came from."""
+    if config.from_scratch:
+        return "none"
+    return str(config.weights or ("base" if config.backbone == "lite" else "fetched"))
 
 
 def _beside(destination: Path, ending: str) -> Path:
@@ -206,9 +223,9 @@ def _facts(
         selection=selection,
         sharpness_after=tuple(sharpness),
         adaptation=deblurrer.adaptation,
-        network="lite",
-        weights="none" if config.from_scratch else str(config.weights or "base"),
-        flow=config.flow,
+        network=config.backbone,
+        weights=_origin(config),
+        flow=deblurrer.predictor.name,
         device=str(deblurrer.device),
         preset=config.preset,
         seed=config.seed,

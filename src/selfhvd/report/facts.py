@@ -28,7 +28,7 @@ class RunFacts:
     """None where the network was used as it came."""
     network: str
     weights: str
-    """Where the network's first weights came from: `base`, a path, or `none` (from scratch)."""
+    """Where the network's first weights came from: `base`, `fetched`, a path, or `none` (from scratch)."""
     flow: str
     device: str
     preset: str
