@@ -14,7 +14,7 @@ from torch import Tensor
 from selfhvd.adapt import Adaptation, Adapter, Progress, silent
 from selfhvd.backbones import BACKBONES, Backbone
 from selfhvd.config import DeblurConfig
-from selfhvd.device import pick_device
+from selfhvd.device import pick_device, settle
 from selfhvd.errors import UsageError, WeightsError
 from selfhvd.flow_choice import choose_flow
 from selfhvd.frames import ArrayFrames, Frames
@@ -46,7 +46,7 @@ class Deblurrer:
         self.device = pick_device(config.device)
         self.predictor = choose_flow(config.flow, config.flow_weights, self.device, config.certainty)
         torch.manual_seed(config.seed)
-        self.network = self._first_network().to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.network = settle(self._first_network(), self.device)
         self.frames: Frames | None = None
         self.selection: Selection | None = None
         self.adaptation: Adaptation | None = None
