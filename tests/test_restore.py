@@ -211,3 +211,18 @@ def test_other_faults_are_not_taken_for_want_of_memory(rng):
 
     with pytest.raises(RuntimeError, match="shapes differ"):
         list(restorer(Broken(), clip(rng)))
+
+
+def test_frames_in_order_compute_each_window_once(rng):
+    """13 frames in windows of 5 whose outermost frames do not count: they start at 0, 3, 6 and 8."""
+    frames, network = clip(rng), Five(0.01)
+    one = restorer(network, frames, ensemble=1, overlap=1)
+    for i in range(COUNT):
+        torch.testing.assert_close(one.frame(i), frames.tensor(i) + 0.05, atol=1e-6, rtol=0)
+    assert len(network.shown) == 4
+
+
+def test_windows_can_be_shorter_than_the_network_likes(rng):
+    network = Five()
+    list(restorer(network, clip(rng), ensemble=1, window=3))
+    assert {shown[0] for shown in network.shown} == {3}

@@ -60,6 +60,8 @@ class AdaptConfig:
     """Throw the adaptation away where our own measures call it worse than what it started from."""
     probes: int = 6
     """Frames on which a model's standing is measured (derived)."""
+    probe_window: int = 5
+    """Frames restored around each probe by a network that looks at several: their cost is what a check costs."""
     checks: int = 4
     """Times in stage 2 that the current model is offered as the new snapshot (derived)."""
 
@@ -115,7 +117,7 @@ class Adapter:
         """
         started = time.monotonic()
         first = copy.deepcopy(self.network.state_dict())
-        before = self.standing(self.network)
+        before = self.standing_of_input() if self.untrained else self.standing(self.network)
         one, two = self.config.stage_one, self.config.stage_two
         steps, updates = 0, 0
         if one.steps:
@@ -177,7 +179,7 @@ class Adapter:
         train(self.network, sampler.draw, stage, loop, after_step)
         return done
 
-    def restorer(self, network: Backbone | None = None) -> Restorer:
+    def restorer(self, network: Backbone | None = None, window: int | None = None) -> Restorer:
         """The restorer with which outputs R_i are made between the stages."""
         return Restorer(
             network or self.network,
@@ -185,7 +187,7 @@ class Adapter:
             self.selection,
             self.predictor,
             self.align,
-            RestoreConfig(rounds=1),
+            RestoreConfig(rounds=1, window=window or self.config.batch.window),
         )
 
     def material(self, outputs: Callable[[int], torch.Tensor], on_frame: Callable[[int, int], None]) -> Material:
@@ -206,21 +208,32 @@ class Adapter:
         return Material(material.folder, tuple(captions))
 
     def standing(self, network: Backbone) -> Standing:
-        """Drift and sharpness of `network` on the probe frames."""
+        """Drift, sharpness and trial of `network` on the probe frames."""
+        restorer = self.restorer(network, self.config.probe_window)
+        return self._standing(restorer.frame, restorer.instead)
+
+    def standing_of_input(self) -> Standing:
+        """The same if nothing were done at all."""
+        return self._standing(self.frames.tensor, lambda _, image: image)
+
+    def _standing(
+        self,
+        outputs: Callable[[int], torch.Tensor],
+        instead: Callable[[int, torch.Tensor], torch.Tensor],
+    ) -> Standing:
         blurry = [i for i in self.training_frames if not self.selection.is_sharp(i)]
         probes = spread(blurry or self.training_frames, self.config.probes)
-        restorer = self.restorer(network)
         drifts: list[float] = []
         sharpness: list[float] = []
         ceiling: list[float] = []
         for i in probes:
-            output = restorer.frame(i)[None]
+            output = outputs(i)[None]
             flow = self.predictor(output, self.frames.tensor(i)[None])
             drifts.append(float(flow.field.norm(dim=1).median()))
             sharpness.append(float(laplacian_variance(output)))
             ceiling.append(self.selection.sharpness[self.selection.nearest(i)])
         sharp = spread([i for i in self.selection.sharp if self.selection.is_sharp(i)], self.config.probes)
-        trial = trial_score(self.frames, sharp, self.predictor, restorer.instead)
+        trial = trial_score(self.frames, sharp, self.predictor, instead)
         return Standing(float(np.median(drifts)), float(np.mean(sharpness)), float(np.mean(ceiling)), trial)
 
 

@@ -37,6 +37,8 @@ class RestoreConfig:
     rule, 4 instead of 2 halves what `ifirnn` loses at the seams and takes a third off for `estrnn`."""
     bfloat16: bool = True
     """Convolve in bf16 where the device has it."""
+    window: int | None = None
+    """Frames restored at once; None = as many as the network likes."""
     tile: int | None = None
     """Pixels a side of the tiles in which a frame is restored; None = as large as the free memory allows."""
 
@@ -63,18 +65,19 @@ class Restorer:
         self.network, self.frames, self.selection = network, RecentFrames(frames), selection
         self.predictor, self.align, self.config = predictor, align, config
         self._device = next(network.parameters()).device
+        self._window = min(network.needs.window, config.window or network.needs.window)
+        self._last, self._outputs = (0, 0), list[Tensor]()
         self._tile: int | None = None
         self._tile_chosen = False
 
     def __iter__(self) -> Iterator[Float[Tensor, "3 height width"]]:
         """Every frame in order, RGB in [0, 1], on the CPU."""
-        needs = self.network.needs
-        if needs.window == 1:
+        if self._window == 1:
             for index in range(len(self.frames)):
                 yield self.frames.tensor(index) if self._handed_through(index) else self.window(index, index + 1)[0]
             return
-        overlap = min(self.config.overlap, needs.window // 2)
-        ranges = list(windows(len(self.frames), needs.window, overlap))
+        overlap = min(self.config.overlap, self._window // 2)
+        ranges = list(windows(len(self.frames), self._window, overlap))
         tail: list[Tensor] = []
         for n, (start, end) in enumerate(ranges):
             shared_after = overlap if n + 1 < len(ranges) else 0
@@ -89,9 +92,18 @@ class Restorer:
             tail = parts[ready:]
 
     def frame(self, index: int) -> Float[Tensor, "3 height width"]:
-        """The output D(B)_i for one frame, from the window around it, without the copying of sharp frames."""
-        start, end = self._around(index)
-        return self.window(start, end)[index - start]
+        """The output D(B)_i for one frame, from a window with it inside, without the copying of sharp frames.
+
+        The last window is kept: asked for frame by frame in order, each window is computed once. The network must not
+        be trained in between.
+        """
+        start, end = self._last
+        margin = min(self.config.overlap, (self._window - 1) // 2)
+        first, last = start + margin * (start > 0), end - margin * (end < len(self.frames))
+        if not first <= index < last:
+            self._last = start, end = self._ahead(index, margin)
+            self._outputs = self.window(start, end)
+        return self._outputs[index - start]
 
     @torch.inference_mode()
     def window(self, start: int, end: int) -> list[Float[Tensor, "3 height width"]]:
@@ -114,9 +126,12 @@ class Restorer:
 
     def _around(self, index: int) -> tuple[int, int]:
         """The window in which frame `index` stands as far from the ends as can be."""
-        window = self.network.needs.window
-        start = max(0, min(index - window // 2, len(self.frames) - window))
-        return start, min(start + window, len(self.frames))
+        return self._ahead(index, self._window // 2)
+
+    def _ahead(self, index: int, margin: int) -> tuple[int, int]:
+        """The window that begins `margin` frames before frame `index`, moved to lie inside the clip."""
+        start = max(0, min(index - margin, len(self.frames) - self._window))
+        return start, min(start + self._window, len(self.frames))
 
     def _guides(self, index: int, output: Float[Tensor, "3 height width"]) -> Guides | None:
         if self.network.needs.guides == 0:
