@@ -5,6 +5,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.flow.predictor import FlowPredictor
+from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
+
+DRIFT = Definition(
+    name="drift",
+    title="drift, pixels",
+    better="lower",
+    formula="median over the pixels of the length of the flow from the result to the reference",
+    colour="RGB, gamma-encoded, rounded to 8 bits",
+    borders="none cut",
+    averaging=MEAN_OF_FRAMES,
+    libraries=("opencv-python-headless", "torch"),
+    decimals=3,
+)
 
 
 def drift(

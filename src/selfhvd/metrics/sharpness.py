@@ -1,0 +1,37 @@
+"""Sharpness v_l (Eq. 1) of a frame as it is stored."""
+
+import numpy as np
+from jaxtyping import UInt8
+
+from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
+from selfhvd.metrics.frame import as_tensor
+from selfhvd.ops.sharpness import laplacian_variance
+
+SHARPNESS = Definition(
+    name="sharpness",
+    title="sharpness v_l",
+    better="for comparison",
+    formula="variance of the 3x3 Laplacian (Eq. 1) of the result on values of 0..255, over all pixels and channels "
+    "together; noise and artefacts raise it too",
+    colour="RGB, gamma-encoded, rounded to 8 bits",
+    borders="mirrored, none cut",
+    averaging=MEAN_OF_FRAMES,
+    libraries=("torch",),
+    decimals=1,
+)
+SHARPNESS_REFERENCE = Definition(
+    name="sharpness_reference",
+    title="sharpness of the reference",
+    better="for comparison",
+    formula="the same of the reference",
+    colour=SHARPNESS.colour,
+    borders=SHARPNESS.borders,
+    averaging=SHARPNESS.averaging,
+    libraries=SHARPNESS.libraries,
+    decimals=1,
+)
+
+
+def sharpness(image: UInt8[np.ndarray, "height width 3"]) -> float:
+    """v_l, the variance of the Laplacian; see `laplacian_variance`."""
+    return float(laplacian_variance(as_tensor(image)[None]))

@@ -1,0 +1,43 @@
+"""SSIM (Wang et al. 2004), the variant most video deblurring tables use: Gaussian window, RGB, valid region."""
+
+import numpy as np
+from jaxtyping import UInt8
+from skimage.metrics import structural_similarity
+
+from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
+
+SIGMA = 1.5
+"""Pixels, of the Gaussian window."""
+WINDOW = 11
+"""Pixels a side; smaller images have no SSIM."""
+
+SSIM = Definition(
+    name="ssim",
+    title="SSIM",
+    better="higher",
+    formula=f"Wang et al. 2004 against the truth: {WINDOW}x{WINDOW} Gaussian window of sigma {SIGMA}, K1 0.01, "
+    "K2 0.03, population covariance, range 255; of each channel, then their mean",
+    colour="RGB, gamma-encoded, rounded to 8 bits",
+    borders=f"only windows that lie inside the frame ({WINDOW // 2} pixels a side have no window of their own)",
+    averaging=MEAN_OF_FRAMES,
+    libraries=("scikit-image",),
+    decimals=4,
+)
+
+
+def ssim(image: UInt8[np.ndarray, "height width 3"], truth: UInt8[np.ndarray, "height width 3"]) -> float:
+    """Mean over windows and channels of the structural similarity, -1 to 1; 1 only for equal images.
+
+    With means m, variances s² and covariance c under the window, C1 = (0.01 * 255)² and C2 = (0.03 * 255)²:
+    (2 m_x m_y + C1)(2 c + C2) / ((m_x² + m_y² + C1)(s_x² + s_y² + C2)). Both sides are at least `WINDOW` pixels long.
+    """
+    score = structural_similarity(
+        truth,
+        image,
+        channel_axis=-1,
+        data_range=255,
+        gaussian_weights=True,
+        sigma=SIGMA,
+        use_sample_covariance=False,
+    )
+    return float(np.asarray(score))
