@@ -1,5 +1,23 @@
-"""Handheld clips with known truth, from still photos."""
+"""Handheld clips with known truth, from still photos or from high-rate video."""
 
-from selfhvd.synthesis.handheld import KINDS, Exposure, Handheld, shoot
+from selfhvd.synthesis.clip_folder import ClipFolder
+from selfhvd.synthesis.clip_label import ClipLabel
+from selfhvd.synthesis.exact_flow import exact_flow
+from selfhvd.synthesis.exposure import Exposure
+from selfhvd.synthesis.goproshake import GoProShake, make_goproshake
+from selfhvd.synthesis.handheld import KINDS, Handheld, shoot
+from selfhvd.synthesis.handheld_clips import HandheldClips, make_handheld
 
-__all__ = ["KINDS", "Exposure", "Handheld", "shoot"]
+__all__ = [
+    "KINDS",
+    "ClipFolder",
+    "ClipLabel",
+    "Exposure",
+    "GoProShake",
+    "Handheld",
+    "HandheldClips",
+    "exact_flow",
+    "make_goproshake",
+    "make_handheld",
+    "shoot",
+]

@@ -12,12 +12,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from selfhvd.synthesis.exposure import Exposure
+from selfhvd.synthesis.light import to_codes, to_light
 from selfhvd.synthesis.trajectory import Trajectory, exposure_counts, shake
 
-GAMMA = 2.2
-"""Eq. B: encoded = linear ** (1 / GAMMA)."""
-
-Kind = Literal["plain", "object", "night", "all-blurry", "sharp"]
+Kind = Literal["plain", "object", "night", "all-blurry", "sharp", "cut"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -27,7 +26,7 @@ class Handheld:
 
     kind: Kind = "plain"
     """`object`: something moves on its own; `night`: dark, with shot and read noise; `all-blurry`: no exposure is
-    short; `sharp`: every exposure is."""
+    short; `sharp`: every exposure is; `cut`: half way, the scene changes."""
     frames: int = 60
     width: int = 480
     """Pixels."""
@@ -41,28 +40,23 @@ class Handheld:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Exposure:
-    """One frame of the clip and what it should have been."""
+def shoot(
+    photo: UInt8[np.ndarray, "h w 3"], settings: Handheld, second: UInt8[np.ndarray, "h2 w2 3"] | None = None
+) -> Iterator[Exposure]:
+    """Film `photo` (RGB, at least as large as the view): one exposure after the other, never the whole clip.
 
-    frame: UInt8[np.ndarray, "height width 3"]
-    truth: UInt8[np.ndarray, "height width 3"]
-    """The middle sub-frame, without noise."""
-    count: int
-    """n_i: sub-frames averaged; 1 = sharp."""
-
-
-def shoot(photo: UInt8[np.ndarray, "h w 3"], settings: Handheld) -> Iterator[Exposure]:
-    """Film `photo` (RGB, at least as large as the view): one exposure after the other, never the whole clip."""
+    A `cut` leads to the photo `second`; without one, from one end of `photo` to the other, which shows two different
+    places where the photo is at least twice as long as the view.
+    """
     rng = np.random.default_rng(settings.seed)
     radius = 0.25 * float(np.hypot(settings.width, settings.height))
     path = shake(rng, settings.frames, settings.substeps, settings.amplitude, radius)
     counts = _counts(path, radius, settings)
-    layers = [_Layer.of_photo(photo, path, settings)]
-    if settings.kind == "object":
-        layers.append(_Layer.of_object(rng, photo, path, settings))
+    scenes = _scenes(rng, photo, second, path, settings)
     darkness = rng.uniform(0.15, 0.35) if settings.kind == "night" else 1.0
     for i, count in enumerate(counts):
+        scene = i * len(scenes) // settings.frames
+        layers = scenes[scene]
         centre = i * settings.substeps + (settings.substeps - 1) // 2
         reach = (int(count) - 1) // 2
         truth = darkness * _render(layers, centre, settings)
@@ -70,7 +64,28 @@ def shoot(photo: UInt8[np.ndarray, "h w 3"], settings: Handheld) -> Iterator[Exp
         light = darkness * sum((_render(layers, step, settings) for step in steps), truth / darkness) / count
         if settings.kind == "night":
             light = _sensor(rng, light, darkness)
-        yield Exposure(_encode(light), _encode(truth), int(count))
+        matrices = np.stack([layer.matrices[centre] for layer in layers])
+        yield Exposure(to_codes(light), to_codes(truth), int(count), scene, matrices)
+
+
+def _scenes(
+    rng: np.random.Generator,
+    photo: UInt8[np.ndarray, "h w 3"],
+    second: UInt8[np.ndarray, "h2 w2 3"] | None,
+    path: Trajectory,
+    settings: Handheld,
+) -> "list[list[_Layer]]":
+    """The layers of each scene, in the order in which they are filmed."""
+    if settings.kind != "cut":
+        layers = [_Layer.of_photo(photo, path, settings)]
+        if settings.kind == "object":
+            layers.append(_Layer.of_object(rng, photo, path, settings))
+        return [layers]
+    if second is not None:
+        return [[_Layer.of_photo(photo, path, settings)], [_Layer.of_photo(second, path, settings)]]
+    height, width = photo.shape[:2]
+    quarter = np.array([width / 4, 0]) if width >= height else np.array([0, height / 4])
+    return [[_Layer.of_photo(photo, path, settings, place)] for place in (-quarter, quarter)]
 
 
 def _counts(path: Trajectory, radius: float, settings: Handheld) -> list[int]:
@@ -89,9 +104,16 @@ class _Layer:
     matrices: Float[np.ndarray, "step 2 3"]
 
     @staticmethod
-    def of_photo(photo: UInt8[np.ndarray, "h w 3"], path: Trajectory, settings: Handheld) -> "_Layer":
+    def of_photo(
+        photo: UInt8[np.ndarray, "h w 3"],
+        path: Trajectory,
+        settings: Handheld,
+        place: Float[np.ndarray, "xy=2"] | None = None,
+    ) -> "_Layer":
+        """`place`: where the path starts, pixels from the photo's centre."""
         centre = np.array([photo.shape[1], photo.shape[0]]) / 2
-        return _Layer(_decode(photo), None, _view_matrices(path, centre, settings))
+        start = centre if place is None else centre + place
+        return _Layer(to_light(photo), None, _view_matrices(path, start, settings))
 
     @staticmethod
     def of_object(
@@ -101,7 +123,7 @@ class _Layer:
         size = int(rng.uniform(0.3, 0.55) * settings.height)
         top = int(rng.integers(0, max(photo.shape[0] - size, 1)))
         left = int(rng.integers(0, max(photo.shape[1] - size, 1)))
-        picture = _decode(np.ascontiguousarray(photo[top : top + size, left : left + size][:, ::-1]))
+        picture = to_light(np.ascontiguousarray(photo[top : top + size, left : left + size][:, ::-1]))
         h, w = picture.shape[:2]
         y, x = np.mgrid[0:h, 0:w]
         distance = np.hypot((x - w / 2) / (w / 2), (y - h / 2) / (h / 2))
@@ -148,12 +170,3 @@ def _sensor(
     photons, read = rng.uniform(600, 2500), rng.uniform(0.001, 0.004)
     noise = rng.standard_normal(light.shape, dtype=np.float32)
     return (light + noise * np.sqrt(np.clip(light, 0, None) * darkness / photons + read**2)).astype(np.float32)
-
-
-def _decode(picture: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
-    return (picture.astype(np.float32) / 255) ** GAMMA
-
-
-def _encode(light: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Eq. G's outer g: linear light to 8-bit codes."""
-    return np.rint(255 * np.clip(light, 0, 1) ** (1 / GAMMA)).astype(np.uint8)

@@ -1,0 +1,22 @@
+"""One frame of a made clip, and what it should have been."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """One frame of the clip and what it should have been."""
+
+    frame: UInt8[np.ndarray, "height width 3"]
+    truth: UInt8[np.ndarray, "height width 3"]
+    """The middle sub-frame, without noise."""
+    count: int
+    """n_i: sub-frames averaged; 1 = sharp."""
+    scene: int = 0
+    """Frames of different scenes show different places: no flow leads from one to the other."""
+    matrices: Float[np.ndarray, "layer 2 3"] = field(default_factory=lambda: np.zeros((0, 2, 3)))
+    """For each layer, the background first, the affine map from pixels of the truth to pixels of the picture that it
+    shows; none where the scene is not a picture of ours."""

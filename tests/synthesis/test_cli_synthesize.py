@@ -1,0 +1,65 @@
+"""`selfhvd synthesize`: options, exit codes, one sentence."""
+
+import signal
+import sys
+
+import cv2
+import pytest
+
+from clips_for_tests import names
+from selfhvd import cli
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """Run the command line in this process; exit code, stdout, stderr."""
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["selfhvd", "synthesize", *map(str, words)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        return code, *capfd.readouterr()
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.fixture
+def photos(tmp_path, photo):
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "one.png"), photo[::2, ::2, ::-1])
+    return tmp_path / "photos"
+
+
+def test_both_makers(run, tmp_path, photos):
+    """The truth of a film serves as high-rate frames; with two clips, one of which is too short, the exit code is 7."""
+    film, shaken = tmp_path / "film", tmp_path / "shaken"
+    words = ("--clips", 1, "--frames", 8, "--size", "96x64", "--crf", "none", "--kind", "plain", "-q")
+    assert run("handheld", photos, film, *words) == (0, f"{film}\n", "")
+    assert names(film / "blur") == ["0000"]
+    (film / "sharp" / "short").mkdir()
+    (film / "sharp" / "0000" / "00000000.png").rename(film / "sharp" / "short" / "00000000.png")
+    code, out, err = run("goproshake", film / "sharp", shaken, "--substeps", 3, "--interpolate", 2, "--crf", 30, "-q")
+    assert code == 7 and out == "" and "1 clips could not be made. short:" in err
+    assert names(shaken / "labels") == ["0000.json"] and len(names(shaken / "blur" / "0000")) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("handheld", "--size", "480"), "--size 480 is no size"),
+        (("handheld", "--crf", "52"), "--crf must be 0 to 51"),
+        (("handheld", "--clips", "0"), "--clips must be at least 1"),
+        (("goproshake", "--substeps", "4"), "--substeps must be odd"),
+        (("goproshake", "--sharp-share", "1"), "--sharp-share must be at least 0 and below 1"),
+        (("goproshake", "--interpolate", "0"), "--interpolate must be at least 1"),
+    ],
+)
+def test_usage(run, tmp_path, photos, words, said):
+    maker, *options = words
+    code, _, err = run(maker, photos, tmp_path / "made", *options)
+    assert code == 2 and said in err and not (tmp_path / "made").exists()
