@@ -12,8 +12,8 @@ ROOT = Path(selfhvd.__file__).parent
 FLOORS = (
     {"errors", "frames", "memory", "versions"},
     {"ops"},
-    {"losses", "device", "video", "flow", "synthesis"},
-    {"metrics", "backbones"},
+    {"losses", "device", "video", "flow"},
+    {"datasets", "metrics", "backbones", "synthesis"},
     {"weights"},
     {"flow_choice", "method"},
     {"perceptual", "composite"},
@@ -23,8 +23,9 @@ FLOORS = (
     {"config", "progress"},
     {"deblurrer"},
     {"report"},
-    {"jobs"},
-    {"cli_weights", "demo", "inspection"},
+    {"jobs", "evaluation"},
+    {"cli_datasets", "cli_synthesize", "cli_weights", "demo", "inspection", "evaluation_tables"},
+    {"cli_evaluate"},
     {"cli"},
     {"__init__", "__main__"},
 )

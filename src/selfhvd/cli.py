@@ -14,6 +14,9 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
+from selfhvd.cli_datasets import datasets
+from selfhvd.cli_evaluate import evaluate
+from selfhvd.cli_synthesize import app as synthesize_app
 from selfhvd.cli_weights import app as weights_app
 from selfhvd.errors import SelfHVDError, UsageError
 
@@ -35,11 +38,14 @@ app = App(
     `selfhvd demo` needs no file.
 
     Exit codes: 0 good, 1 unexpected fault, 2 usage, 3 input, 4 output or disk, 5 device or memory, 6 weights,
-    130 interrupted, 143 terminated.""",
+    7 some inputs of several failed, 130 interrupted, 143 terminated.""",
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,
 )
 app.command(weights_app)
+app.command(synthesize_app)
+app.command(datasets)
+app.command(evaluate)
 
 
 @app.default

@@ -49,3 +49,9 @@ class WeightsError(SelfHVDError):
     """Weights are missing, damaged, hostile, or belong to another network."""
 
     exit_code = 6
+
+
+class PartialError(SelfHVDError):
+    """Some inputs of a batch failed; each was reported by name, and the rest went on."""
+
+    exit_code = 7

@@ -5,6 +5,7 @@ from selfhvd.video.destination import check_destination, default_destination
 from selfhvd.video.footage import Color, Footage, Frame, Track
 from selfhvd.video.ingest import check_source, ingest
 from selfhvd.video.limits import Limits
+from selfhvd.video.probe import Probe, probe
 from selfhvd.video.writer import Writer, open_writer
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Footage",
     "Frame",
     "Limits",
+    "Probe",
     "Track",
     "Writer",
     "check_destination",
@@ -20,4 +22,5 @@ __all__ = [
     "encode_clip",
     "ingest",
     "open_writer",
+    "probe",
 ]

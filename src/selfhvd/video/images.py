@@ -26,7 +26,7 @@ def list_images(folder: Path) -> list[Path]:
         raise InputError(f"{folder} cannot be read ({error.strerror}); check its permissions.") from error
     if not paths:
         raise InputError(f"{folder} holds no images (PNG, JPEG, TIFF, WebP, BMP); give a video or such a folder.")
-    return sorted(paths, key=_natural)
+    return sorted(paths, key=lambda path: natural(path.name))
 
 
 def decode_images(source: Path, folder: Path, limits: Limits, report: Report) -> Footage:
@@ -36,7 +36,7 @@ def decode_images(source: Path, folder: Path, limits: Limits, report: Report) ->
         raise InputError(f"{source} holds more than {limits.frames} images; split it.")
     first: Frame | None = None
     for index, path in enumerate(paths):
-        image = _read(path, limits)
+        image = read_image(path, limits)
         first = image if first is None else first
         if image.shape != first.shape or image.dtype != first.dtype:
             raise InputError(
@@ -66,8 +66,8 @@ def decode_images(source: Path, folder: Path, limits: Limits, report: Report) ->
     )
 
 
-def _read(path: Path, limits: Limits) -> Frame:
-    """One image as RGB uint8 or uint16."""
+def read_image(path: Path, limits: Limits) -> Frame:
+    """One image as RGB uint8 or uint16; `InputError` if it cannot be read as that."""
     try:
         data = np.fromfile(path, np.uint8)
         image = cv2.imdecode(data, _READ) if data.size else None
@@ -87,7 +87,7 @@ def _describe(image: Frame) -> str:
     return f"{image.shape[1]}x{image.shape[0]} pixels of {image.dtype.itemsize * 8} bits"
 
 
-def _natural(path: Path) -> list[tuple[int, int, str]]:
+def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """A sort key by which numbers in names count as numbers."""
-    parts = re.split(r"(\d+)", path.name)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+    parts = re.split(r"(\d+)", name)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], name

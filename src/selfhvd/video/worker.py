@@ -46,6 +46,10 @@ def _run(request: dict[str, Any]) -> None:
         from selfhvd.video.encode import encode
 
         encode(request, sys.stdin.buffer, report)
+    elif request["task"] == "probe":
+        from selfhvd.video.probe import tell
+
+        tell(Path(request["source"]), Limits(), report)
     else:
         from selfhvd.video.verify import verify
 

@@ -1,0 +1,51 @@
+"""Size and length of a video, by its head and its first frame."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from av.error import FFmpegError
+
+from selfhvd.errors import InputError
+from selfhvd.video.child import Child
+from selfhvd.video.limits import Limits
+from selfhvd.video.reporting import Report
+from selfhvd.video.sources import choose, open_source
+from selfhvd.video.upright import orientation_of
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a video says of itself."""
+
+    width: int
+    """In pixels, upright."""
+    height: int
+    frames: int | None
+    """None where the file does not say."""
+
+
+def probe(source: Path) -> Probe:
+    """Look into a video, in a child process; `InputError` if its first frame cannot be decoded."""
+    limits = Limits()
+    child = Child({"task": "probe", "source": str(source)}, crash=InputError, subject=source, stall=limits.stall)
+    try:
+        return Probe(**child.follow())
+    finally:
+        child.end()
+
+
+def tell(source: Path, limits: Limits, report: Report) -> None:
+    """Report the facts of `probe`. Runs in the child process."""
+    with open_source(source, limits) as container:
+        stream, _ = choose(container, source)
+        stream.codec_context.options = {"max_pixels": str(limits.pixels)}
+        try:
+            frame = next(container.decode(stream), None)
+        except FFmpegError:
+            frame = None
+        if frame is None:
+            raise InputError(f"{source} holds no moving picture: its first frame cannot be decoded; copy it again.")
+        turned = orientation_of(frame)
+        sides = (frame.width, frame.height)
+        width, height = reversed(sides) if turned is not None and turned.transpose else sides
+        report(width=width, height=height, frames=stream.frames or None)
