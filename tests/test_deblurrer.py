@@ -180,3 +180,15 @@ def test_presets_differ_in_length_only():
 def test_training_material_is_gone_afterwards(tmp_path):
     Deblurrer(quick(steps=1), tmp_path).fit(list(views()))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_untrained_network_that_learned_nothing_changes_nothing(caplog):
+    """estrnn has no path from input to output: untrained, it makes noise, and two steps do not mend that."""
+    frames = list(views())
+    config = quick(backbone="estrnn", from_scratch=True)
+    small = replace(config, adapt=replace(config.adapt, batch=replace(config.adapt.batch, window=3)))
+    deblurrer = Deblurrer(small).fit(frames)
+    assert deblurrer.adaptation is not None and not deblurrer.adaptation.kept
+    for i, image in enumerate(deblurrer.restore()):
+        assert np.array_equal((255 * image).round().byte().permute(1, 2, 0).numpy(), frames[i])
+    assert "learned nothing" in caplog.text

@@ -123,7 +123,7 @@ class Deblurrer:
         """
         if self.frames is None or self.selection is None:
             raise UsageError("Call fit(frames) before restore().")
-        if self.selection.verdict == "all-sharp":
+        if self.selection.verdict == "all-sharp" or not self._knows_something():
             return (self.frames.tensor(i) for i in range(len(self.frames)))
         return iter(
             Restorer(
@@ -135,3 +135,13 @@ class Deblurrer:
                 self.config.restore,
             )
         )
+
+    def _knows_something(self) -> bool:
+        """Whether the network is more than noise: trained, or the identity before any training."""
+        learned = self.adaptation is not None and self.adaptation.kept
+        if learned or not self.config.from_scratch or self.network.needs.starts_as_identity:
+            return True
+        log.warning(
+            "%s learned nothing that does better than the clip itself: it comes out as it went in", self.config.backbone
+        )
+        return False

@@ -49,9 +49,8 @@ def adaptation(facts: RunFacts) -> str:
         return "The network was used as it came; it was not adapted to this clip."
     if done.kept:
         return "The network was adapted to this clip and the adapted network was used."
-    return (
-        "The network was adapted to this clip, but did worse by our own measures (drift or sharpness), "
-        "so the network from before the adaptation was used."
+    return "The network was adapted to this clip, but did worse by our own measures (drift or sharpness), " + (
+        "so the clip was left as it came." if facts.weights == "none" else "so the network from before was used."
     )
 
 
