@@ -2,6 +2,7 @@
 
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -9,6 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+import selfhvd
+from clips_for_tests import film, quick, views
 from selfhvd.errors import UsageError
 from selfhvd.flow import FlowFormer
 
@@ -78,3 +81,10 @@ def test_the_zoo_is_an_extra():
     project = tomllib.loads(PROJECT.read_text())["project"]
     assert any(needed.startswith("ptlflow") for needed in project["optional-dependencies"]["flow-zoo"])
     assert not any(needed.startswith("ptlflow") for needed in project["dependencies"])
+
+
+def test_the_whole_job_runs_on_it(asked, tmp_path):
+    source = film(tmp_path / "clip.mp4", views(3, sharp=(0,)))
+    config = replace(quick(steps=0), flow="flowformer++", flow_weights=Path("things.ckpt"))
+    facts = selfhvd.deblur(source, tmp_path / "out.mp4", config=config, report=False)
+    assert facts.flow == "flowformer++" and len(facts.sharpness_after) == 3
