@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from selfhvd.adapt import Adaptation, Adapter, Progress, silent
+from selfhvd.adapt import Adaptation, Adapter, Progress, TrainingClip, silent
 from selfhvd.backbones import BACKBONES, Backbone
 from selfhvd.config import DeblurConfig
 from selfhvd.device import pick_device, settle
@@ -103,8 +103,7 @@ class Deblurrer:
         with tempfile.TemporaryDirectory(dir=self.folder, prefix="adapt-") as folder:
             adapter = Adapter(
                 self.network,
-                frames,
-                selection,
+                [TrainingClip(frames, selection)],
                 self.predictor,
                 Path(folder),
                 align=self.config.align,

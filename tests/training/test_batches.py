@@ -29,19 +29,21 @@ def flat(value: int) -> np.ndarray:
 def numbered(tmp_path_factory) -> Material:
     """Frame i has colour i, its truth 100 + i, and the sharp frame j aligned onto it 200 + j."""
     captions = tuple(caption(i) for i in range(COUNT))
-    material = Material.create(tmp_path_factory.mktemp("numbered"), captions, HEIGHT, WIDTH)
+    material = Material.create(tmp_path_factory.mktemp("numbered"), COUNT, 4, HEIGHT, WIDTH)
     for slot, c in enumerate(captions):
         guides = np.stack([flat(200 + j if j >= 0 else 99) for j in c.guides])
         trust = np.stack([np.full((HEIGHT, WIDTH), 255 if j >= 0 else 0, np.uint8) for j in c.guides])
         material.put(slot, Record(flat(c.index), guides, trust, flat(100 + c.index)))
-    return material
+    material.finish(captions)
+    return Material.open(material.folder)
 
 
 @pytest.fixture(scope="module")
 def located(tmp_path_factory) -> Material:
     """Every picture shows where it is: red = 6 x, green = 10 y, blue = which picture; trust = 6 x."""
     captions = tuple(caption(i) for i in range(COUNT))
-    material = Material.create(tmp_path_factory.mktemp("located"), captions, HEIGHT, WIDTH)
+    material = Material.create(tmp_path_factory.mktemp("located"), COUNT, 4, HEIGHT, WIDTH)
+    material.finish(captions)
     y, x = np.mgrid[:HEIGHT, :WIDTH]
 
     def picture(blue: int) -> np.ndarray:
@@ -64,8 +66,8 @@ def codes(images: torch.Tensor) -> list:
 
 
 def draws(material, lesson, *, count=15, seed=0, **changes) -> list[Batch]:
-    sampler = Sampler(material, lesson, config(**changes), seed=seed)
-    return [sampler.draw() for _ in range(count)]
+    sampler = Sampler([material], lesson, config(**changes), seed=seed)
+    return [sampler.draw(step) for step in range(count)]
 
 
 def seen_guides(batch: Batch) -> list[tuple[int, set[int], int]]:
@@ -245,7 +247,8 @@ def test_label_of_a_caption():
 
 
 def test_without_any_sharp_frame_around_a_frame_is_its_own_label(tmp_path):
-    material = Material.create(tmp_path, (Caption(0, False, (-1, -1), (0.0, 0.0)),), 8, 8)
+    material = Material.create(tmp_path, 1, 2, 8, 8)
+    material.finish([Caption(0, False, (-1, -1), (0.0, 0.0))])
     material.put(0, Record(np.full((8, 8, 3), 5, np.uint8), np.zeros((2, 8, 8, 3), np.uint8),
                            np.zeros((2, 8, 8), np.uint8), np.zeros((8, 8, 3), np.uint8)))  # fmt: skip
     (batch,) = draws(material, "label", count=1, crop=8)
@@ -255,7 +258,8 @@ def test_without_any_sharp_frame_around_a_frame_is_its_own_label(tmp_path):
 def test_windows_do_not_jump_over_gaps(tmp_path):
     """Frames 0..3 and 10..13 were kept: a window of three frames never mixes them."""
     captions = tuple(caption(i) for i in (0, 1, 2, 3, 10, 11, 12, 13))
-    material = Material.create(tmp_path, captions, HEIGHT, WIDTH)
+    material = Material.create(tmp_path, len(captions), 4, HEIGHT, WIDTH)
+    material.finish(captions)
     for slot, c in enumerate(captions):
         trust = np.full((len(c.guides), HEIGHT, WIDTH), 255, np.uint8)
         material.put(slot, Record(flat(c.index), np.stack([flat(0)] * len(c.guides)), trust, flat(0)))
@@ -268,3 +272,44 @@ def test_frames_that_are_their_own_label_count_little_in_a_window(numbered):
     assert batch.weight[0].tolist() == pytest.approx([0.2 if i in SHARP else 1.0 for i in range(COUNT)])
     assert draws(numbered, "truth", window=COUNT, count=1)[0].weight.eq(1).all()
     assert draws(numbered, "label", window=1, count=1)[0].weight.eq(1).all()
+
+
+def same(one: Batch, two: Batch) -> bool:
+    return all(torch.equal(getattr(one, f.name), getattr(two, f.name)) for f in fields(Batch))
+
+
+def test_processes_draw_their_windows_of_the_same_batch(numbered):
+    """Windows 0, 2 and 1, 3 of a batch of four."""
+    whole, *parts = (
+        Sampler([numbered], "clues-removed", config(window=4), 5, share).draw(7) for share in ((0, 1), (0, 2), (1, 2))
+    )
+    for name in (f.name for f in fields(Batch)):
+        assert torch.equal(getattr(whole, name)[0::2], getattr(parts[0], name))
+        assert torch.equal(getattr(whole, name)[1::2], getattr(parts[1], name))
+
+
+def test_a_step_draws_the_same_whatever_was_drawn_before(numbered):
+    one, two = (Sampler([numbered], "label", config(), 5) for _ in range(2))
+    assert not same(one.draw(2), one.draw(3))
+    assert same(one.draw(3), two.draw(3))
+
+
+def test_many_clips_are_drawn_alike_often(numbered, tmp_path):
+    """A second clip of another size and colour; crops fit into both."""
+    other = Material.create(tmp_path, COUNT, 4, 16, 16)
+    for slot in range(COUNT):
+        blank = np.full((16, 16, 3), 77, np.uint8)
+        other.put(slot, Record(blank, np.stack([blank] * 4), np.zeros((4, 16, 16), np.uint8), blank))
+    other.finish([caption(i) for i in range(COUNT)])
+    batch = Sampler([numbered, other], "truth", config(crop=64, size=200), 0).draw(0)
+    assert batch.frames.shape[-2:] == (16, 16)
+    share = sum(code == 77 for code in codes(batch.frames[:, 0])) / 200
+    assert share == pytest.approx(0.5, abs=0.12)
+
+
+def test_material_is_complete_only_when_it_says_so(tmp_path):
+    material = Material.create(tmp_path, 1, 2, 8, 8)
+    assert not Material.complete(tmp_path)
+    material.finish([Caption(3, True, (1, -1), (0.5, 0.0))])
+    assert Material.complete(tmp_path)
+    assert Material.open(tmp_path).captions == (Caption(3, True, (1, -1), (0.5, 0.0)),)

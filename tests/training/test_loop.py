@@ -7,7 +7,7 @@ import torch
 
 from selfhvd.backbones import Backbone, Lite, LiteConfig
 from selfhvd.training.batches import Batch
-from selfhvd.training.loop import LoopConfig, cosine_rate, train
+from selfhvd.training.loop import LoopConfig, Step, cosine_rate, train
 from selfhvd.training.stages import learn_truth
 
 CONFIG = LoopConfig(steps=100, rate=1e-3, last_rate=1e-5)
@@ -29,7 +29,7 @@ def network() -> Lite:
 def batches(seed: int):
     generator = torch.Generator().manual_seed(seed)
 
-    def draw() -> Batch:
+    def draw(step: int) -> Batch:
         frames, target = torch.rand(2, 1, 1, 3, 8, 8, generator=generator)
         guides, trust = torch.rand(1, 1, 2, 3, 8, 8, generator=generator), torch.ones(1, 1, 2, 1, 8, 8)
         first, mask, whole = torch.zeros(1, 1, dtype=torch.long), torch.ones(1, 1, 1, 8, 8), torch.ones(1, 1)
@@ -57,9 +57,9 @@ def test_same_seed_same_weights():
 def test_training_makes_the_loss_smaller():
     """One batch, over and over."""
     losses: list[float] = []
-    given = batches(0)()
-    train(network(), lambda: given, learn_truth, replace(CONFIG, steps=25, rate=1e-2),
-          after_step=lambda step, loss: not losses.append(loss))  # fmt: skip
+    given = batches(0)(0)
+    train(network(), lambda step: given, learn_truth, replace(CONFIG, steps=25, rate=1e-2),
+          after_step=lambda step: not losses.append(step.loss))  # fmt: skip
     assert losses[-1] < 0.8 * losses[0]
 
 
@@ -87,7 +87,7 @@ def test_training_goes_on_after_a_bad_step(poison):
     def sometimes(trained, batch):
         return learn_truth(trained, batch) * (poison if not told else 1.0)
 
-    after = run(loss_of=sometimes, after_step=lambda step, loss: not told.append(step))
+    after = run(loss_of=sometimes, after_step=lambda step: not told.append(step.number))
     assert told == [1, 2, 3, 4]
     assert after.isfinite().all() and not torch.equal(after, weights(network()))
 
@@ -95,9 +95,9 @@ def test_training_goes_on_after_a_bad_step(poison):
 def test_false_ends_the_training():
     told: list[int] = []
 
-    def until_second(step: int, loss: float) -> bool:
-        told.append(step)
-        return step < 2
+    def until_second(step: Step) -> bool:
+        told.append(step.number)
+        return step.number < 2
 
     stopped = run(steps=4, after_step=until_second)
     assert told == [1, 2]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -90,29 +90,56 @@ class _View:
 
 
 class Sampler:
-    """Endless batches from a material; every draw comes from one seeded generator."""
+    """Endless batches from the material of one clip or of many.
 
-    def __init__(self, material: Material, lesson: Lesson, config: BatchConfig, seed: int) -> None:
-        self.material, self.lesson, self.config = material, lesson, config
-        self._rng = np.random.default_rng(seed)
-        self._window = min(config.window, len(material))
-        self._starts = _runs([c.index for c in material.captions], self._window)
+    Every window is a function of seed, lesson, step and its number in the batch alone: a run that is gone on with, and
+    one that is shared among processes, draw the same batches.
+
+    Args:
+        materials: of each clip.
+        lesson: what the batches teach.
+        config: size and mixture.
+        seed: another seed, other batches.
+        share: number of this process, and how many there are; it draws every so-manieth window of a batch.
+    """
+
+    def __init__(
+        self,
+        materials: Sequence[Material],
+        lesson: Lesson,
+        config: BatchConfig,
+        seed: int,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        self.materials, self.lesson, self.config, self.seed = materials, lesson, config, seed
+        self._numbers = range(share[0], config.size, share[1])
+        self._window = min(config.window, *map(len, materials))
+        self._crop = tuple(
+            min(config.crop, *sides) // 8 * 8 for sides in zip(*(m.size for m in materials), strict=True)
+        )
         single = self._window == 1 and lesson != "truth"
-        chance = [config.own_label_weight if single and material.captions[s].sharp else 1.0 for s in self._starts]
-        self._chances = np.cumsum(np.array(chance) / sum(chance))
+        places: list[tuple[Material, int]] = []
+        chances: list[float] = []
+        for material in materials:
+            for start in _runs([c.index for c in material.captions], self._window):
+                places.append((material, start))
+                chances.append(config.own_label_weight if single and material.captions[start].sharp else 1.0)
+        self._places, self._chances = places, np.cumsum(np.array(chances) / sum(chances))
 
-    def draw(self) -> Batch:
-        """The next batch, on the CPU."""
-        windows = [self._draw_window() for _ in range(self.config.size)]
+    def draw(self, step: int) -> Batch:
+        """The batch of a step, on the CPU: this process's windows of it."""
+        lesson = get_args(Lesson).index(self.lesson)
+        windows = [self._window_of(np.random.default_rng([self.seed, lesson, step, n])) for n in self._numbers]
         return Batch(**{f.name: torch.stack([w[f.name] for w in windows]) for f in fields(Batch)})
 
-    def _draw_window(self) -> dict[str, Tensor]:
+    def _window_of(self, rng: np.random.Generator) -> dict[str, Tensor]:
         """The fields of a batch of one, without the batch axis."""
-        start = self._starts[min(int(np.searchsorted(self._chances, self._rng.random())), len(self._starts) - 1)]
+        drawn = int(np.searchsorted(self._chances, rng.random()))
+        material, start = self._places[min(drawn, len(self._places) - 1)]
         slots = range(start, start + self._window)
-        captions = [self.material.captions[slot] for slot in slots]
-        views = self._views(slots)
-        removed = self._removed(captions)
+        captions = [material.captions[slot] for slot in slots]
+        views = self._views(material, slots, rng)
+        removed = self._removed(captions, rng)
         standing = stand_ins([c.index for c in captions], [c.sharp for c in captions], removed)
         withheld = [removed | ({_label_index(captions[k])} if self.lesson != "truth" else set()) for k in standing]
         full = [self._guides(view, caption, set()) for view, caption in zip(views, captions, strict=True)]
@@ -135,24 +162,23 @@ class Sampler:
         """A window of one frame is already drawn as often as it should count."""
         return self.config.own_label_weight if caption.sharp and self._window > 1 and self.lesson != "truth" else 1.0
 
-    def _removed(self, captions: list[Caption]) -> Set[int]:
+    def _removed(self, captions: list[Caption], rng: np.random.Generator) -> Set[int]:
         """Sharp frames taken out of the input: by RSCR in stage 2, now and then when the truth is taught."""
         sharp = sorted({j for c in captions for j in c.guides if j >= 0} | {c.index for c in captions if c.sharp})
         if self.lesson == "clues-removed":
-            return remove_sharp_clues(sharp, self.config.segment, self._rng)
+            return remove_sharp_clues(sharp, self.config.segment, rng)
         if self.lesson == "truth":
             guides = {j for c in captions for j in c.guides}
-            return {j for j in sorted(guides) if self._rng.random() < self.config.guide_dropout}
+            return {j for j in sorted(guides) if rng.random() < self.config.guide_dropout}
         return set()
 
-    def _views(self, slots: range) -> list[_View]:
+    def _views(self, material: Material, slots: range, rng: np.random.Generator) -> list[_View]:
         """The same random crop, flips and quarter turns of every record of the window."""
-        height, width = self.material.size
-        rows, columns = min(self.config.crop, height) // 8 * 8, min(self.config.crop, width) // 8 * 8
-        top, left = int(self._rng.integers(height - rows + 1)), int(self._rng.integers(width - columns + 1))
-        turns, flip = int(self._rng.integers(4)), bool(self._rng.integers(2))
+        (height, width), (rows, columns) = material.size, self._crop
+        top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
         turns = turns if rows == columns else 2 * (turns // 2)
-        return [_turned(self.material.crop(slot, top, left, rows, columns), turns, flip) for slot in slots]
+        return [_turned(material.crop(slot, top, left, rows, columns), turns, flip) for slot in slots]
 
     def _guides(self, view: _View, caption: Caption, withheld: Set[int]) -> tuple[Tensor, Tensor]:
         """The nearest sharp frame before and the nearest after that are not withheld, with their trust."""

@@ -1,14 +1,16 @@
-"""The one training loop, read top to bottom."""
+"""The one training loop, read top to bottom; the same for one clip on a laptop and for a dataset on many machines."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from selfhvd.backbones.backbone import Backbone
 from selfhvd.training.batches import Batch
+from selfhvd.training.processes import Processes, alone
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,20 @@ class LoopConfig:
     """Convolve in bf16; weights and sums stay in float32."""
 
 
+@dataclass(frozen=True)
+class Step:
+    """What is told after each step."""
+
+    number: int
+    """Steps finished."""
+    loss: float
+    """Mean over the processes."""
+    rate: float
+    norm: float
+    """Of the gradient, before it was clipped; the step was left out where it is not finite."""
+    optimiser: torch.optim.Optimizer
+
+
 def cosine_rate(step: int, config: LoopConfig) -> float:
     """Learning rate of `step`, from `rate` down to `last_rate` along half a cosine."""
     share = min(step / max(config.steps, 1), 1.0)
@@ -36,35 +52,48 @@ def cosine_rate(step: int, config: LoopConfig) -> float:
 
 def train(
     network: Backbone,
-    draw: Callable[[], Batch],
-    loss_of: Callable[[Backbone, Batch], Tensor],
+    draw: Callable[[int], Batch],
+    loss_of: Callable[[nn.Module, Batch], Tensor],
     config: LoopConfig,
-    after_step: Callable[[int, float], bool] = lambda step, loss: True,
+    after_step: Callable[[Step], bool] = lambda step: True,
+    *,
+    processes: Processes | None = None,
+    done: int = 0,
+    optimiser_state: dict[str, Any] | None = None,
 ) -> None:
     """Train `network` in place.
 
     Args:
         network: the network; its device decides where it runs.
-        draw: gives the next batch.
-        loss_of: the stage: network and batch to a scalar loss.
+        draw: gives the batch of a step, this process's share of it.
+        loss_of: the stage: network and batch to a scalar loss, a mean over the batch.
         config: optimiser and schedule.
-        after_step: told the number of finished steps and the loss; returning False ends the training.
+        after_step: told of each step; returning False, in any of the processes, ends the training.
+        processes: those that train together; by default this one alone.
+        done: steps finished by an earlier run that is gone on with.
+        optimiser_state: the state of its optimiser.
     """
     device = next(network.parameters()).device
-    optimiser = torch.optim.Adam(network.parameters(), lr=config.rate, betas=config.betas)
-    network.train()
-    for step in range(config.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = cosine_rate(step, config)
-        batch = draw().to(device)
+    processes = processes or alone(device)
+    plain = torch.optim.Adam(network.parameters(), lr=config.rate, betas=config.betas)
+    if optimiser_state is not None:
+        plain.load_state_dict(optimiser_state)
+    joined, optimiser = processes.fabric.setup(network, plain)
+    joined.train()
+    for step in range(done, config.steps):
+        rate = cosine_rate(step, config)
+        for group in plain.param_groups:
+            group["lr"] = rate
+        batch = draw(step).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
-            loss = loss_of(network, batch)
+            loss = loss_of(joined, batch)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        processes.fabric.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
         # A step whose gradient is not finite would poison every weight: leave it out.
         if torch.isfinite(norm):
             optimiser.step()
-        if not after_step(step + 1, float(loss.detach())):
+        go_on = after_step(Step(step + 1, processes.mean(float(loss.detach())), rate, float(norm), plain))
+        if processes.mean(float(go_on)) < 1:
             break
     network.eval()

@@ -4,7 +4,9 @@ Flows are computed once per refresh on whole frames; a training step then only r
 each array is opened, cut and closed again.
 """
 
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,17 +47,19 @@ class Caption:
         return min(there, key=lambda g: (abs(self.guides[g] - self.index), self.guides[g]), default=-1)
 
 
+_CAPTIONS = "captions.json"
+
+
 class Material:
     """`len(material)` records of equal size in a folder of raw arrays."""
 
-    def __init__(self, folder: Path, captions: tuple[Caption, ...]) -> None:
-        self.folder, self.captions = folder, captions
+    def __init__(self, folder: Path, captions: Sequence[Caption] = ()) -> None:
+        self.folder, self.captions = folder, tuple(captions)
 
     @classmethod
-    def create(cls, folder: Path, captions: tuple[Caption, ...], height: int, width: int) -> "Material":
-        """Lay out empty arrays for `captions`; fill them with `put`."""
+    def create(cls, folder: Path, count: int, guides: int, height: int, width: int) -> "Material":
+        """Lay out empty arrays; fill them with `put`, and say with `finish` that they are full."""
         folder.mkdir(parents=True, exist_ok=True)
-        count, guides = len(captions), len(captions[0].guides)
         shapes = {
             "frame": (count, height, width, 3),
             "guides": (count, guides, height, width, 3),
@@ -64,6 +68,25 @@ class Material:
         }
         for name, shape in shapes.items():
             np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.uint8, shape=shape)
+        return cls(folder)
+
+    def finish(self, captions: Sequence[Caption]) -> None:
+        """Write the captions, one for each record; from then on the material is complete."""
+        self.captions = tuple(captions)
+        aside = self.folder / f"{_CAPTIONS}.part"
+        aside.write_text(json.dumps([asdict(caption) for caption in captions]), encoding="utf-8")
+        aside.replace(self.folder / _CAPTIONS)
+
+    @staticmethod
+    def complete(folder: Path) -> bool:
+        """Whether `finish` was reached there."""
+        return (folder / _CAPTIONS).exists()
+
+    @classmethod
+    def open(cls, folder: Path) -> "Material":
+        """A complete one."""
+        notes = json.loads((folder / _CAPTIONS).read_text(encoding="utf-8"))
+        captions = [Caption(n["index"], n["sharp"], tuple(n["guides"]), tuple(n["visible"])) for n in notes]
         return cls(folder, captions)
 
     def __len__(self) -> int:

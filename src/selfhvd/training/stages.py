@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from selfhvd.backbones.backbone import Backbone
 from selfhvd.losses import charbonnier, masked_l1
 from selfhvd.method.consistency import Snapshot
 from selfhvd.method.enhance import prefers_sharp_frame
@@ -31,13 +30,14 @@ class LossConfig:
     """SEVD: RSCR and SIS. Off, the second stage goes on learning from the aligned sharp frames alone."""
 
 
-def learn_truth(network: Backbone, batch: Batch) -> Float[Tensor, ""]:
+def learn_truth(network: nn.Module, batch: Batch) -> Float[Tensor, ""]:
     """Plain supervised training: the way to base weights, and the upper bound."""
-    return charbonnier(network(batch.frames, batch.guides, batch.trust), batch.target).mean()
+    return _mean(charbonnier(network(batch.frames, batch.guides, batch.trust), batch.target), batch)
 
 
-def _weighted(loss: Float[Tensor, "batch frame"], batch: Batch) -> Float[Tensor, ""]:
-    return (loss * batch.weight).sum() / batch.weight.sum()
+def _mean(loss: Float[Tensor, "batch frame"], batch: Batch) -> Float[Tensor, ""]:
+    """Not divided by the weights: so the mean over processes is the mean over the whole batch."""
+    return (loss * batch.weight).mean()
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class StageOne:
     config: LossConfig
     perceptual: Perceptual | None
 
-    def __call__(self, network: Backbone, batch: Batch) -> Float[Tensor, ""]:
+    def __call__(self, network: nn.Module, batch: Batch) -> Float[Tensor, ""]:
         """The guides of `batch` do not hold the label, so it cannot be copied."""
         output = network(batch.frames, batch.guides, batch.trust)
-        return _weighted(_likeness(output, batch.target, batch.mask, self.perceptual, self.config), batch)
+        return _mean(_likeness(output, batch.target, batch.mask, self.perceptual, self.config), batch)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class StageTwo:
     perceptual: Perceptual | None
     snapshot: Snapshot
 
-    def __call__(self, network: Backbone, batch: Batch) -> Float[Tensor, ""]:
+    def __call__(self, network: nn.Module, batch: Batch) -> Float[Tensor, ""]:
         """R̃ = D(B̃) against the better of S_{j→k} and R_k (SIS), and against the earlier model's R^e_k (SCSCM)."""
         output = network(batch.shown, batch.guides, batch.trust)
         loss = _likeness(output, batch.target, batch.mask, self.perceptual, self.config)
@@ -74,7 +74,7 @@ class StageTwo:
             everywhere = torch.ones_like(batch.mask)
             own_loss = _likeness(output, own, everywhere, self.perceptual, self.config)
             loss = torch.where(preferred.view_as(loss), loss, own_loss)
-        total = _weighted(loss, batch)
+        total = _mean(loss, batch)
         if self.config.consistency > 0:
             held = _output_on_full_input(self.snapshot.network, batch)
             total = total + self.config.consistency * masked_l1(output, held, torch.ones_like(batch.mask)).mean()
@@ -82,7 +82,7 @@ class StageTwo:
 
 
 @torch.no_grad()
-def _output_on_full_input(network: Backbone, batch: Batch) -> Float[Tensor, "batch frame 3 height width"]:
+def _output_on_full_input(network: nn.Module, batch: Batch) -> Float[Tensor, "batch frame 3 height width"]:
     """sg(D(B)_k): no gradient, so the current parameters need no copy (the paper draws one)."""
     return take(network(batch.frames, batch.all_guides, batch.all_trust), batch.standing)
 

@@ -1,0 +1,8 @@
+"""Adapt: the two stages of the paper on one clip or on many, from given weights or from scratch."""
+
+from selfhvd.adapt.adapter import Adapter, Progress, silent
+from selfhvd.adapt.clip import TrainingClip
+from selfhvd.adapt.config import Adaptation, AdaptConfig
+from selfhvd.adapt.course import Keeping, Stopped
+
+__all__ = ["AdaptConfig", "Adaptation", "Adapter", "Keeping", "Progress", "Stopped", "TrainingClip", "silent"]

@@ -1,0 +1,87 @@
+"""Course: how far the learning has come, kept on disk so that a killed run goes on where it was."""
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from selfhvd.backbones.backbone import Backbone
+from selfhvd.errors import InputError, OutputError
+from selfhvd.method.consistency import Snapshot, Standing
+
+
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """The learning was asked to stop; its state is saved and it can be gone on with."""
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Where the state is kept, and how often."""
+
+    path: Path
+    every: int = 500
+    """Steps between two saves."""
+
+
+@dataclass
+class Course:
+    """Everything to go on from."""
+
+    before: Standing
+    """Of the network before the first step."""
+    stage: int = 1
+    """1 or 2."""
+    done: int = 0
+    """Steps finished of this stage."""
+    steps: int = 0
+    """Steps taken in the stages before."""
+    optimiser: dict[str, Any] | None = None
+    snapshot: Snapshot | None = None
+
+    def save(self, path: Path, network: Backbone) -> None:
+        """Write aside, then rename; tensors, numbers and texts only.
+
+        Raises:
+            OutputError: it cannot be written; what was there before still is.
+        """
+        kept = self.snapshot
+        state = {
+            "network": network.state_dict(),
+            "before": asdict(self.before),
+            "stage": self.stage,
+            "done": self.done,
+            "steps": self.steps,
+            "optimiser": self.optimiser,
+            "snapshot": None if kept is None else kept.network.state_dict(),
+            "standing": None if kept is None else asdict(kept.standing),
+            "updates_left": 0 if kept is None else kept.updates_left,
+        }
+        aside = path.with_name(f"{path.name}.part")
+        try:
+            torch.save(state, aside)
+            os.replace(aside, path)
+        except (OSError, RuntimeError) as error:
+            aside.unlink(missing_ok=True)
+            raise OutputError(f"{path} cannot be written ({error}); make room and run again to go on.") from error
+
+    @classmethod
+    def load(cls, path: Path, network: Backbone, tolerance: float) -> "Course":
+        """What `save` wrote; `network` gets its parameters back.
+
+        Raises:
+            InputError: the file is damaged, or of another network.
+        """
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            snapshot = None
+            if state["snapshot"] is not None:
+                network.load_state_dict(state["snapshot"])
+                standing = Standing(**state["standing"])
+                snapshot = Snapshot(network, standing, updates=state["updates_left"], tolerance=tolerance)
+            network.load_state_dict(state["network"])
+            before = Standing(**state["before"])
+        except Exception as error:
+            raise InputError(f"{path} is no state of this training; remove it to begin anew.") from error
+        return cls(before, state["stage"], state["done"], state["steps"], state["optimiser"], snapshot)
