@@ -17,6 +17,7 @@ from rich.console import Console
 from selfhvd.cli_datasets import datasets
 from selfhvd.cli_evaluate import evaluate
 from selfhvd.cli_synthesize import app as synthesize_app
+from selfhvd.cli_train import train
 from selfhvd.cli_weights import app as weights_app
 from selfhvd.errors import SelfHVDError, UsageError
 
@@ -46,6 +47,7 @@ app.command(weights_app)
 app.command(synthesize_app)
 app.command(datasets)
 app.command(evaluate)
+app.command(train)
 
 
 @app.default

@@ -108,7 +108,7 @@ class Deblurrer:
                 Path(folder),
                 align=self.config.align,
                 config=self.config.adapt,
-                perceptual=find_perceptual(),
+                perceptual=find_perceptual(self.device),
                 seed=self.config.seed,
                 untrained=self.config.from_scratch,
             )

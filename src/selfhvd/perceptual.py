@@ -53,10 +53,10 @@ class Perceptual(nn.Module):
         return distance.view(output.shape[:2])
 
 
-def find_perceptual() -> Perceptual | None:
+def find_perceptual(device: torch.device = torch.device("cpu")) -> Perceptual | None:
     """The perceptual loss if weights are at hand; else None, said in one log line."""
     path = vgg_path()
     if not path.is_file():
         log.info("perceptual term off: no VGG weights at %s", path)
         return None
-    return Perceptual(path)
+    return Perceptual(path).to(device)

@@ -60,6 +60,7 @@ class Course:
         }
         aside = path.with_name(f"{path.name}.part")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             torch.save(state, aside)
             os.replace(aside, path)
         except (OSError, RuntimeError) as error:

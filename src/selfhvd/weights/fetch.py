@@ -5,10 +5,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from selfhvd.errors import OutputError, UsageError, WeightsError
+from selfhvd.lock import locked
 from selfhvd.weights.cache import cache_folder, cached
 from selfhvd.weights.download import download
 from selfhvd.weights.known import Checkpoint, known
-from selfhvd.weights.lock import locked
 
 OnFetch = Callable[[str, int, int], None]
 """Told the step (`download`, `convert` or `wait`), how far it is, and how far it goes (0 = not known)."""
@@ -57,7 +57,9 @@ def fetch(
         raise OutputError(
             f"{folder} cannot be made ({error.strerror}); set SELFHVD_CACHE to another folder."
         ) from error
-    with locked(folder / f"{name}.lock", patience, lambda: on_progress("wait", 0, 0)):
+    lock = folder / f"{name}.lock"
+    busy = WeightsError(f"Another selfhvd still holds {lock} after {patience:.0f} s; try again when it is done.")
+    with locked(lock, busy, patience, lambda: on_progress("wait", 0, 0)):
         # Whoever waited finds the file.
         return (None if again else cached(name)) or _brought(checkpoint, checkpoint.url, folder, on_progress)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO
 
-from selfhvd.errors import OutputError, WeightsError
+from selfhvd.errors import OutputError, SelfHVDError
 
 if sys.platform == "win32":
     import msvcrt
@@ -26,30 +26,30 @@ _EVERY = 0.2
 
 
 @contextlib.contextmanager
-def locked(path: Path, patience: float, on_wait: Callable[[], None]) -> Generator[None]:
+def locked(
+    path: Path, busy: SelfHVDError, patience: float = 0.0, on_wait: Callable[[], None] = lambda: None
+) -> Generator[None]:
     """Hold the lock file `path`; it is set free when its holder ends, however it ends.
 
     Args:
         path: the lock file; it stays.
+        busy: raised if another holder does not finish in time.
         patience: seconds to wait for another holder.
         on_wait: told once, when there is another.
 
     Raises:
-        WeightsError: the other holder did not finish in time.
-        OutputError: the file cannot be made.
+        SelfHVDError: `busy`; or as OutputError: the file cannot be made.
     """
     try:
         file = path.open("a+b")
     except OSError as error:
-        raise OutputError(
-            f"{path.parent} cannot be written ({error.strerror}); set SELFHVD_CACHE elsewhere."
-        ) from error
+        raise OutputError(f"{path.parent} cannot be written ({error.strerror}); choose another place.") from error
     with file:
-        _wait(file, path, patience, on_wait)
+        _wait(file, busy, patience, on_wait)
         yield
 
 
-def _wait(file: IO[bytes], path: Path, patience: float, on_wait: Callable[[], None]) -> None:
+def _wait(file: IO[bytes], busy: SelfHVDError, patience: float, on_wait: Callable[[], None]) -> None:
     deadline = time.monotonic() + patience
     told = False
     while True:
@@ -60,5 +60,5 @@ def _wait(file: IO[bytes], path: Path, patience: float, on_wait: Callable[[], No
             on_wait()
             told = True
         if time.monotonic() > deadline:
-            raise WeightsError(f"Another selfhvd still holds {path} after {patience:.0f} s; try again when it is done.")
+            raise busy
         time.sleep(_EVERY)

@@ -1,0 +1,114 @@
+"""From a dataset to clips that can be learned from: frames laid out, sharp ones found, broken ones named."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from selfhvd.adapt import Progress, TrainingClip
+from selfhvd.datasets import DatasetClip, open_dataset
+from selfhvd.errors import InputError, SelfHVDError
+from selfhvd.frames import Frames
+from selfhvd.method.sharp import Selection, find_sharp
+from selfhvd.recipe import Recipe
+from selfhvd.report.aside import write_aside
+from selfhvd.training.processes import Processes
+from selfhvd.video import Footage, ingest
+
+OnFault = Callable[[InputError], None]
+_SELECTION = TypeAdapter(Selection)
+
+
+def find_clips(recipe: Recipe, on_fault: OnFault) -> tuple[DatasetClip, ...]:
+    """The dataset's clips; `on_fault` is told of those that cannot be used."""
+    data = recipe.data
+    return open_dataset(data.folder, data.layout, data.part, on_fault=on_fault).clips[: data.clips]
+
+
+def read_clips(
+    found: Sequence[DatasetClip],
+    recipe: Recipe,
+    cache: Path,
+    processes: Processes,
+    on_progress: Progress,
+    on_fault: OnFault,
+) -> list[TrainingClip]:
+    """Read every frame of every clip once: videos are laid out on disk, sharp frames found.
+
+    Each process reads a share of the clips and leaves what it found in `cache`, where all, and a later run, look it up.
+
+    Raises:
+        InputError: no clip is left.
+    """
+    for number, clip in enumerate(found):
+        if number % processes.count == processes.rank:
+            _read_once(clip, recipe, cache)
+            on_progress("read", number + 1, len(found))
+    processes.meet()
+    clips: list[TrainingClip] = []
+    for clip in found:
+        facts: dict[str, Any] = json.loads(_facts(cache, clip).read_text(encoding="utf-8"))
+        if "fault" in facts:
+            on_fault(InputError(facts["fault"]))
+        else:
+            selection = _SELECTION.validate_python(facts)
+            truth = _truth(clip, cache) if recipe.method.teach == "truth" else None
+            clips.append(TrainingClip(_frames(clip, cache), selection, truth, clip.name))
+    if not clips:
+        raise InputError(f"{recipe.data.folder} has no clip to learn from.")
+    return clips
+
+
+def _read_once(clip: DatasetClip, recipe: Recipe, cache: Path) -> None:
+    """Leave the clip's selection, or what is wrong with it."""
+    target = _facts(cache, clip)
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        facts = asdict(_select(clip, recipe, cache))
+    except InputError as error:
+        facts = {"fault": f"Clip {clip.name}: {error}"}
+    write_aside(target, json.dumps(facts).encode())
+
+
+def _select(clip: DatasetClip, recipe: Recipe, cache: Path) -> Selection:
+    """`InputError` says why there is nothing to learn from the clip."""
+    supervised = recipe.method.teach == "truth"
+    if supervised and not clip.has_truth:
+        raise InputError("there is no truth to learn from; leave the clip out, or teach sharp-frames.")
+    frames = _frames(clip, cache)
+    selection = find_sharp(frames, _keyframes(frames), recipe.sharp)
+    if not supervised and len(selection.sharp) < 2:
+        raise InputError("fewer than two frames are sharp, so there is nothing to learn from.")
+    truth = _truth(clip, cache) if supervised else None
+    if truth is not None and len(truth) != len(frames):
+        raise InputError(f"there are {len(frames)} frames but {len(truth)} of the truth.")
+    return selection
+
+
+def _frames(clip: DatasetClip, cache: Path) -> Frames:
+    return clip.frames if clip.video is None else _laid_out(clip.video, cache / clip.name / "frames")
+
+
+def _truth(clip: DatasetClip, cache: Path) -> Frames | None:
+    return clip.truth if clip.truth_video is None else _laid_out(clip.truth_video, cache / clip.name / "truth")
+
+
+def _laid_out(video: Path, folder: Path) -> Footage:
+    """Decoded once."""
+    try:
+        return Footage.load(folder)
+    except SelfHVDError:
+        return ingest(video, folder)
+
+
+def _keyframes(frames: Frames) -> Sequence[bool]:
+    return frames.keyframes if isinstance(frames, Footage) and frames.kind != "images" else [False] * len(frames)
+
+
+def _facts(cache: Path, clip: DatasetClip) -> Path:
+    return cache / clip.name / "selection.json"
