@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
+from selfhvd.cli_benchmark import benchmark
 from selfhvd.cli_datasets import datasets
 from selfhvd.cli_evaluate import evaluate
 from selfhvd.cli_synthesize import app as synthesize_app
@@ -48,6 +49,7 @@ app.command(synthesize_app)
 app.command(datasets)
 app.command(evaluate)
 app.command(train)
+app.command(benchmark)
 
 
 @app.default

@@ -30,6 +30,8 @@ class RestoreConfig:
     ensemble: int = 4
     """Mirrored views (1, 2 or 4) averaged in the last round: +0.08 dB on held-out clips for a network that sees single
     frames; the network's share of the time grows as much."""
+    guided: bool = True
+    """Show the network sharp frames beside each frame, where it takes any; off only for baselines that have none."""
     copy_sharp: bool = True
     """Hand frames through untouched that are sharp and nearly the best around."""
     overlap: int = 4
@@ -66,6 +68,7 @@ class Restorer:
         self.predictor, self.align, self.config = predictor, align, config
         self._device = next(network.parameters()).device
         self._window = min(network.needs.window, config.window or network.needs.window)
+        self._guided = config.guided and network.needs.guides > 0
         self._last, self._outputs = (0, 0), list[Tensor]()
         self._tile: int | None = None
         self._tile_chosen = False
@@ -110,7 +113,7 @@ class Restorer:
         """D(B) for frames `start` to `end` (exclusive)."""
         clip = [self.frames.tensor(i).to(self._device) for i in range(start, end)]
         output = clip
-        rounds = self.config.rounds if self.network.needs.guides else 1
+        rounds = self.config.rounds if self._guided else 1
         for turn in range(rounds):
             guides = [self._guides(start + n, frame) for n, frame in enumerate(output)]
             output = self._apply(clip, guides, self.config.ensemble if turn + 1 == rounds else 1)
@@ -134,7 +137,7 @@ class Restorer:
         return start, min(start + self._window, len(self.frames))
 
     def _guides(self, index: int, output: Float[Tensor, "3 height width"]) -> Guides | None:
-        if self.network.needs.guides == 0:
+        if not self._guided:
             return None
         numbers = self.selection.around(index, 1)[: self.network.needs.guides]
         return align_guides(output, self.frames, numbers, self.predictor, self.align)

@@ -100,7 +100,7 @@ def test_threshold_of_visibility_comes_from_the_configuration():
 
 def test_without_sevd_it_is_the_reconstruction_loss():
     given = batch(visible=0.0, mask=0.25)
-    assert loss_and_slope(stage_two(enhance=False), given) == loss_and_slope(StageOne(LossConfig(), None), given)
+    assert loss_and_slope(stage_two(sis=False), given) == loss_and_slope(StageOne(LossConfig(), None), given)
 
 
 def test_consistency_off_does_not_ask_the_snapshot():
@@ -127,7 +127,7 @@ def test_input_and_targets_are_those_of_the_frame_that_stands_there():
     frames = torch.stack([torch.full((3, 8, 8), 0.5), torch.full((3, 8, 8), 0.7)])[None]
     given = batch(visible=0.0, frames=frames, standing=((1, 1),))
     assert loss_and_slope(stage_two(), given)[0] == pytest.approx(0.2, rel=1e-5)
-    assert loss_and_slope(stage_two(enhance=False, consistency=1.0), given)[0] == pytest.approx(0.1 + 0.2, rel=1e-5)
+    assert loss_and_slope(stage_two(sis=False, consistency=1.0), given)[0] == pytest.approx(0.1 + 0.2, rel=1e-5)
 
 
 def test_take_puts_frames_in_place():

@@ -3,29 +3,29 @@
 import copy
 import logging
 import math
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from selfhvd.adapt.clip import TrainingClip, training_frames
 from selfhvd.adapt.config import Adaptation, AdaptConfig
 from selfhvd.adapt.course import Course, Keeping, Stopped
 from selfhvd.adapt.judge import Judge
+from selfhvd.adapt.making import make_material
 from selfhvd.backbones.backbone import Backbone
 from selfhvd.flow.predictor import FlowPredictor
-from selfhvd.frames import RecentFrames
-from selfhvd.method.align import AlignConfig, align_guides
+from selfhvd.method.align import AlignConfig
 from selfhvd.method.consistency import Snapshot, Standing
 from selfhvd.perceptual import Perceptual
 from selfhvd.restore import RestoreConfig, Restorer
 from selfhvd.training.batches import Batch, Lesson, Sampler
 from selfhvd.training.loop import LoopConfig, Step, train
-from selfhvd.training.material import Caption, Material, Record, to_bytes
+from selfhvd.training.material import Material
 from selfhvd.training.processes import Processes, alone
 from selfhvd.training.stages import StageOne, StageTwo, learn_truth
 
@@ -89,6 +89,13 @@ class Adapter:
         """Frames that the network is trained on at once."""
         return min(self.network.needs.window, self.config.batch.window)
 
+    @property
+    def _each_side(self) -> int:
+        """Sharp frames aligned from each side: the label, and the guides of a network that takes some."""
+        if self.network.needs.guides:
+            return self.config.candidates
+        return 0 if self.config.teach == "truth" else 1
+
     def run(self, on_progress: Progress = silent, deadline: float = math.inf) -> Adaptation:
         """Stage 1, a refresh of the alignments, stage 2.
 
@@ -108,6 +115,8 @@ class Adapter:
             self._stage_one(course, on_progress, deadline)
             course.stage, course.done, course.optimiser = 2, 0, None
             self._save(course)
+            if self.processes.rank == 0:
+                shutil.rmtree(self.folder / "one", ignore_errors=True)
         if course.stage == 2 and self.config.stage_two.steps and time.monotonic() < deadline:
             self._stage_two(course, on_progress, deadline)
         updates = 0 if course.snapshot is None else self.config.updates - course.snapshot.updates_left
@@ -142,7 +151,7 @@ class Adapter:
             self._save(course)
         materials = self.materials("two", snapshot.network, partial(on_progress, "align again"))
         stage = StageTwo(self.config.loss, self.perceptual, snapshot)
-        lesson: Lesson = "clues-removed" if self.config.loss.enhance else "label"
+        lesson: Lesson = "clues-removed" if self.config.loss.rscr else "label"
         every = max(1, two.steps // (self.config.checks + 1))
 
         def offer(step: int) -> None:
@@ -236,32 +245,11 @@ class Adapter:
                 outputs = (
                     self.clips[n].frames.tensor if network is None else self.restorer(self.clips[n], network).frame
                 )
-                self._lay_out(folders[n], n, outputs, lambda so_far, before=done: on_frame(before + so_far, total))
+                make_material(
+                    folders[n], self.clips[n], self.training_frames[n], outputs, self._each_side, self.predictor,
+                    self.align, lambda so_far, before=done: on_frame(before + so_far, total),
+                )  # fmt: skip
             done += len(self.training_frames[n])
             on_frame(done, total)
         self.processes.meet()
         return tuple(Material.open(folder) for folder in folders)
-
-    def _lay_out(
-        self, folder: Path, n: int, outputs: Callable[[int], torch.Tensor], on_frame: Callable[[int], None]
-    ) -> None:
-        """The material of one clip."""
-        clip, numbers, recent = self.clips[n], self.training_frames[n], RecentFrames(self.clips[n].frames)
-        height, width = recent.tensor(numbers[0]).shape[-2:]
-        each_side = self.config.candidates if self.network.needs.guides else 1
-        around = [clip.selection.around(i, each_side) for i in numbers]
-        material = Material.create(folder, len(numbers), 2 * each_side, height, width)
-        captions: list[Caption] = []
-        for slot, (i, guides) in enumerate(zip(numbers, around, strict=True)):
-            aligned = align_guides(outputs(i), recent, guides, self.predictor, self.align)
-            frame = _bytes(recent.tensor(i))
-            truth = frame if clip.truth is None else _bytes(clip.truth.tensor(i))
-            trust = to_bytes(aligned.trust[:, 0].cpu().numpy())
-            material.put(slot, Record(frame, np.stack([_bytes(g) for g in aligned.images]), trust, truth))
-            captions.append(Caption(i, clip.selection.is_sharp(i), guides, aligned.visible))
-            on_frame(slot + 1)
-        material.finish(captions)
-
-
-def _bytes(image: torch.Tensor) -> np.ndarray:
-    return to_bytes(image.permute(1, 2, 0).cpu().numpy())

@@ -26,8 +26,11 @@ class LossConfig:
     oversharp: float = 1.2
     """Times v_l of the sharp frame above which SIS takes an output for artefacts (derived: without this bound the
     second stage of `lite` ran away; infinity is the paper's letter)."""
-    enhance: bool = True
-    """SEVD: RSCR and SIS. Off, the second stage goes on learning from the aligned sharp frames alone."""
+    rscr: bool = True
+    """Take sharp clues out of the input in the second stage."""
+    sis: bool = True
+    """Let the second stage learn from the better of label and own output. RSCR and SIS together are SEVD; with both off
+    it goes on learning from the aligned sharp frames alone."""
 
 
 def learn_truth(network: nn.Module, batch: Batch) -> Float[Tensor, ""]:
@@ -65,7 +68,7 @@ class StageTwo:
         """R̃ = D(B̃) against the better of S_{j→k} and R_k (SIS), and against the earlier model's R^e_k (SCSCM)."""
         output = network(batch.shown, batch.guides, batch.trust)
         loss = _likeness(output, batch.target, batch.mask, self.perceptual, self.config)
-        if self.config.enhance:
+        if self.config.sis:
             own = _output_on_full_input(network, batch)
             preferred = prefers_sharp_frame(
                 batch.target.flatten(0, 1), batch.mask.flatten(0, 1), batch.visible.flatten(), own.flatten(0, 1),

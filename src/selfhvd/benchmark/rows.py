@@ -1,0 +1,131 @@
+"""The tables: which rows each has, and what the paper says of their order."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Method = Literal["input", "composite", "as-it-comes", "ren", "dadeblur", "selfhvd", "supervised"]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Who restores the clip, and how it has learned to."""
+
+    method: Method = "selfhvd"
+    start: Literal["scratch", "base"] = "scratch"
+    rscr: bool = True
+    sis: bool = True
+    scscm: bool = True
+    updates: int = 2
+    uncertainty: bool = True
+    occlusion: bool = True
+    flow: str = "dis"
+    """`dis`, `dis-alone` (the camera's motion is not taken out first), or a flow network whose weights are at hand."""
+    segment: int = 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table."""
+
+    name: str
+    setup: Setup
+    paper: str = ""
+    """What the paper has there (BasicVSR++, GoProShake), dB."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows that are compared, and the orders that should hold."""
+
+    title: str
+    rows: tuple[Row, ...]
+    orders: tuple[tuple[str, str], ...] = ()
+    """(worse, better), by names of rows."""
+    every_seed: bool = False
+    """Whether all seeds are run, or the first alone."""
+
+
+_FULL = Setup()
+_SCSCM = replace(_FULL, rscr=False, sis=False)
+
+TABLES: dict[str, Table] = {
+    "parts": Table(
+        "SEVD and SCSCM",
+        (
+            Row("neither", replace(_SCSCM, scscm=False), "35.61"),
+            Row("SCSCM", _SCSCM, "37.09"),
+            Row("SEVD", replace(_FULL, scscm=False), "36.67"),
+            Row("both", _FULL, "37.44"),
+        ),
+        (("neither", "SCSCM"), ("neither", "SEVD"), ("SCSCM", "both"), ("SEVD", "both")),
+        every_seed=True,
+    ),
+    "sevd": Table(
+        "RSCR and SIS (with SCSCM)",
+        (
+            Row("neither", _SCSCM, "37.09"),
+            Row("RSCR", replace(_FULL, sis=False), "36.27"),
+            Row("SIS", replace(_FULL, rscr=False)),
+            Row("both", _FULL, "37.44"),
+        ),
+        (("RSCR", "both"), ("SIS", "both"), ("neither", "both")),
+        every_seed=True,
+    ),
+    "methods": Table(
+        "Methods, on one network and budget",
+        (
+            Row("input", Setup("input")),
+            Row("composite, no training", Setup("composite")),
+            Row("Ren et al. 2020, pairs", Setup("ren"), "25.05"),
+            Row("DaDeblur, motion re-blur", Setup("dadeblur"), "29.54"),
+            Row("SelfHVD", _FULL, "37.44"),
+            Row("supervised upper bound", Setup("supervised"), "37.99"),
+        ),
+        (
+            ("input", "SelfHVD"),
+            ("composite, no training", "SelfHVD"),
+            ("Ren et al. 2020, pairs", "SelfHVD"),
+            ("DaDeblur, motion re-blur", "SelfHVD"),
+            ("SelfHVD", "supervised upper bound"),
+        ),
+        every_seed=True,
+    ),
+    "updates": Table(
+        "Snapshot updates of SCSCM",
+        tuple(Row(str(n), replace(_FULL, updates=n), paper) for n, paper in ((1, "36.00"), (2, "37.44"), (3, "37.57"))),
+    ),
+    "masks": Table(
+        "Masks",
+        (
+            Row("none", replace(_FULL, uncertainty=False, occlusion=False), "36.13"),
+            Row("occlusion", replace(_FULL, uncertainty=False), "37.25"),
+            Row("uncertainty", replace(_FULL, occlusion=False), "37.00"),
+            Row("both", _FULL, "37.44"),
+        ),
+    ),
+    "flow": Table(
+        "Optical flow",
+        (
+            Row("DIS", replace(_FULL, flow="dis-alone")),
+            Row("DIS after the camera's motion", _FULL),
+            Row("RAFT", replace(_FULL, flow="raft"), "36.78"),
+            Row("SEA-RAFT-M", replace(_FULL, flow="sea-raft-m"), "37.44"),
+        ),
+    ),
+    "segment": Table(
+        "Segment length",
+        tuple(
+            Row(str(n), replace(_FULL, segment=n), paper)
+            for n, paper in ((5, "37.33"), (10, "37.36"), (20, "37.44"), (30, "37.03"))
+        ),
+    ),
+    "start": Table(
+        "Where the network starts",
+        (
+            Row("scratch", _FULL),
+            Row("base weights, not adapted", Setup("as-it-comes", "base")),
+            Row("base weights, adapted", replace(_FULL, start="base")),
+        ),
+    ),
+}
+"""The paper's column is of BasicVSR++ on GoProShake (of masks, which column is which is our reading)."""
