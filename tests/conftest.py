@@ -1,4 +1,9 @@
-"""What every test may use: a real photo, repeatable draws, one thread."""
+"""What every test may use: a real photo, repeatable draws, the command line, one thread."""
+
+import logging
+import signal
+import sys
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -24,3 +29,27 @@ def photo() -> np.ndarray:
     image = skimage.data.astronaut()
     image.setflags(write=False)
     return image
+
+
+@pytest.fixture
+def run(monkeypatch, capfd):
+    """Run `selfhvd` with these words in this process: the exit code and what was written, as `code`, `out`, `err`."""
+    from selfhvd import cli  # not before the hook that checks shapes is in place
+
+    monkeypatch.setenv("COLUMNS", "100")
+    handler, level = signal.getsignal(signal.SIGTERM), logging.getLogger().level
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["selfhvd", *map(str, words)])
+        capfd.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        said = capfd.readouterr()
+        return SimpleNamespace(code=code, out=said.out, err=said.err)
+
+    yield call
+    signal.signal(signal.SIGTERM, handler)
+    logging.getLogger().setLevel(level)

@@ -1,7 +1,6 @@
 """The command line: exit codes, one sentence on stderr, nothing left behind."""
 
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -9,13 +8,11 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import pytest
 
 from clips_for_tests import MIXED, always, film, names, never, quick, seen, sound_only, views
-from selfhvd import cli
 from selfhvd.errors import DeviceError, SelfHVDError, WeightsError
 from selfhvd.weights import BASE_WEIGHTS
 
@@ -28,26 +25,10 @@ ENVIRONMENT = {
 
 
 @pytest.fixture
-def run(monkeypatch, capfd):
-    """Run the command line in this process; the exit code and what was written."""
+def run(run, monkeypatch):
+    """A step for each stage."""
     monkeypatch.setattr("selfhvd.config.preset_config", partial(quick, steps=1))
-    monkeypatch.setenv("COLUMNS", "100")
-    handler, level = signal.getsignal(signal.SIGTERM), logging.getLogger().level
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["selfhvd", *map(str, words)])
-        capfd.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capfd.readouterr()
-        return SimpleNamespace(code=code, out=said.out, err=said.err)
-
-    yield call
-    signal.signal(signal.SIGTERM, handler)
-    logging.getLogger().setLevel(level)
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -295,7 +276,7 @@ def test_verdicts_in_words(run, shelf, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "step", ["selfhvd.jobs.BlurriestFrames.see", "selfhvd.adapt.train", "selfhvd.jobs.write_report"]
+    "step", ["selfhvd.jobs.BlurriestFrames.see", "selfhvd.adapt.adapter.train", "selfhvd.jobs.write_report"]
 )
 def test_interrupted(run, clip, monkeypatch, step):
     def stop(*given, **named):
@@ -323,7 +304,7 @@ def test_unexpected_fault(run, clip, monkeypatch, words):
     def fail(*given, **named):
         raise ZeroDivisionError("the universe")
 
-    monkeypatch.setattr("selfhvd.adapt.train", fail)
+    monkeypatch.setattr("selfhvd.adapt.adapter.train", fail)
     failed = run(clip, *words)
     assert failed.code == 1 and names(clip.parent) == ["clip.mp4"]
     last = failed.err.splitlines()[-1]

@@ -2,21 +2,19 @@
 
 import csv
 import json
-import logging
-import signal
 import sys
+from functools import partial
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 
 from clips_for_tests import MIXED, always, film, names, paint, views
-from selfhvd import cli
 from selfhvd.errors import InputError, UsageError
 from selfhvd.evaluation import EvaluationConfig, evaluate
-from selfhvd.evaluation_tables import FILES, as_markdown, clip_csv, frames_csv, tables
+from selfhvd.evaluation.clip_tables import FILES, as_markdown, clip_csv, frames_csv, tables
 from selfhvd.metrics import psnr, sharpness, ssim
 
 COUNT = 12
@@ -228,25 +226,8 @@ def test_markdown_parses_back(full):
 
 
 @pytest.fixture
-def run(monkeypatch, capfd):
-    """Run the command line in this process; the exit code and what was written."""
-    monkeypatch.setenv("COLUMNS", "100")
-    handler, level = signal.getsignal(signal.SIGTERM), logging.getLogger().level
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["selfhvd", "evaluate", *map(str, words)])
-        capfd.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capfd.readouterr()
-        return SimpleNamespace(code=code, out=said.out, err=said.err)
-
-    yield call
-    signal.signal(signal.SIGTERM, handler)
-    logging.getLogger().setLevel(level)
+def run(run):
+    return partial(run, "evaluate")
 
 
 def test_the_command_prints_a_table_and_writes_files(run, shelf, tmp_path):
@@ -269,7 +250,11 @@ def test_json_on_stdout_is_nothing_but_json(run, shelf):
 def test_errors_are_one_sentence_and_a_code(run, shelf, tmp_path):
     done = run(shelf / "result", "--truth", shelf / "short", "--quiet")
     assert done.code == 3 and len(done.err.splitlines()) == 1 and done.err.startswith("selfhvd: ")
+    out = tmp_path / "deep" / "scores"
+    assert run(shelf / "result", "--truth", shelf / "short", "--out", out, "--quiet").code == 3
+    assert names(tmp_path) == [], "a refusal leaves a folder behind"
     assert run(shelf / "result", "--sharp-labels", shelf / "labels", "--quiet").code == 2
     (tmp_path / "file").write_text("mine")
-    assert run(shelf / "result", "--out", tmp_path / "file", "--quiet").code == 4
+    for taken in (tmp_path / "file", tmp_path / "file" / "scores"):
+        assert run(shelf / "result", "--out", taken, "--quiet").code == 4
     assert Path(tmp_path / "file").read_text() == "mine"

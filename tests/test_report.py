@@ -226,6 +226,12 @@ class TestWords:
         assert headline(facts(sharpness_after=(30.0,) * 6)).endswith("stayed at 30.")
         assert headline(facts(sharpness_after=())).endswith("in 2 min 31 s.")
 
+    @pytest.mark.parametrize("done", [None, replace(ADAPTED, kept=False)])
+    def test_a_clip_that_nothing_was_learned_from_was_not_deblurred(self, done):
+        said = "Nothing was learned that does better than a.mov itself, so it was left as it came."
+        assert headline(facts(adaptation=done, weights="none")) == said
+        assert "deblurred" in headline(facts(adaptation=done)) and "deblurred" in headline(facts(weights="none"))
+
     def test_verdicts(self):
         none = facts(selection=replace(MIXED, sharp=(4,), verdict="none-sharp"))
         assert "from the general model, not from the clip" in verdict(none)
@@ -236,7 +242,9 @@ class TestWords:
         assert headline(done) == "a.mov was already sharp and has been copied." and "copied" in verdict(done)
         assert "1 more stood in" in verdict(facts())
 
-        assert "as it came" in adaptation(facts(adaptation=None))
+        assert adaptation(facts(adaptation=None)).startswith("The network was used as it came")
+        nothing = "Nothing was learned, so the clip was left as it came."
+        assert adaptation(facts(adaptation=None, weights="none")) == nothing
         assert "did worse" in adaptation(facts(adaptation=replace(ADAPTED, kept=False)))
 
     def test_numbers(self):

@@ -1,4 +1,7 @@
-"""The training-free composite: the nearest sharp frame laid over each blurry one. A baseline, not the product."""
+"""The training-free composite: the nearest sharp frame laid over each blurry one. A baseline, not the product.
+
+It warps bilinearly because the paper's does; bicubic would be about 0.25 dB better, measured on three clips.
+"""
 
 from jaxtyping import Float
 from torch import Tensor

@@ -1,39 +1,18 @@
 """`selfhvd datasets`: what it prints, its exit codes, one sentence on stderr."""
 
 import json
-import logging
 import shutil
-import signal
-import sys
-from types import SimpleNamespace
+from functools import partial
 
 import pytest
 from trees import tree
 
 from clips_for_tests import film, views
-from selfhvd import cli
 
 
 @pytest.fixture
-def run(monkeypatch, capfd):
-    """Run the command line in this process; the exit code and what was written."""
-    monkeypatch.setenv("COLUMNS", "100")
-    handler, level = signal.getsignal(signal.SIGTERM), logging.getLogger().level
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["selfhvd", "datasets", *map(str, words)])
-        capfd.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capfd.readouterr()
-        return SimpleNamespace(code=code, out=said.out, err=said.err)
-
-    yield call
-    signal.signal(signal.SIGTERM, handler)
-    logging.getLogger().setLevel(level)
+def run(run):
+    return partial(run, "datasets")
 
 
 def test_table(run, tmp_path):

@@ -9,9 +9,10 @@ import torch
 from trees import TREES, draw, image, lists, tree
 
 import clips_for_tests
-from selfhvd.datasets import LAYOUTS, open_dataset
+from selfhvd.datasets import LAYOUTS, SharpLabel, open_dataset
 from selfhvd.errors import InputError, UsageError
 from selfhvd.frames import Frames
+from selfhvd.synthesis import ClipLabel
 from selfhvd.video import ingest
 
 
@@ -286,6 +287,74 @@ def test_faults_can_be_gathered(tmp_path):
         shutil.rmtree(tmp_path / clip / "sharp")
     with pytest.raises(InputError, match="no clip that can be used"):
         open_dataset(tmp_path, on_fault=faults.append)
+
+
+def test_of_two_layouts_the_more_frequent_is_taken(tmp_path):
+    """The others are told by name; alone, what is of several layouts is an error."""
+    tree(tmp_path, "pairs")
+    draw(tmp_path / "stray", (1, 2))
+    draw(tmp_path / "single" / "blur", (1, 2))
+    draw(tmp_path / "single" / "sharp", (1, 2))
+    faults = []
+    dataset = open_dataset(tmp_path, on_fault=faults.append)
+    assert dataset.layout == "pairs" and [clip.name for clip in dataset.clips] == ["walk2", "walk10"]
+    told = sorted(str(fault) for fault in faults)
+    assert [sentence.split()[1] for sentence in told] == ["single", "stray"]
+    assert "expected pairs, found gopro in" in told[0] and "--layout gopro" in told[0] and "found frames in" in told[1]
+    faults.clear()
+    assert len(open_dataset(tmp_path, "pairs", on_fault=faults.append).clips) == 2 and not faults
+
+
+@pytest.mark.parametrize("layout", [name for name in TREES if not name.startswith("realblur")])
+def test_other_views_of_a_clip_are_no_strays(tmp_path, layout):
+    """GoPro's `blur_gamma`, a truth that other layouts take for clips, labels."""
+    for name in tree(tmp_path, layout):
+        if layout == "gopro":
+            draw(tmp_path / name / "blur_gamma", (2, 9, 10))
+            open_dataset(tmp_path / name)
+    faults = []
+    assert open_dataset(tmp_path, on_fault=faults.append).layout == layout and not faults
+
+
+def test_a_stray_is_an_error_where_faults_are(tmp_path):
+    tree(tmp_path, "pairs")
+    draw(tmp_path / "stray", (1, 2))
+    assert_fails(tmp_path, "Clip stray has another layout than the rest: expected pairs, found frames in")
+
+
+class TestLabels:
+    def label(self, path, counts=(1, 3, 1), keyframes=(0, 2)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ClipLabel("plain", 4, 6, counts, (0,) * len(counts), ((),) * len(counts), keyframes).save(path)
+
+    @pytest.mark.parametrize(("layer", "part"), [("", None), ("test", "test")])
+    @pytest.mark.parametrize("inside", [False, True])
+    def test_which_frames_are_sharp(self, tmp_path, layer, part, inside):
+        tree(tmp_path / layer, "pairs")
+        self.label(tmp_path / layer / "labels" / "walk10.json")
+        first, second = open_dataset(tmp_path / layer if inside else tmp_path).clips
+        assert first.part == part or inside
+        assert first.label_path is None and first.label() is None
+        assert second.label() == SharpLabel((True, False, True), (True, False, True))
+
+    def test_of_another_clip(self, tmp_path):
+        tree(tmp_path, "pairs")
+        self.label(tmp_path / "labels" / "walk2.json", (1, 3))
+        with pytest.raises(InputError, match=r"walk2.json is of 2 frames, but clip walk2 has 3"):
+            open_dataset(tmp_path).clips[0].label()
+
+    @pytest.mark.parametrize("text", ["{}", "no label", "[]"])
+    def test_no_label(self, tmp_path, text):
+        (tmp_path / "a.json").write_text(text)
+        with pytest.raises(InputError, match=r"a.json is no label of a made clip"):
+            SharpLabel.load(tmp_path / "a.json")
+
+    def test_of_halves(self, tmp_path):
+        self.label(tmp_path / "a.json")
+        text = (tmp_path / "a.json").read_text()
+        (tmp_path / "a.json").write_text(text.replace("[1, 3, 1]", "[1, 3.5, 1]"))
+        with pytest.raises(InputError, match=r"a.json .*make the clip again"):
+            SharpLabel.load(tmp_path / "a.json")
 
 
 def assert_fails(path, *words, **options):

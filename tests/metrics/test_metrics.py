@@ -12,12 +12,12 @@ from selfhvd.metrics import drift, flicker, motion, psnr, sharp_accuracy, sharpn
 from selfhvd.metrics.accuracy import SHARP_ACCURACY, read_labels
 from selfhvd.metrics.drift import DRIFT
 from selfhvd.metrics.flicker import FLICKER, FLICKER_RATIO, FLICKER_REFERENCE
-from selfhvd.metrics.frame import as_bytes, as_tensor
 from selfhvd.metrics.iqa import MANIQA, MUSIQ
 from selfhvd.metrics.lpips import LPIPS
 from selfhvd.metrics.psnr import PSNR
 from selfhvd.metrics.sharpness import SHARPNESS, SHARPNESS_REFERENCE
 from selfhvd.metrics.ssim import SSIM
+from selfhvd.video.frame import as_bytes, as_tensor
 
 
 class Shift(FlowPredictor):

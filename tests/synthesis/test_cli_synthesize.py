@@ -1,31 +1,16 @@
 """`selfhvd synthesize`: options, exit codes, one sentence."""
 
-import signal
-import sys
+from functools import partial
 
 import cv2
 import pytest
 
 from clips_for_tests import names
-from selfhvd import cli
 
 
 @pytest.fixture
-def run(monkeypatch, capfd):
-    """Run the command line in this process; exit code, stdout, stderr."""
-    handler = signal.getsignal(signal.SIGTERM)
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["selfhvd", "synthesize", *map(str, words)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        return code, *capfd.readouterr()
-
-    yield call
-    signal.signal(signal.SIGTERM, handler)
+def run(run):
+    return partial(run, "synthesize")
 
 
 @pytest.fixture
@@ -39,12 +24,13 @@ def test_both_makers(run, tmp_path, photos):
     """The truth of a film serves as high-rate frames; with two clips, one of which is too short, the exit code is 7."""
     film, shaken = tmp_path / "film", tmp_path / "shaken"
     words = ("--clips", 1, "--frames", 8, "--size", "96x64", "--crf", "none", "--kind", "plain", "-q")
-    assert run("handheld", photos, film, *words) == (0, f"{film}\n", "")
+    done = run("handheld", photos, film, *words)
+    assert (done.code, done.out, done.err) == (0, f"{film}\n", "")
     assert names(film / "blur") == ["0000"]
     (film / "sharp" / "short").mkdir()
     (film / "sharp" / "0000" / "00000000.png").rename(film / "sharp" / "short" / "00000000.png")
-    code, out, err = run("goproshake", film / "sharp", shaken, "--substeps", 3, "--interpolate", 2, "--crf", 30, "-q")
-    assert code == 7 and out == "" and "1 clips could not be made. short:" in err
+    done = run("goproshake", film / "sharp", shaken, "--substeps", 3, "--interpolate", 2, "--crf", 30, "-q")
+    assert done.code == 7 and done.out == "" and "1 clips could not be made. short:" in done.err
     assert names(shaken / "labels") == ["0000.json"] and len(names(shaken / "blur" / "0000")) == 2
 
 
@@ -61,5 +47,5 @@ def test_both_makers(run, tmp_path, photos):
 )
 def test_usage(run, tmp_path, photos, words, said):
     maker, *options = words
-    code, _, err = run(maker, photos, tmp_path / "made", *options)
-    assert code == 2 and said in err and not (tmp_path / "made").exists()
+    refused = run(maker, photos, tmp_path / "made", *options)
+    assert refused.code == 2 and said in refused.err and not (tmp_path / "made").exists()

@@ -11,7 +11,7 @@ from selfhvd.flow import Dis
 from selfhvd.synthesis import ClipLabel, GoProShake, egomotion, make_goproshake
 from selfhvd.synthesis.goproshake import average, exposures, substeps_of
 from selfhvd.synthesis.in_between import in_between
-from selfhvd.synthesis.source_clips import find_clips
+from selfhvd.synthesis.source_clips import find_clips, open_frames
 
 
 class Arrays:
@@ -62,6 +62,15 @@ def test_sixteen_bits_average_as_eight():
     deep = [frame.astype(np.uint16) * 257 for frame in eight]
     one, two = (next(exposures(Arrays(f), [3], 3, 1, Dis())) for f in (eight, deep))
     assert np.array_equal(one.frame, two.frame) and np.array_equal(one.truth, two.truth)
+
+
+def test_images_of_a_clip_are_alike(tmp_path, photo):
+    clip = paint(tmp_path / "clip", pan(photo, 2))
+    frames = open_frames(clip, tmp_path)
+    assert len(frames) == 2 and np.array_equal(frames.frame(1), pan(photo, 2)[1])
+    cv2.imwrite(str(clip / "shot3.png"), photo[:64, :64])
+    with pytest.raises(InputError, match=r"shot3\.png is of another size than shot1\.png; make them alike"):
+        open_frames(clip, tmp_path).frame(2)
 
 
 def test_windows_are_centred_where_eq_d_says(photo):

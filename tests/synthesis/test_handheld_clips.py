@@ -86,7 +86,8 @@ def test_a_clip_and_its_label(tmp_path, photos):
 
 def test_same_seed_same_bytes_also_coded(tmp_path, photos):
     """And another seed, others; a clip is the same whether there is one or two."""
-    settings = HandheldClips(frames=6, width=64, height=48, crf=30)
+    # At 64x48 the encoder's own bytes vary from run to run within one process; from 96x64 on they did not in 25 runs.
+    settings = HandheldClips(frames=6, width=96, height=64, crf=30)
     for name, clips, seed in (("a", 2, 0), ("b", 1, 0), ("c", 1, 1)):
         make_handheld(photos, tmp_path / name, clips, replace(settings, seed=seed))
     a, b, c = (digest(tmp_path / name) for name in "abc")

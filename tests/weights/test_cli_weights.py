@@ -2,45 +2,25 @@
 
 import hashlib
 import json
-import logging
 import os
 import pickle
-import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from selfhvd import cli
 from selfhvd.backbones import EstRnn, EstRnnConfig
 from selfhvd.weights import BASE_WEIGHTS, conversion, load_weights, save_weights, unpickle
 from selfhvd.weights.known import CHECKPOINTS
 
 
 @pytest.fixture
-def run(monkeypatch, capfd, tmp_path):
-    """Run the command line in this process; the exit code and what was written."""
-    monkeypatch.setenv("COLUMNS", "100")
+def run(run, monkeypatch, tmp_path):
     monkeypatch.setenv("SELFHVD_CACHE", str(tmp_path / "cache"))
-    handler, level = signal.getsignal(signal.SIGTERM), logging.getLogger().level
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["selfhvd", "weights", *map(str, words)])
-        capfd.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capfd.readouterr()
-        return SimpleNamespace(code=code, out=said.out, err=said.err)
-
-    yield call
-    signal.signal(signal.SIGTERM, handler)
-    logging.getLogger().setLevel(level)
+    return partial(run, "weights")
 
 
 @pytest.fixture
@@ -84,7 +64,7 @@ def test_list_json(run):
 
 def test_list_needs_no_torch():
     code = "from selfhvd.cli_weights import show_known; show_known(); import sys; assert 'torch' not in sys.modules"
-    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, stdout=subprocess.DEVNULL)
 
 

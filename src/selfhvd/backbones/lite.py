@@ -30,7 +30,12 @@ class Lite(Backbone):
     unfolded to full. The last layer starts at zero, so the network starts as the identity.
     """
 
-    needs = Needs(multiple_of=8, guides=2, starts_as_identity=True)
+    needs = Needs(
+        multiple_of=8,
+        guides=2,
+        bytes_per_pixel=600,  # 294 to 458 were measured from 720p to 2160p in float32 on a CPU, 218 to 321 in bf16
+        starts_as_identity=True,
+    )
 
     def __init__(self, config: LiteConfig = LiteConfig()) -> None:
         super().__init__()

@@ -69,7 +69,7 @@ def film(photos: Sequence[Path], size: Size, seed: int) -> Clip:
     )
 
 
-def _fitted(picture: Picture, size: Size) -> Picture:
+def _fitted(picture: UInt8[np.ndarray, "h w 3"], size: Size) -> Picture:
     """A shaking view fits into it."""
     scale = max(1.3 * size.width / picture.shape[1], 1.3 * size.height / picture.shape[0])
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -113,7 +113,18 @@ def _read(path: Path) -> Score | None:
 
 
 def _key(setup: Setup, seed: int, size: Size, photos: Sequence[Path]) -> str:
-    """A name that changes with everything that has a say in the score."""
-    facts = asdict(size) | {"seeds": seed}
-    said = json.dumps([asdict(setup), facts, [photo.name for photo in photos]], sort_keys=True)
+    """A name that changes with everything that has a say in the score, and not with options added later."""
+    facts = [
+        _changed(setup, Setup()),
+        _changed(replace(size, seeds=Size().seeds), Size()),
+        seed,
+        *(p.name for p in photos),
+    ]
+    said = json.dumps(facts, sort_keys=True)
     return f"{setup.method}-{seed}-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+
+
+def _changed(chosen: Setup | Size, default: Setup | Size) -> dict[str, object]:
+    """The fields that are not at their default."""
+    usual = asdict(default)
+    return {name: value for name, value in asdict(chosen).items() if value != usual[name]}

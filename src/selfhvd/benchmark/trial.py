@@ -97,7 +97,7 @@ def _trained(
     """The restorer of the network that has learned."""
     network = _first(setup, size)
     base = preset_config("fast", backbone=size.backbone, from_scratch=setup.start == "scratch")
-    align = AlignConfig(use_uncertainty=setup.uncertainty, use_occlusion=setup.occlusion)
+    align = AlignConfig(use_uncertainty=setup.uncertainty, use_occlusion=setup.occlusion, resampling=setup.resampling)
     config = _adaptation(setup, size, base, network)
     with TemporaryDirectory(prefix="selfhvd-") as work:
         folder = Path(work)

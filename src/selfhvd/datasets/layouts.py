@@ -25,6 +25,8 @@ class Layout:
     """The folder of a clip's blurry frames (or its video file)."""
     truth: str = ""
     """The folder of its sharp frames, which have the same names; "" where there is no truth."""
+    labels: str = ""
+    """The file that says which frames are sharp, where the layout has such a place; it may be missing."""
     kind: Literal["frames", "videos", "lists"] = "frames"
     """Whether a clip is a folder of image files or a video file, or is put together from lists of pairs."""
     lists: str = ""
@@ -74,7 +76,14 @@ _ALL = (
     ),
     Layout("goproshake", "GoProShake", "{part}_blur/{clip}", "{part}_gt/{clip}", sign="truth"),
     Layout("hvd", "HVD: real handheld clips without truth", "{part}_blur/{clip}", rank=1),
-    Layout("pairs", "folders of frames, with truth", "{part}/blur/{clip}", "{part}/sharp/{clip}", rank=1),
+    Layout(
+        "pairs",
+        "folders of frames, with truth",
+        "{part}/blur/{clip}",
+        "{part}/sharp/{clip}",
+        labels="{part}/labels/{clip}.json",
+        rank=1,
+    ),
     Layout("frames", "folders of frames, without truth", "{part}/{clip}", rank=2),
     Layout("video-pairs", "videos, with truth", "{part}/blur/{clip}", "{part}/sharp/{clip}", kind="videos", rank=1),
     Layout("videos", "videos, without truth", "{part}/{clip}", kind="videos", rank=2),

@@ -10,6 +10,7 @@ from selfhvd.datasets.lists import list_files, scene_clip, scenes
 from selfhvd.datasets.pairing import clip_at, listed
 from selfhvd.datasets.places import children, places
 from selfhvd.datasets.recognise import expected, named, recognise
+from selfhvd.datasets.strays import refuse, strays
 from selfhvd.errors import InputError
 from selfhvd.video.images import natural
 
@@ -43,8 +44,9 @@ def open_dataset(
     root = Path(path)
     if not root.exists():
         raise InputError(f"{root} does not exist; expected a folder of a dataset.")
-    chosen = recognise(root) if layout == "auto" else named(layout, root)
-    makers = _of_part(chosen, root, part)
+    auto = layout == "auto"
+    chosen = recognise(root, mixed=on_fault is not None) if auto else named(layout, root)
+    makers = [*_of_part(chosen, root, part), *(_stray(chosen, root, part) if auto else ())]
     clips: list[DatasetClip] = []
     for make in makers:
         try:
@@ -66,6 +68,13 @@ def _of_part(layout: Layout, root: Path, part: Part | None) -> list[Maker]:
         found = listed([path.name for path in children(root)])
         raise InputError(f"{root} has no part {part or 'at all'}: expected {expected(layout)}, found {found}.")
     return makers
+
+
+def _stray(chosen: Layout, root: Path, part: Part | None) -> Iterator[Maker]:
+    """For each clip of another layout what says so: the folder was taken for one that holds no such clips."""
+    for layout, place in strays(root, chosen):
+        if part in (None, place.part):
+            yield partial(refuse, layout, place, chosen)
 
 
 def _placed(layout: Layout, root: Path, part: Part | None) -> Iterator[Maker]:

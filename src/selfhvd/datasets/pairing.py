@@ -27,7 +27,7 @@ def clip_at(layout: Layout, place: Place) -> DatasetClip:
         return DatasetClip(place.name, place.part, frames)
     truth = _paired(place.name, frames, _images(place, place.truth, "sharp frames"))
     check_sizes(place.name, frames, truth)
-    return DatasetClip(place.name, place.part, frames, truth)
+    return DatasetClip(place.name, place.part, frames, truth, label_path=_label(place))
 
 
 def check_sizes(name: str, frames: tuple[Path, ...], truth: tuple[Path, ...]) -> None:
@@ -68,6 +68,11 @@ def _images(place: Place, folder: Path, what: str) -> tuple[Path, ...]:
         found = listed([path.name for path in there])
         raise InputError(f"Clip {place.name} is empty: expected {what} as image files in {folder}, found {found}.")
     return paths
+
+
+def _label(place: Place) -> Path | None:
+    """The label of a clip, if it has one."""
+    return place.label if place.label is not None and place.label.is_file() else None
 
 
 def _video(place: Place, path: Path, what: str) -> Path:

@@ -24,6 +24,8 @@ class Place:
     part: Part | None
     blur: Path
     truth: Path | None
+    label: Path | None = None
+    """Where a label belongs; there may be none."""
 
 
 def places(layout: Layout, root: Path) -> tuple[Place, ...]:
@@ -68,22 +70,34 @@ def _places(layout: Layout, root: Path, skipped: int) -> tuple[Place, ...]:
     above = _above(root, _wild_head(layout.blur)[:skipped])
     if "clip" in above and not re.fullmatch(layout.clip, above["clip"]):
         return ()
-    patterns = [pattern.split("/")[skipped:] for pattern in (layout.blur, layout.truth) if pattern]
-    named = {names for pattern in patterns for names in _match(root, pattern, layout)}
+    patterns = [pattern.split("/")[skipped:] if pattern else None for pattern in _patterns(layout)]
+    named = {names for pattern in patterns[:2] if pattern is not None for names in _match(root, pattern, layout)}
     found: list[Place] = []
     for names in named:
         bound = dict(names)
         part = bound.get("part", above.get("part"))
-        paths = [root.joinpath(*(segment.format(**bound) for segment in pattern)) for pattern in patterns]
+        blur, truth, label = (None if p is None else _bound(root, p, bound) for p in patterns)
+        assert blur is not None
         found.append(
             Place(
                 name="/".join(bound.values()) or root.resolve().name,
                 part=next((known for known in PARTS if known == part), None),
-                blur=paths[0],
-                truth=paths[1] if layout.truth else None,
+                blur=blur,
+                truth=truth,
+                label=label,
             )
         )
     return tuple(sorted(found, key=lambda place: natural(place.name)))
+
+
+def _patterns(layout: Layout) -> tuple[str, str, str]:
+    """Where a clip's frames, its truth and its label are."""
+    return layout.blur, layout.truth, layout.labels
+
+
+def _bound(root: Path, pattern: list[str], names: dict[str, str]) -> Path:
+    """The path of a pattern whose wildcards stand for `names`."""
+    return root.joinpath(*(segment.format(**names) for segment in pattern))
 
 
 def _match(root: Path, pattern: list[str], layout: Layout) -> set[Names]:

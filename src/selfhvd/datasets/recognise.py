@@ -6,14 +6,20 @@ from selfhvd.datasets.layouts import LAYOUTS, Layout
 from selfhvd.datasets.lists import list_files, pictures
 from selfhvd.datasets.pairing import listed
 from selfhvd.datasets.places import children, places
+from selfhvd.datasets.strays import most_frequent
 from selfhvd.errors import InputError, UsageError
 
 
-def recognise(root: Path) -> Layout:
-    """The layout of `root` by the folders found in it; `InputError` if none fits, or several do."""
+def recognise(root: Path, *, mixed: bool = False) -> Layout:
+    """The layout of `root` by the folders found in it; `InputError` if none fits, or several do.
+
+    With `mixed`, of several layouts that one is taken which most clips have.
+    """
     fitting = [layout for layout in LAYOUTS.values() if fits(layout, root)]
     if not fitting:
         raise InputError(_nothing(root, "videos, folders of images, or a tree of docs/datasets.md"))
+    if mixed and not any(layout.kind == "lists" for layout in fitting):
+        fitting = most_frequent(root)
     rank = min(layout.rank for layout in fitting)
     best = [layout.name for layout in fitting if layout.rank == rank]
     if len(best) > 1:

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 from selfhvd.errors import InputError, UsageError, WeightsError
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition, first_line
-from selfhvd.metrics.frame import as_tensor
+from selfhvd.video.frame import as_tensor
 
 SEED = 0
 """Set before each frame: some versions of MANIQA look at random crops."""
@@ -54,7 +54,7 @@ class NoReference:
         except ImportError:
             raise UsageError(
                 "MUSIQ and MANIQA need the package pyiqa, whose licence forbids commercial use; "
-                'install it with: pip install "selfhvd[iqa]"'
+                "install it with: pip install '.[iqa]'"
             ) from None
         try:
             self._score = package.create_metric(name, device=device)

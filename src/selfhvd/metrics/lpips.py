@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 
 from selfhvd.errors import UsageError, WeightsError
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition, first_line
-from selfhvd.metrics.frame import as_tensor
+from selfhvd.video.frame import as_tensor
 
 LEAST_SIDE = 31
 """Pixels; AlexNet's layers shrink smaller images to nothing."""
@@ -39,7 +39,7 @@ class Lpips:
         try:
             package = importlib.import_module("lpips")
         except ImportError:
-            raise UsageError('LPIPS needs the package lpips; install it with: pip install "selfhvd[lpips]"') from None
+            raise UsageError("LPIPS needs the package lpips; install it with: pip install '.[lpips]'") from None
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # it asks torchvision for weights in an outdated way

@@ -4,8 +4,8 @@ import numpy as np
 from jaxtyping import UInt8
 
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
-from selfhvd.metrics.frame import as_tensor
 from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.video.frame import as_tensor
 
 SHARPNESS = Definition(
     name="sharpness",

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from selfhvd.errors import InputError
 from selfhvd.flow import Dis, FlowPredictor
@@ -23,7 +21,7 @@ from selfhvd.synthesis.light import GAMMA, to_codes
 from selfhvd.synthesis.poses import Quaternion, read_poses
 from selfhvd.synthesis.source_clips import SourceFrames, find_clips, open_frames
 from selfhvd.synthesis.trajectory import exposure_counts, normalisation
-from selfhvd.video import Frame
+from selfhvd.video.frame import as_bytes, as_tensor
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +108,7 @@ def exposures(
     """Frame i averages `counts[i]` frames around c_i (Eq. D, G), with `factor` - 1 more between any two of them."""
     for i, count in enumerate(counts):
         centre = i * substeps + (substeps - 1) // 2
-        truth = _as_bytes(frames.frame(centre))
+        truth = as_bytes(frames.frame(centre))
         blurry = truth if count == 1 else to_codes(average(frames, centre, count, factor, predictor))
         yield Exposure(blurry, truth, count)
 
@@ -120,10 +118,10 @@ def average(
 ) -> Float[np.ndarray, "height width 3"]:
     """Eq. G before its outer g: the mean in linear light of `count` frames around `centre` and what is between them."""
     reach = (count - 1) // 2
-    before = _encoded(frames.frame(centre - reach))
+    before = as_tensor(frames.frame(centre - reach))[None]
     total = before**GAMMA
     for index in range(centre - reach + 1, centre + reach + 1):
-        after = _encoded(frames.frame(index))
+        after = as_tensor(frames.frame(index))[None]
         for light in in_between(before, after, factor, predictor):
             total = total + light
         total = total + after**GAMMA
@@ -176,13 +174,3 @@ def _speed(
 
 def _poses_of(trajectory: Path | None, name: str) -> Path | None:
     return trajectory / f"{name}.txt" if trajectory is not None and trajectory.is_dir() else trajectory
-
-
-def _encoded(frame: Frame) -> Float[Tensor, "1 3 height width"]:
-    codes = frame.astype(np.float32) / np.iinfo(frame.dtype).max
-    return torch.from_numpy(codes).permute(2, 0, 1)[None]
-
-
-def _as_bytes(frame: Frame) -> Frame:
-    """Eight bits, rounded."""
-    return frame if frame.dtype == np.uint8 else np.rint(frame / 257).astype(np.uint8)

@@ -11,8 +11,9 @@ from jaxtyping import UInt8
 
 from selfhvd.synthesis.clip_folder import ClipFolder, ClipInMaking
 from selfhvd.synthesis.handheld import Handheld, Kind, shoot
-from selfhvd.synthesis.source_clips import read_image
-from selfhvd.video.images import list_images
+from selfhvd.video.frame import as_bytes
+from selfhvd.video.images import list_images, read_image
+from selfhvd.video.limits import Limits
 
 Photo = UInt8[np.ndarray, "h w 3"]
 AnyKind = Literal[Kind, "mixed"]
@@ -98,9 +99,7 @@ def draw_shot(rng: np.random.Generator, settings: HandheldClips) -> Handheld:
 
 def load_photo(path: Path, longest: float, width: int, height: int) -> Photo:
     """RGB, 8 bits, reduced to `longest` pixels, but never smaller than a shaking view of `width` x `height` needs."""
-    photo = read_image(path)
-    if photo.dtype != np.uint8:
-        photo = np.rint(photo / 257).astype(np.uint8)
+    photo = as_bytes(read_image(path, Limits()))
     least = max(1.15 * height / photo.shape[0], 1.15 * width / photo.shape[1])
     scale = max(min(1.0, longest / max(photo.shape[:2])), least)
     if scale == 1:

@@ -3,14 +3,10 @@
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import cv2
-import numpy as np
-
 from selfhvd.errors import InputError
 from selfhvd.video import Frame, ingest
+from selfhvd.video.image_frames import ImageFrames
 from selfhvd.video.images import SUFFIXES, list_images
-
-_READ = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH  # applies EXIF orientation, drops alpha
 
 
 @runtime_checkable
@@ -22,24 +18,6 @@ class SourceFrames(Protocol):
     def frame(self, index: int) -> Frame:
         """Read one frame."""
         ...
-
-
-class ImageFrames:
-    """The images of a folder in natural order, read where they lie."""
-
-    def __init__(self, folder: Path) -> None:
-        self._paths = list_images(folder)
-        self._shape = read_image(self._paths[0]).shape
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def frame(self, index: int) -> Frame:
-        """See `SourceFrames.frame`; `InputError` if it cannot be read, or is of another size than the first."""
-        image = read_image(self._paths[index])
-        if image.shape != self._shape:
-            raise InputError(f"{self._paths[index]} is of another size than {self._paths[0].name}; make them alike.")
-        return image
 
 
 def find_clips(source: Path) -> dict[str, Path]:
@@ -69,16 +47,4 @@ def find_clips(source: Path) -> dict[str, Path]:
 
 def open_frames(source: Path, work: Path) -> SourceFrames:
     """The frames of a folder where they lie, or of a video decoded into `work`."""
-    return ImageFrames(source) if source.is_dir() else ingest(source, work / "decoded")
-
-
-def read_image(path: Path) -> Frame:
-    """One image, RGB, uint8 or uint16; `InputError` if it is none."""
-    try:
-        data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, _READ) if data.size else None
-    except (OSError, cv2.error) as error:
-        raise InputError(f"{path} cannot be read as an image; remove or replace it.") from error
-    if image is None or image.dtype.name not in ("uint8", "uint16"):
-        raise InputError(f"{path} cannot be read as an image of 8 or 16 bits; remove or replace it.")
-    return cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) if image.ndim == 2 else image
+    return ImageFrames(tuple(list_images(source)), alike=True) if source.is_dir() else ingest(source, work / "decoded")

@@ -44,7 +44,9 @@ class Processes:
         """Of all processes' values."""
         if self.count == 1:
             return value
-        reduced: Any = self.fabric.all_reduce(torch.tensor(value, dtype=torch.float64, device=self.device), reduce_op="mean")
+        reduced: Any = self.fabric.all_reduce(
+            torch.tensor(value, dtype=torch.float64, device=self.device), reduce_op="mean"
+        )
         return float(reduced)
 
 

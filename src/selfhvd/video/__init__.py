@@ -2,7 +2,8 @@
 
 from selfhvd.video.clip import encode_clip
 from selfhvd.video.destination import check_destination, default_destination
-from selfhvd.video.footage import Color, Footage, Frame, Track
+from selfhvd.video.footage import Color, Footage, Track
+from selfhvd.video.frame import Frame
 from selfhvd.video.ingest import check_source, ingest
 from selfhvd.video.limits import Limits
 from selfhvd.video.probe import Probe, probe

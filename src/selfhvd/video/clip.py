@@ -10,7 +10,8 @@ from av.error import FFmpegError
 from selfhvd.errors import OutputError, UsageError
 from selfhvd.video.colour import from_rgb
 from selfhvd.video.destination import part_path
-from selfhvd.video.footage import Color, Frame
+from selfhvd.video.footage import Color
+from selfhvd.video.frame import Frame
 
 _BT709 = Color(range=1, matrix=1, primaries=1, transfer=1)
 
@@ -23,14 +24,18 @@ def encode_clip(
     crf: int = 18,
     preset: str = "medium",
 ) -> None:
-    """Write RGB uint8 `frames` (`height width 3`) at `rate` frames per second; BT.709, no sound."""
+    """Write RGB uint8 `frames` (`height width 3`) at `rate` frames per second; BT.709, no sound.
+
+    Same frames, same bytes: x264's macroblock tree, which is not repeatable on small frames, is off.
+    """
     part, stream, count = part_path(destination), None, 0
+    options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
     try:
         with av.open(str(part), "w", format="mp4") as output:
             for count, image in enumerate(frames, 1):
                 height, width = image.shape[:2]
                 if stream is None:
-                    stream = output.add_stream("libx264", rate=rate, options={"crf": str(crf), "preset": preset})
+                    stream = output.add_stream("libx264", rate=rate, options=options)
                     stream.width, stream.height = width, height
                     stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
                     context = stream.codec_context

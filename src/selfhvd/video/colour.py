@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from av.video.reformatter import Interpolation
 
-from selfhvd.video.footage import Color, Frame
+from selfhvd.video.footage import Color
+from selfhvd.video.frame import Frame
 
 FULL = 2
 LIMITED = 1

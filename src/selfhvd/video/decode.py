@@ -12,7 +12,8 @@ from av.error import FFmpegError
 from selfhvd.errors import InputError
 from selfhvd.video.colour import colour_of, known_matrix, to_rgb
 from selfhvd.video.ending import Ending
-from selfhvd.video.footage import Color, Footage, Frame, frame_path
+from selfhvd.video.footage import Color, Footage, frame_path
+from selfhvd.video.frame import Frame
 from selfhvd.video.limits import Limits
 from selfhvd.video.pngs import write_png
 from selfhvd.video.reporting import Report

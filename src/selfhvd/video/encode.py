@@ -13,7 +13,8 @@ from av.error import FFmpegError
 from selfhvd.errors import InputError, OutputError
 from selfhvd.video.colour import from_rgb
 from selfhvd.video.copying import Copier
-from selfhvd.video.footage import Footage, Frame
+from selfhvd.video.footage import Footage
+from selfhvd.video.frame import Frame
 from selfhvd.video.plan import MP4_LIKE, Plan, frame_rate, plan
 from selfhvd.video.reporting import Report
 from selfhvd.video.timing import decode_times

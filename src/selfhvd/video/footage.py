@@ -14,15 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
-import numpy as np
-from jaxtyping import UInt8, UInt16
 
 from selfhvd.errors import InputError
+from selfhvd.video.frame import Frame, as_tensor
 
 if TYPE_CHECKING:
     import torch
-
-Frame = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3"]
 
 RECORD = "footage.json"
 FRAMES = "frames"
@@ -95,11 +92,7 @@ class Footage:
 
     def tensor(self, index: int) -> "torch.Tensor":
         """Frame `index` as float32 `3 height width` in [0, 1]."""
-        import torch
-
-        image = self.frame(index)
-        scale = 255.0 if image.dtype == np.uint8 else 65535.0
-        return torch.from_numpy(image.astype(np.float32) / scale).permute(2, 0, 1).contiguous()
+        return as_tensor(self.frame(index))
 
     def seconds(self, index: int) -> Fraction:
         """Presentation time of frame `index` in seconds, exact."""

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from selfhvd.errors import InputError
-from selfhvd.video.footage import Color, Footage, Frame, frame_path
+from selfhvd.video.footage import Color, Footage, frame_path
+from selfhvd.video.frame import Frame
 from selfhvd.video.limits import Limits
 from selfhvd.video.pngs import write_png
 from selfhvd.video.reporting import Report

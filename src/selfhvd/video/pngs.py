@@ -1,13 +1,15 @@
 """PNG files: lossless, written fast, with plain errors for a full disk."""
 
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from selfhvd.errors import OutputError
-from selfhvd.video.footage import Frame
+from selfhvd.video.frame import Frame
 
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 
@@ -20,3 +22,22 @@ def write_png(path: Path, image: Frame) -> None:
         path.write_bytes(np.asarray(data).tobytes())
     except OSError as error:
         raise OutputError(f"{path} cannot be written ({error.strerror}); make room and try again.") from error
+
+
+def is_whole_png(path: Path) -> bool:
+    """Whether every chunk of a PNG file is there, with the checksum that it was written with."""
+    try:
+        data = memoryview(path.read_bytes())
+    except OSError:
+        return False
+    place = len(_SIGNATURE)
+    if data[:place] != _SIGNATURE:
+        return False
+    while place + 12 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4], "big")
+        if end > len(data) or zlib.crc32(data[place + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+            return False
+        if data[place + 4 : place + 8] == b"IEND":
+            return end == len(data)
+        place = end
+    return False

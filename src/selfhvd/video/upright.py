@@ -7,7 +7,7 @@ import av
 import numpy as np
 from av.sidedata.sidedata import Type
 
-from selfhvd.video.footage import Frame
+from selfhvd.video.frame import Frame
 from selfhvd.video.sides import side_data
 
 

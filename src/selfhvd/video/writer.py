@@ -3,7 +3,7 @@
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import numpy as np
 from selfhvd.errors import OutputError, UsageError
 from selfhvd.video.child import Child
 from selfhvd.video.destination import check_destination, is_folder, part_path
-from selfhvd.video.footage import Footage, Frame
+from selfhvd.video.footage import Footage
+from selfhvd.video.frame import Frame
 from selfhvd.video.pngs import write_png
 
 _STALL = 300.0  # seconds the encoder may sit on its frames
@@ -123,12 +124,14 @@ def open_writer(
     overwrite: bool = False,
     crf: int | None = None,
     comment: str | None = None,
+    on_ready: Callable[[Path], None] = lambda part: None,
 ) -> Generator[Writer]:
     """Write the restored frames of `footage` to a video file, or to a folder of PNG files.
 
     On clean exit the result is finished, re-read, verified and renamed onto `destination`; on any exception
     nothing is left behind. `crf` is the encoder's constant quality (smaller is better), chosen by itself if
-    None; `comment` is added to the container's comment.
+    None; `comment` is added to the container's comment; `on_ready` is told of the verified part before it gets
+    its name.
 
     Raises:
         OutputError: the result cannot be written or did not verify.
@@ -146,6 +149,7 @@ def open_writer(
             )
         writer.finish()
         check_destination(footage.source, destination, overwrite=overwrite)
+        on_ready(part)
         _put(part, destination)
     finally:
         writer.discard()
