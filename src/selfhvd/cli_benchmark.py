@@ -34,7 +34,8 @@ def benchmark(
         out: folder for each trial's result, and benchmark.md.
         small: the same as --size small; about an hour on two cores.
         size: how much is filmed and how long is trained.
-        table: parts, coarse, sevd, methods, updates, masks, flow, segment or start; may be given several times. Default: all.
+        table: one of parts, sevd, parts-scratch, sevd-scratch, parts-coarse, methods, updates, masks, flow, segment and
+            start; may be given several times. Default: all.
         photos: a folder of images to film; default: the photos that scikit-image brings.
         seeds: how many seeds instead of three.
         steps: steps that each row learns.

@@ -42,6 +42,7 @@ def train(
     from selfhvd.train import train as run
 
     read = read_recipe(recipe, change)
+    read = replace(read, per_clip=True) if per_clip else read
     asked: list[int] = []
 
     def note(signum: int, frame: FrameType | None) -> None:
@@ -49,12 +50,11 @@ def train(
             sys.exit(_code(signum))
         asked.append(signum)
 
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, note)
+    before = {signum: signal.signal(signum, note) for signum in (signal.SIGTERM, signal.SIGINT)}
     try:
         with shown_progress(quiet) as progress:
             trained = run(
-                replace(read, per_clip=True) if per_clip else read,
+                read,
                 out,
                 on_progress=progress,
                 on_fault=lambda fault: _say(f"selfhvd: {fault}"),
@@ -63,8 +63,12 @@ def train(
     except Stopped:
         _say(f"selfhvd: stopped; run the same command again to go on ({out} holds the state).")
         sys.exit(_code(asked[0] if asked else signal.SIGTERM))
-    if trained.first:
-        sys.stdout.write(f"{trained.result}\n")
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+    if not trained.first:
+        return
+    sys.stdout.write(f"{trained.result}\n")
     if trained.faults:
         raise PartialError(f"{len(trained.faults)} of {len(trained.faults) + trained.clips} clips could not be used.")
 

@@ -8,6 +8,7 @@ from selfhvd.adapt import AdaptConfig
 from selfhvd.flow import CertaintyConfig
 from selfhvd.flow_choice import FlowName
 from selfhvd.method.align import AlignConfig
+from selfhvd.method.scenes import SceneConfig
 from selfhvd.method.sharp import SharpConfig
 from selfhvd.restore import RestoreConfig
 from selfhvd.training.batches import BatchConfig
@@ -36,6 +37,7 @@ class DeblurConfig:
     device: str = "auto"
     max_minutes: float | None = None
     """The adaptation ends after so many minutes with what it has."""
+    scenes: SceneConfig = SceneConfig()
     sharp: SharpConfig = SharpConfig()
     align: AlignConfig = AlignConfig()
     adapt: AdaptConfig = field(default_factory=AdaptConfig)

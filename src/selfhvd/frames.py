@@ -35,6 +35,22 @@ class ArrayFrames:
         return torch.from_numpy(np.array(self._frames[index])).permute(2, 0, 1).float() / 255
 
 
+class FrameSlice:
+    """Frames `start` to `end` (exclusive) of another source, numbered from 0."""
+
+    def __init__(self, source: Frames, start: int, end: int) -> None:
+        self._source, self._start, self._count = source, start, end - start
+
+    def __len__(self) -> int:
+        return self._count
+
+    def tensor(self, index: int) -> Float[Tensor, "3 height width"]:
+        """See `Frames.tensor`."""
+        if not 0 <= index < self._count:
+            raise IndexError(f"frame {index} is outside 0..{self._count - 1}")
+        return self._source.tensor(self._start + index)
+
+
 class RecentFrames:
     """Keeps the last few frames read from another source; the sharp frames around a place are asked for often."""
 

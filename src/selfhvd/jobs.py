@@ -18,6 +18,8 @@ from selfhvd.adapt import Progress, silent
 from selfhvd.config import DeblurConfig, Preset, preset_config
 from selfhvd.deblurrer import Deblurrer
 from selfhvd.errors import OutputError
+from selfhvd.fingerprint import fingerprint
+from selfhvd.forecast.disk import check_room
 from selfhvd.method.sharp import Selection, SharpConfig, find_sharp
 from selfhvd.ops.sharpness import laplacian_variance
 from selfhvd.report.crops import BlurriestFrames
@@ -76,6 +78,7 @@ def deblur(
     config = config or preset_config(preset)
     check_source(source)
     check_destination(source, destination, overwrite=overwrite)
+    check_room(source, destination, config)
     clock = _Clock()
     with _work_folder(destination) as work:
         footage = ingest(source, work / "footage", on_frame=lambda n, of: on_progress("read", n, of or 0))
@@ -233,4 +236,5 @@ def _facts(
         timings=clock.laps,
         warnings=warnings,
         versions=versions(),
+        fingerprint=fingerprint(footage.source),
     )

@@ -25,7 +25,7 @@ class Journal:
         self.path, self.every = folder / "journal.jsonl", every
         self._board = _tensorboard(folder / "tensorboard")
         self._sums: dict[str, list[float]] = {}
-        self._before: dict[str, int] = {}
+        _end_last_line(self.path)
 
     def step(self, stage: str, step: Step) -> None:
         """Told of each step; the loss of a line is the mean over the steps since the last."""
@@ -55,6 +55,13 @@ class Journal:
         """Nothing comes any more."""
         if self._board is not None:
             self._board.close()
+
+
+def _end_last_line(path: Path) -> None:
+    """What a full disk cut off stays a line of its own; no later one is lost to it."""
+    if path.exists() and not path.read_bytes().endswith(b"\n"):
+        with path.open("a", encoding="utf-8") as file:
+            file.write("\n")
 
 
 def _is_finite(value: float | None) -> bool:

@@ -75,8 +75,12 @@ class Restorer:
 
     def __iter__(self) -> Iterator[Float[Tensor, "3 height width"]]:
         """Every frame in order, RGB in [0, 1], on the CPU."""
+        return self.since(0)
+
+    def since(self, first: int) -> Iterator[Float[Tensor, "3 height width"]]:
+        """The same from frame `first` on, to the bit as if the frames before had been asked for too."""
         if self._window == 1:
-            for index in range(len(self.frames)):
+            for index in range(first, len(self.frames)):
                 yield self.frames.tensor(index) if self._handed_through(index) else self.window(index, index + 1)[0]
             return
         overlap = min(self.config.overlap, self._window // 2)
@@ -84,6 +88,10 @@ class Restorer:
         tail: list[Tensor] = []
         for n, (start, end) in enumerate(ranges):
             shared_after = overlap if n + 1 < len(ranges) else 0
+            if end <= first:
+                # Nothing of this window is asked for; the next one only adds to its head.
+                tail = [torch.zeros_like(self.frames.tensor(0))] * shared_after
+                continue
             weight = blend_weights(end - start, len(tail), shared_after)
             parts = [w * frame for w, frame in zip(weight, self.window(start, end), strict=True)]
             for place, held in enumerate(tail):
@@ -91,7 +99,8 @@ class Restorer:
             ready = len(parts) - shared_after
             for place in range(ready):
                 index = start + place
-                yield self.frames.tensor(index) if self._handed_through(index) else parts[place]
+                if index >= first:
+                    yield self.frames.tensor(index) if self._handed_through(index) else parts[place]
             tail = parts[ready:]
 
     def frame(self, index: int) -> Float[Tensor, "3 height width"]:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -84,10 +84,12 @@ def train(
             _claim(recipe, folder, held)
         processes.meet()
         job = _Job(recipe, folder, processes, on_progress if processes.rank == 0 else silent, stop)
+        held.callback(job.close)
         faults: list[str] = []
 
         def note(fault: InputError) -> None:
             faults.append(str(fault))
+            job.tell("fault", said=str(fault))
             if processes.rank == 0:
                 on_fault(fault)
 
@@ -185,6 +187,11 @@ class _Job:
         if self.journal is not None:
             self.journal.event(event, **facts)
 
+    def close(self) -> None:
+        """Nothing is told any more."""
+        if self.journal is not None:
+            self.journal.close()
+
     def all(self, clips: list[TrainingClip]) -> Path:
         """One network from all clips."""
         target = self.folder / WEIGHTS
@@ -195,7 +202,8 @@ class _Job:
             if self.processes.rank == 0:
                 self._save(target, network, f"{len(clips)} clips of {self.recipe.data.folder}", done.steps)
                 self.tell("end", **asdict(done))
-                shutil.rmtree(self.folder / "work", ignore_errors=True)
+                self._tidy(Path())
+        self.processes.meet()
         return target
 
     def each(self, clips: list[TrainingClip]) -> Path:
@@ -211,9 +219,16 @@ class _Job:
                     self._save(self.folder / "weights" / f"{clip.name}.safetensors", network, clip.name, done.steps)
                     self._restore(network, clip, target)
                     self.tell("end", clip=clip.name, **asdict(done))
-                    shutil.rmtree(work, ignore_errors=True)
+                    self._tidy(Path(clip.name))
             self.processes.meet()
         return self.folder / RESTORED
+
+    def _tidy(self, done: Path) -> None:
+        """Remove the state and the material of what is done, and the folders that this leaves empty."""
+        shutil.rmtree(self.folder / "work" / done, ignore_errors=True)
+        for folder in done.parents:
+            with suppress(OSError):
+                (self.folder / "work" / folder).rmdir()
 
     def _of_clip(self, number: int, count: int, stage: str, done: int, total: int) -> None:
         self.on_progress(stage if count == 1 else f"{stage}, clip {number + 1} of {count}", done, total)

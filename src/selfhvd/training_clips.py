@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,16 @@ from selfhvd.recipe import Recipe
 from selfhvd.report.aside import write_aside
 from selfhvd.training.processes import Processes
 from selfhvd.video import Footage, ingest
+from selfhvd.video.image_frames import ImageFrames
 
 OnFault = Callable[[InputError], None]
+LEAST_SIDE = 32
+"""Pixels of the shorter side from which there is something to learn."""
 _SELECTION = TypeAdapter(Selection)
+
+
+def _nothing() -> None:
+    pass
 
 
 def find_clips(recipe: Recipe, on_fault: OnFault) -> tuple[DatasetClip, ...]:
@@ -45,7 +53,7 @@ def read_clips(
     """
     for number, clip in enumerate(found):
         if number % processes.count == processes.rank:
-            _read_once(clip, recipe, cache)
+            _read_once(clip, recipe, cache, partial(on_progress, "read", number, len(found)))
             on_progress("read", number + 1, len(found))
     processes.meet()
     clips: list[TrainingClip] = []
@@ -62,48 +70,66 @@ def read_clips(
     return clips
 
 
-def _read_once(clip: DatasetClip, recipe: Recipe, cache: Path) -> None:
-    """Leave the clip's selection, or what is wrong with it."""
+def _read_once(clip: DatasetClip, recipe: Recipe, cache: Path, on_frame: Callable[[], None]) -> None:
+    """Leave the clip's selection, or what is wrong with it; a clip alone may have been mended since."""
     target = _facts(cache, clip)
-    if target.exists():
+    if target.exists() and not (recipe.per_clip and "fault" in json.loads(target.read_text(encoding="utf-8"))):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        facts = asdict(_select(clip, recipe, cache))
+        facts = asdict(_select(clip, recipe, cache, on_frame))
     except InputError as error:
+        on_frame()  # a decoder that was ended together with us did not find the clip broken
         facts = {"fault": f"Clip {clip.name}: {error}"}
     write_aside(target, json.dumps(facts).encode())
 
 
-def _select(clip: DatasetClip, recipe: Recipe, cache: Path) -> Selection:
+def _select(clip: DatasetClip, recipe: Recipe, cache: Path, on_frame: Callable[[], None]) -> Selection:
     """`InputError` says why there is nothing to learn from the clip."""
     supervised = recipe.method.teach == "truth"
     if supervised and not clip.has_truth:
         raise InputError("there is no truth to learn from; leave the clip out, or teach sharp-frames.")
-    frames = _frames(clip, cache)
-    selection = find_sharp(frames, _keyframes(frames), recipe.sharp)
+    frames = _frames(clip, cache, on_frame)
+    if min(frames.tensor(0).shape[-2:]) < LEAST_SIDE:
+        raise InputError(f"its frames are smaller than {LEAST_SIDE} pixels, so there is nothing to cut crops from.")
+    selection = find_sharp(frames, _keyframes(frames), recipe.sharp, lambda done, total: on_frame())
     if not supervised and len(selection.sharp) < 2:
         raise InputError("fewer than two frames are sharp, so there is nothing to learn from.")
-    truth = _truth(clip, cache) if supervised else None
-    if truth is not None and len(truth) != len(frames):
-        raise InputError(f"there are {len(frames)} frames but {len(truth)} of the truth.")
+    truth = _truth(clip, cache, on_frame) if supervised else None
+    if truth is not None:
+        _check(truth, frames, on_frame)
     return selection
 
 
-def _frames(clip: DatasetClip, cache: Path) -> Frames:
-    return clip.frames if clip.video is None else _laid_out(clip.video, cache / clip.name / "frames")
+def _check(truth: Frames, frames: Frames, on_frame: Callable[[], None]) -> None:
+    """Read all of the truth once, so that nothing stops the training later."""
+    if len(truth) != len(frames):
+        raise InputError(f"there are {len(frames)} frames but {len(truth)} of the truth.")
+    if truth.tensor(0).shape != frames.tensor(0).shape:
+        raise InputError("the truth is of another size than the frames.")
+    for index in range(len(truth)):
+        truth.tensor(index)
+        on_frame()
 
 
-def _truth(clip: DatasetClip, cache: Path) -> Frames | None:
-    return clip.truth if clip.truth_video is None else _laid_out(clip.truth_video, cache / clip.name / "truth")
+def _frames(clip: DatasetClip, cache: Path, on_frame: Callable[[], None] = _nothing) -> Frames:
+    if clip.video is None:
+        return ImageFrames(clip.frame_paths, alike=True)
+    return _laid_out(clip.video, cache / clip.name / "frames", on_frame)
 
 
-def _laid_out(video: Path, folder: Path) -> Footage:
+def _truth(clip: DatasetClip, cache: Path, on_frame: Callable[[], None] = _nothing) -> Frames | None:
+    if clip.truth_paths is not None:
+        return ImageFrames(clip.truth_paths, alike=True)
+    return None if clip.truth_video is None else _laid_out(clip.truth_video, cache / clip.name / "truth", on_frame)
+
+
+def _laid_out(video: Path, folder: Path, on_frame: Callable[[], None]) -> Footage:
     """Decoded once."""
     try:
         return Footage.load(folder)
     except SelfHVDError:
-        return ingest(video, folder)
+        return ingest(video, folder, on_frame=lambda done, total: on_frame())
 
 
 def _keyframes(frames: Frames) -> Sequence[bool]:

@@ -3,6 +3,16 @@
 from selfhvd.adapt.adapter import Adapter, Progress, silent
 from selfhvd.adapt.clip import TrainingClip
 from selfhvd.adapt.config import Adaptation, AdaptConfig
-from selfhvd.adapt.course import Keeping, Stopped
+from selfhvd.adapt.course import DamagedState, Keeping, Stopped
 
-__all__ = ["AdaptConfig", "Adaptation", "Adapter", "Keeping", "Progress", "Stopped", "TrainingClip", "silent"]
+__all__ = [
+    "AdaptConfig",
+    "Adaptation",
+    "Adapter",
+    "DamagedState",
+    "Keeping",
+    "Progress",
+    "Stopped",
+    "TrainingClip",
+    "silent",
+]

@@ -105,7 +105,7 @@ class Adapter:
 
         Raises:
             Stopped: `stop` said so.
-            InputError: the kept state is damaged.
+            DamagedState: the kept state is damaged.
             OutputError: the state cannot be kept.
         """
         started = time.monotonic()
@@ -114,6 +114,8 @@ class Adapter:
         if course.stage == 1:
             self._stage_one(course, on_progress, deadline)
             course.stage, course.done, course.optimiser = 2, 0, None
+            # Twice: also the older state kept must need nothing of what is removed now.
+            self._save(course)
             self._save(course)
             if self.processes.rank == 0:
                 shutil.rmtree(self.folder / "one", ignore_errors=True)
@@ -198,9 +200,9 @@ class Adapter:
         course.steps += course.done
 
     def _resumed(self) -> Course | None:
-        if self.keeping is None or not self.keeping.path.exists():
+        if self.keeping is None:
             return None
-        return Course.load(self.keeping.path, self.network, self.config.drift_tolerance)
+        return Course.resume(self.keeping.path, self.network, self.config.drift_tolerance)
 
     def _save(self, course: Course) -> None:
         if self.keeping is not None and self.processes.rank == 0:

@@ -1,6 +1,8 @@
 """Course: how far the learning has come, kept on disk so that a killed run goes on where it was."""
 
+import logging
 import os
+import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,15 @@ from selfhvd.backbones.backbone import Backbone
 from selfhvd.errors import InputError, OutputError
 from selfhvd.method.consistency import Snapshot, Standing
 
+log = logging.getLogger(__name__)
+
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
     """The learning was asked to stop; its state is saved and it can be gone on with."""
+
+
+class DamagedState(InputError):
+    """A kept state that cannot be gone on from."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class Course:
     snapshot: Snapshot | None = None
 
     def save(self, path: Path, network: Backbone) -> None:
-        """Write aside, then rename; tensors, numbers and texts only.
+        """Write aside, then rename; tensors, numbers and texts only. What was there before stays as `older(path)`.
 
         Raises:
             OutputError: it cannot be written; what was there before still is.
@@ -62,6 +70,8 @@ class Course:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             torch.save(state, aside)
+            if path.exists():
+                os.replace(path, older(path))
             os.replace(aside, path)
         except (OSError, RuntimeError) as error:
             aside.unlink(missing_ok=True)
@@ -72,9 +82,13 @@ class Course:
         """What `save` wrote; `network` gets its parameters back.
 
         Raises:
-            InputError: the file is damaged, or of another network.
+            DamagedState: the file is damaged, or of another network.
         """
         try:
+            # torch does not look at the checksums that it writes.
+            with zipfile.ZipFile(path) as archive:
+                if archive.testzip() is not None:
+                    raise zipfile.BadZipFile
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             snapshot = None
             if state["snapshot"] is not None:
@@ -84,5 +98,27 @@ class Course:
             network.load_state_dict(state["network"])
             before = Standing(**state["before"])
         except Exception as error:
-            raise InputError(f"{path} is no state of this training; remove it to begin anew.") from error
+            raise DamagedState(f"{path} is no state of this training; remove it to begin anew.") from error
         return cls(before, state["stage"], state["done"], state["steps"], state["optimiser"], snapshot)
+
+    @classmethod
+    def resume(cls, path: Path, network: Backbone, tolerance: float) -> "Course | None":
+        """The last state that was kept at `path`, or the one before if that is damaged; None = there is none.
+
+        Raises:
+            DamagedState: none of them can be gone on from.
+        """
+        kept = [state for state in (path, older(path)) if state.exists()]
+        for number, state in enumerate(kept, 1):
+            try:
+                return cls.load(state, network, tolerance)
+            except DamagedState:
+                if number == len(kept):
+                    raise
+                log.warning("%s is damaged; the learning goes on from the state kept before it", state)
+        return None
+
+
+def older(path: Path) -> Path:
+    """Where the state lies that was kept at `path` before the last one."""
+    return path.with_name(f"{path.name}.older")

@@ -49,4 +49,4 @@ def _ptlflow() -> Any:  # noqa: ANN401 - optional, without types
     try:
         return importlib.import_module("ptlflow")
     except ImportError:
-        raise UsageError('flowformer++ needs ptlflow; install it with: pip install "selfhvd[flow-zoo]"') from None
+        raise UsageError("flowformer++ needs ptlflow; install it with: pip install '.[flow-zoo]'") from None

@@ -60,11 +60,16 @@ class Selection:
     scores: tuple[float, ...]
     """v_l with the pulse of key frames taken out: what the threshold is laid on."""
     threshold: float
+    """Of several scenes the mean over their frames."""
     sharp: tuple[int, ...]
     """S: indices of the chosen frames, ascending."""
     by_segment: tuple[int, ...]
     """Those of them below the threshold, chosen as the best of a segment that has none."""
     verdict: Verdict
+    cuts: tuple[int, ...] = ()
+    """First frames of the scenes after the first."""
+    thresholds: tuple[float, ...] = ()
+    """Of each scene, where there are several."""
 
     @property
     def ratio(self) -> float:

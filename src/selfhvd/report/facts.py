@@ -40,3 +40,5 @@ class RunFacts:
     warnings: tuple[str, ...]
     versions: dict[str, str]
     """selfhvd, torch, ffmpeg libraries."""
+    fingerprint: str = ""
+    """Of the source's content, see `selfhvd.fingerprint`; "" where it was not taken."""

@@ -15,6 +15,8 @@ def headline(facts: RunFacts) -> str:
     blurry = facts.frames - passed(facts)
     if facts.selection.verdict == "all-sharp":
         return f"{name} was already sharp and has been copied."
+    if left_as_it_came(facts):
+        return f"Nothing was learned that does better than {name} itself, so it was left as it came."
     if facts.selection.verdict == "none-sharp":
         start = f"No frame of {name} was truly sharp; {_the_frames(facts.frames)} deblurred"
     else:
@@ -46,12 +48,20 @@ def adaptation(facts: RunFacts) -> str:
     if done is None:
         if facts.selection.verdict == "all-sharp":
             return "No network was run."
+        if left_as_it_came(facts):
+            return "Nothing was learned, so the clip was left as it came."
         return "The network was used as it came; it was not adapted to this clip."
     if done.kept:
         return "The network was adapted to this clip and the adapted network was used."
     return "The network was adapted to this clip, but did worse by our own measures (drift or sharpness), " + (
-        "so the clip was left as it came." if facts.weights == "none" else "so the network from before was used."
+        "so the clip was left as it came." if left_as_it_came(facts) else "so the network from before was used."
     )
+
+
+def left_as_it_came(facts: RunFacts) -> bool:
+    """Whether an untrained network learned nothing that was kept, so that every frame was handed through."""
+    learned = facts.adaptation is not None and facts.adaptation.kept
+    return facts.weights == "none" and not learned and facts.selection.verdict != "all-sharp"
 
 
 def passed(facts: RunFacts) -> int:
