@@ -5,7 +5,6 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -73,16 +72,10 @@ def run_benchmark(
     done = len(trials) - len(missing)
     on_progress("trials", done, len(trials))
     threads = max(1, (os.cpu_count() or 1) // workers)
-    with ProcessPoolExecutor(workers, get_context("spawn"), _settle, (threads,)) as pool:
-        futures = [pool.submit(_run, trial) for trial in missing]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                done += 1
-                on_progress("trials", done, len(trials))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    # Leaving the context, in whatever way, ends the workers at once.
+    with get_context("spawn").Pool(workers, _settle, (threads,)) as pool:
+        for now, _ in enumerate(pool.imap_unordered(_run, missing), done + 1):
+            on_progress("trials", now, len(trials))
     return {key: _read(trial.result) for key, trial in trials.items()}
 
 
