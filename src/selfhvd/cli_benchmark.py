@@ -34,8 +34,8 @@ def benchmark(
         out: folder for each trial's result, and benchmark.md.
         small: the same as --size small; about an hour on two cores.
         size: how much is filmed and how long is trained.
-        table: one of parts, sevd, parts-scratch, sevd-scratch, parts-coarse, methods, updates, masks, flow, segment and
-            start; may be given several times. Default: all.
+        table: parts, methods, sevd, updates, masks, flow, segment, start, methods-scratch (these by default),
+            parts-scratch, sevd-scratch or parts-coarse; may be given several times.
         photos: a folder of images to film; default: the photos that scikit-image brings.
         seeds: how many seeds instead of three.
         steps: steps that each row learns.
@@ -46,7 +46,7 @@ def benchmark(
         verbose: say more, and show tracebacks.
     """
     from selfhvd.backbones import BACKBONES
-    from selfhvd.benchmark import SIZES, TABLES, as_markdown, run_benchmark
+    from selfhvd.benchmark import DEFAULT, SIZES, TABLES, as_markdown, run_benchmark
     from selfhvd.progress import shown_progress
     from selfhvd.report.aside import write_aside
 
@@ -61,7 +61,7 @@ def benchmark(
     chosen = replace(chosen, **{name: value for name, value in asked.items() if value is not None})
     if seeds is not None:
         chosen = replace(chosen, seeds=tuple(range(seeds)))
-    tables = [TABLES[name] for name in table or TABLES]
+    tables = [TABLES[name] for name in table or DEFAULT]
     started = time.monotonic()
     with shown_progress(quiet) as progress:
         scores = run_benchmark(tables, chosen, out, photos=photos, workers=workers, on_progress=progress)

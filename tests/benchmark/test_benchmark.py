@@ -27,7 +27,7 @@ def test_a_clip_has_blurry_frames_of_the_wanted_kind():
     assert sorted((*clip.blurry, *clip.sharp)) == list(range(24)) and len(clip.sharp) >= 5
     found = np.mean([psnr(clip.frames[i], clip.truth[i]) for i in clip.blurry])
     assert found == pytest.approx(size.blurry_psnr, abs=1.0)
-    assert all(np.array_equal(clip.frames[i], clip.truth[i]) for i in clip.sharp)
+    assert np.mean([psnr(clip.frames[i], clip.truth[i]) for i in clip.sharp]) > 36 and any(clip.keyframes)
 
 
 def test_same_seed_same_clip(clip):
@@ -40,7 +40,7 @@ def test_the_input_is_measured_by_hand(clip):
     score = try_out(INPUT, TINY, clip, 0)
     assert score is not None
     assert score.psnr == pytest.approx(np.mean([psnr(clip.frames[i], clip.truth[i]) for i in clip.blurry]))
-    assert score.sharp_psnr == psnr(clip.truth[0], clip.truth[0])
+    assert score.sharp_psnr == pytest.approx(np.mean([psnr(clip.frames[i], clip.truth[i]) for i in clip.sharp]))
 
 
 @pytest.mark.parametrize(

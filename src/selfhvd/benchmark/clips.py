@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ from selfhvd.benchmark.size import Size
 from selfhvd.metrics.psnr import psnr
 from selfhvd.synthesis import Handheld, shoot
 from selfhvd.synthesis.exposure import Exposure
+from selfhvd.video import encode_clip, ingest
+from selfhvd.video.frame import as_bytes
 from selfhvd.video.images import list_images, read_image
 from selfhvd.video.limits import Limits
 
@@ -33,6 +36,7 @@ class Clip:
 
     name: str
     frames: tuple[Picture, ...]
+    keyframes: tuple[bool, ...]
     truth: tuple[Picture, ...]
     blurry: tuple[int, ...]
     """Frames of which more than one instant was averaged."""
@@ -47,7 +51,7 @@ def photos_of(folder: Path | None) -> tuple[Path, ...]:
 
 
 def film(photos: Sequence[Path], size: Size, seed: int) -> Clip:
-    """The clip of a seed; not coded, so that the same seed gives the same bytes everywhere."""
+    """The clip of a seed."""
     photo = photos[seed % len(photos)]
     picture = _fitted(np.asarray(read_image(photo, Limits()), dtype=np.uint8), size)
     shot = Handheld(frames=size.frames, width=size.width, height=size.height, seed=seed)
@@ -60,13 +64,24 @@ def film(photos: Sequence[Path], size: Size, seed: int) -> Clip:
         if not found or abs(float(np.mean(found)) - size.blurry_psnr) < _NEAR:
             break
         low, high = (shot.amplitude, high) if np.mean(found) > size.blurry_psnr else (low, shot.amplitude)
+    frames, keyframes = _coded([e.frame for e in exposures], size.crf)
     return Clip(
         name=f"{photo.stem}-{seed}",
-        frames=tuple(e.frame for e in exposures),
+        frames=frames,
+        keyframes=keyframes,
         truth=tuple(e.truth for e in exposures),
         blurry=tuple(i for i, e in enumerate(exposures) if e.count > 1),
         sharp=tuple(i for i, e in enumerate(exposures) if e.count == 1),
     )
+
+
+def _coded(frames: Sequence[Picture], crf: int) -> tuple[tuple[Picture, ...], tuple[bool, ...]]:
+    """What an encoder makes of the frames, and which became key frames."""
+    with TemporaryDirectory(prefix="selfhvd-") as work:
+        path = Path(work) / "clip.mp4"
+        encode_clip(frames, path, crf=crf)
+        footage = ingest(path, Path(work) / "frames")
+        return tuple(as_bytes(footage.frame(i)) for i in range(len(footage))), footage.keyframes
 
 
 def _fitted(picture: UInt8[np.ndarray, "h w 3"], size: Size) -> Picture:

@@ -82,7 +82,7 @@ def try_out(setup: Setup, size: Size, clip: Clip, seed: int) -> Score | None:
 
 def _outputs(setup: Setup, size: Size, clip: Clip, seed: int) -> Iterator[Image]:
     frames = ArrayFrames(clip.frames)
-    selection = find_sharp(frames, [False] * len(frames), SharpConfig(segment=setup.segment))
+    selection = find_sharp(frames, clip.keyframes, SharpConfig(segment=setup.segment))
     predictor = Dis() if setup.flow == "dis-alone" else choose_flow(_KNOWN_FLOWS[setup.flow])
     if setup.method == "input":
         return (frames.tensor(i) for i in range(len(frames)))
