@@ -22,7 +22,7 @@ from selfhvd.video.limits import Limits
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
-_WHEEL = ("motorcycle_left.png", "coffee.png", "astronaut.png", "rocket.jpg", "chelsea.png")
+_WHEEL = ("coffee.png", "astronaut.png", "chelsea.png", "rocket.jpg", "motorcycle_left.png")
 _SPEEDS = (1.0, 40.0)
 """Pixels a frame between which the shake is searched for."""
 _TRIES = 8
@@ -57,14 +57,15 @@ def film(photos: Sequence[Path], size: Size, seed: int) -> Clip:
     shot = Handheld(frames=size.frames, width=size.width, height=size.height, seed=seed)
     low, high = _SPEEDS
     exposures: list[Exposure] = []
+    frames, keyframes = (), ()
     for _ in range(_TRIES):
         shot = replace(shot, amplitude=math.sqrt(low * high))
         exposures = list(shoot(picture, shot))
-        found = [psnr(e.frame, e.truth) for e in exposures if e.count > 1]
+        frames, keyframes = _coded([e.frame for e in exposures], size.crf)
+        found = [psnr(frame, e.truth) for frame, e in zip(frames, exposures, strict=True) if e.count > 1]
         if not found or abs(float(np.mean(found)) - size.blurry_psnr) < _NEAR:
             break
         low, high = (shot.amplitude, high) if np.mean(found) > size.blurry_psnr else (low, shot.amplitude)
-    frames, keyframes = _coded([e.frame for e in exposures], size.crf)
     return Clip(
         name=f"{photo.stem}-{seed}",
         frames=frames,
