@@ -73,6 +73,8 @@ def train(
         InputError: the dataset cannot be used.
         UsageError, WeightsError, DeviceError: the recipe asks for what is not there.
     """
+    if recipe.data.folder == Path():
+        raise UsageError("The recipe names no dataset; say data.folder.")
     device = pick_device(recipe.device)
     processes = together(device)
     if recipe.method.batch.size % processes.count:

@@ -20,7 +20,7 @@ class Stopped(Exception):  # noqa: N818 - nothing went wrong
     """The learning was asked to stop; its state is saved and it can be gone on with."""
 
 
-class DamagedState(InputError):
+class DamagedState(InputError):  # noqa: N818 - what it is, not who raises it
     """A kept state that cannot be gone on from."""
 
 

@@ -1,6 +1,7 @@
 """The processes that train together: one alone, or as many as `torchrun` started. Lightning Fabric joins them."""
 
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -9,6 +10,9 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 Value = TypeVar("Value")
+
+_PATIENCE = timedelta(days=1)
+"""How long a process waits for the others: one may align, or restore, a long clip."""
 
 
 class Processes:
@@ -63,8 +67,9 @@ def together(device: torch.device) -> Processes:
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return alone(device)
     from lightning_fabric import Fabric
+    from lightning_fabric.strategies.ddp import DDPStrategy
 
     here, machines = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["GROUP_WORLD_SIZE"])
-    fabric = Fabric(accelerator=device.type, devices=here, num_nodes=machines, strategy="ddp")
+    fabric = Fabric(accelerator=device.type, devices=here, num_nodes=machines, strategy=DDPStrategy(timeout=_PATIENCE))
     fabric.launch()
     return Processes(fabric)

@@ -1,0 +1,113 @@
+"""`selfhvd train --per-clip`: each clip by itself, finished ones passed over, one cut off gone on with."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from datasets_for_training import command, journal, pairs, quick, spoil, stopping, tables, weights
+from selfhvd.adapt import Stopped
+from selfhvd.datasets import open_dataset
+from selfhvd.device import settle
+from selfhvd.flow_choice import choose_flow
+from selfhvd.method.sharp import find_sharp
+from selfhvd.recipe import Recipe
+from selfhvd.restore import Restorer
+from selfhvd.train import train
+from selfhvd.weights import load_weights
+
+
+def recipe(folder, **tops) -> Recipe:
+    return quick(folder, 3, per_clip=True, **tops)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    return pairs(tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(scope="module")
+def whole(clips, tmp_path_factory):
+    run = tmp_path_factory.mktemp("whole")
+    train(recipe(clips), run)
+    return run
+
+
+def pictures(run) -> dict[str, bytes]:
+    """Those of finished clips."""
+    found = sorted((run / "restored").glob("[!.]*/*.png"))
+    return {str(path.relative_to(run)): path.read_bytes() for path in found}
+
+
+def test_each_clip_has_its_weights_and_its_frames(whole, clips):
+    assert list(pictures(whole)) == [f"restored/{name}/{index:08d}.png" for name in "ab" for index in range(12)]
+    a, b = (weights(whole / "weights" / f"{name}.safetensors") for name in "ab")
+    assert a.isfinite().all() and not torch.equal(a, b)
+    assert not (whole / "work").exists() and not (whole / "weights.safetensors").exists()
+    assert [line["clip"] for line in journal(whole) if line["event"] == "end"] == ["a", "b"]
+
+
+def test_the_frames_are_what_the_weights_make_of_the_clip(whole, clips):
+    """As the recipe says: sharp frames too go through the network."""
+    clip = open_dataset(clips).clips[1]
+    network = settle(load_weights(whole / "weights" / "b.safetensors", "lite"), torch.device("cpu"))
+    predictor = choose_flow("dis", None, torch.device("cpu"), recipe(clips).flow.certainty)
+    selection = find_sharp(clip.frames, [False] * 12)
+    made = Restorer(network, clip.frames, selection, predictor, recipe(clips).align, recipe(clips).restore)
+    for index, frame in enumerate(made):
+        wanted = (255 * frame).round().byte().permute(1, 2, 0).numpy()
+        found = cv2.imread(str(whole / "restored" / "b" / f"{index:08d}.png"))[..., ::-1]
+        assert np.array_equal(found, wanted), index
+
+
+def test_a_clip_does_not_depend_on_the_others(whole, clips, tmp_path):
+    """The same start and the same draws, whichever clip came before."""
+    train(recipe(clips / "blur" / "b"), tmp_path)
+    alone = next(tmp_path.rglob("*.safetensors"))
+    assert torch.equal(weights(alone), weights(whole / "weights" / "b.safetensors"))
+
+
+@pytest.mark.parametrize(("stage", "after"), [("stage 2, clip 1 of 2", 1), ("stage 1, clip 2 of 2", 2), ("restore", 5)])
+def test_a_stopped_run_goes_on_in_the_middle_of_a_clip(whole, clips, tmp_path, stage, after):
+    with pytest.raises(Stopped):
+        train(recipe(clips), tmp_path, **stopping(after, stage))
+    begun = len(pictures(tmp_path))
+    assert begun == (12 if "clip 2" in stage else 0)
+    lines = len(journal(tmp_path))
+    train(recipe(clips), tmp_path)
+    assert pictures(tmp_path) == pictures(whole)
+    again = [line.get("clip") for line in journal(tmp_path)[lines:] if line["event"] == "begin"]
+    assert again == (["b"] if begun else ["a", "b"])
+    if stage != "restore":
+        first = next(line for line in journal(tmp_path)[lines:] if line["event"] == "step")
+        assert (first["stage"], first["step"]) == (stage.split(",")[0], after + 1)
+
+
+def test_finished_clips_are_passed_over(whole, clips, tmp_path):
+    with pytest.raises(Stopped):
+        train(recipe(clips), tmp_path, **stopping(1, "stage 1, clip 2"))
+    mark = tmp_path / "restored" / "a" / "00000003.png"
+    mark.write_bytes(b"untouched")
+    train(recipe(clips), tmp_path)
+    assert mark.read_bytes() == b"untouched" and len(pictures(tmp_path)) == 24
+
+
+def test_a_clip_may_be_mended_afterwards(run, tmp_path):
+    root = pairs(tmp_path / "clips")
+    path = root / "blur" / "a" / "005.png"
+    good = path.read_bytes()
+    spoil(path)
+    table = tables(root, 1)
+    broken = command(run, tmp_path, table, "--per-clip")
+    assert broken.code == 7 and "Clip a: " in broken.err and broken.out == f"{tmp_path}/run/restored\n"
+    assert {name.split("/")[1] for name in pictures(tmp_path / "run")} == {"b"}
+    path.write_bytes(good)
+    mended = command(run, tmp_path, table, "--per-clip")
+    assert mended.code == 0, mended.err
+    assert {name.split("/")[1] for name in pictures(tmp_path / "run")} == {"a", "b"}
+
+
+def test_the_outputs_can_be_measured(whole, clips, run):
+    """By the very folder, as `selfhvd evaluate` wants it."""
+    done = run("evaluate", whole / "restored", "--dataset", clips, "--json")
+    assert done.code == 0 and '"psnr"' in done.out.lower(), done.err
