@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 
@@ -276,7 +275,7 @@ def test_verdicts_in_words(run, shelf, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "step", ["selfhvd.jobs.BlurriestFrames.see", "selfhvd.adapt.adapter.train", "selfhvd.jobs.write_report"]
+    "step", ["selfhvd.delivery.BlurriestFrames.see", "selfhvd.adapt.adapter.train", "selfhvd.jobs.write_report"]
 )
 def test_interrupted(run, clip, monkeypatch, step):
     def stop(*given, **named):
@@ -287,15 +286,19 @@ def test_interrupted(run, clip, monkeypatch, step):
     assert stopped.code == 130
     left = names(clip.parent)
     # Once the clip itself is whole it stays.
-    assert left == (["clip.mp4", "clip_deblurred.mp4"] if step.endswith("write_report") else ["clip.mp4"])
-    assert "Traceback" not in stopped.err
+    made = ["clip_deblurred.mp4"] if step.endswith("write_report") else []
+    assert left == [".clip_deblurred.mp4.selfhvd", "clip.mp4", *made]
+    assert "Traceback" not in stopped.err and "the same command goes on" in stopped.err
+    assert str(clip.parent / left[0]) in stopped.err.replace("\n", "")
+    monkeypatch.undo()
+    assert run(clip, "-q").code == 0 and names(clip.parent) == RESULTS
 
 
 def test_an_interruption_is_said_in_words(run, clip, monkeypatch):
     def stop(*given, **named):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("selfhvd.jobs.ingest", stop)
+    monkeypatch.setattr("selfhvd.work_folder.ingest", stop)
     assert_one_sentence(run(clip).err)
 
 
@@ -306,7 +309,7 @@ def test_unexpected_fault(run, clip, monkeypatch, words):
 
     monkeypatch.setattr("selfhvd.adapt.adapter.train", fail)
     failed = run(clip, *words)
-    assert failed.code == 1 and names(clip.parent) == ["clip.mp4"]
+    assert failed.code == 1 and names(clip.parent) == [".clip_deblurred.mp4.selfhvd", "clip.mp4"]
     last = failed.err.splitlines()[-1]
     assert_one_sentence(last)
     assert "ZeroDivisionError: the universe" in last
@@ -317,7 +320,7 @@ def test_an_unexpected_fault_of_many_lines_is_one_line(run, clip, monkeypatch):
     def fail(*given, **named):
         raise RuntimeError("mat1 and mat2\n\nException raised from here\nand there")
 
-    monkeypatch.setattr("selfhvd.jobs.ingest", fail)
+    monkeypatch.setattr("selfhvd.work_folder.ingest", fail)
     failed = run(clip)
     assert failed.code == 1 and "mat1 and mat2" in failed.err
     assert_one_sentence(failed.err)
@@ -358,10 +361,8 @@ def test_terminated(clip):
     process.send_signal(signal.SIGTERM)
     rest = process.communicate(timeout=60)[1]
     assert process.returncode == 143 and "Traceback" not in rest
-    deadline = time.monotonic() + 5
-    while len(names(clip.parent)) > 1 and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert names(clip.parent) == ["clip.mp4"]
+    assert "the same command goes on" in rest
+    assert names(clip.parent) == [".clip_deblurred.mp4.selfhvd", "clip.mp4"]
 
 
 def test_quiet_means_quiet_in_a_process_of_its_own(tmp_path):

@@ -12,6 +12,7 @@ from selfhvd.adapt import Adapter
 from selfhvd.config import PRESETS, preset_config
 from selfhvd.errors import UsageError, WeightsError
 from selfhvd.method.consistency import Standing
+from selfhvd.method.scenes import SceneConfig
 
 
 def state(deblurrer):
@@ -42,7 +43,7 @@ def test_frames_in_frames_out():
     for i in MIXED:
         assert np.array_equal((255 * restored[i]).round().byte().permute(1, 2, 0).numpy(), frames[i])
     stages = list(dict.fromkeys(stage for stage, _, _ in told))
-    assert stages == ["select", "align", "stage 1", "align again", "stage 2"]
+    assert stages == ["scenes", "select", "align", "stage 1", "align again", "stage 2"]
     for stage in stages:
         last = [step for step in told if step[0] == stage][-1]
         assert last[1] == last[2] > 0
@@ -177,9 +178,78 @@ def test_presets_differ_in_length_only():
     assert {preset_config(name).restore for name in PRESETS} == {preset_config().restore}
 
 
-def test_training_material_is_gone_afterwards(tmp_path):
+def test_training_material_is_gone_afterwards_what_was_learned_is_kept(tmp_path):
     Deblurrer(quick(steps=1), tmp_path).fit(list(views()))
-    assert list(tmp_path.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapted.ckpt", "scenes.json"]
+
+
+def test_what_is_kept_is_not_done_again(tmp_path, monkeypatch):
+    first = Deblurrer(bold(quick()), tmp_path).fit(list(views()))
+    for step in ("selfhvd.deblurrer.find_scenes", "selfhvd.adapt.adapter.train"):
+        monkeypatch.setattr(step, lambda *given, **named: pytest.fail("done again"))
+    again = Deblurrer(bold(quick()), tmp_path).fit(list(views()))
+    assert again.scenes == first.scenes and again.adaptation == first.adaptation
+    assert same(state(first), state(again)) and not same(state(first), state(Deblurrer(quick())))
+    for first_frame in (0, 5, 11):
+        restored = list(again.restore(first_frame))
+        wanted = list(first.restore())[first_frame:]
+        assert all(torch.equal(one, two) for one, two in zip(restored, wanted, strict=True))
+
+
+@pytest.mark.parametrize("name", ["scenes.json", "adapted.ckpt"])
+def test_damaged_files_are_made_again_and_that_is_said(tmp_path, caplog, name):
+    first = Deblurrer(bold(quick()), tmp_path).fit(list(views()))
+    path = tmp_path / name
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF  # a flipped tensor still unpickles
+    for damage in (bytes(data), data[:100], b""):
+        path.write_bytes(damage)
+        caplog.clear()
+        again = Deblurrer(bold(quick()), tmp_path).fit(list(views()))
+        assert f"{name} is damaged" in caplog.text
+        assert again.scenes == first.scenes and same(state(first), state(again))
+
+
+def shaken(scene: int):
+    """Twelve views of a scene of its own."""
+    return [np.roll(np.rot90(view, 2), 13 * scene, axis=2) if scene else view for view in views()]
+
+
+def two_scenes():
+    """The second one is turned upside down, and of another colour."""
+    return shaken(0) + shaken(1)
+
+
+def test_nothing_crosses_a_cut():
+    """Each scene comes out as if it were a clip of its own."""
+    config = quick(steps=0)
+    config = replace(config, restore=replace(config.restore, copy_sharp=False))
+    both = Deblurrer(config).fit(two_scenes())
+    assert [(scene.start, scene.end) for scene in both.scenes] == [(0, 12), (12, 24)]
+    alone = [list(Deblurrer(config).fit(shaken(n)).restore()) for n in (0, 1)]
+    for one, two in zip(both.restore(), alone[0] + alone[1], strict=True):
+        assert torch.equal(one, two)
+    assert both.selection.cuts == (12,) and len(both.selection.thresholds) == 2
+    assert both.selection.sharp == MIXED + tuple(12 + i for i in MIXED)
+
+
+def test_scenes_share_one_network_and_its_training(monkeypatch):
+    taught, real = [], Adapter.__init__
+
+    def noted(self, network, clips, *given, **named):
+        taught.extend(clips)
+        real(self, network, clips, *given, **named)
+
+    monkeypatch.setattr(Adapter, "__init__", noted)
+    done = Deblurrer(quick(steps=1)).fit(two_scenes())
+    assert [clip.name for clip in taught] == ["scene-00000000", "scene-00000012"]
+    assert [len(clip.frames) for clip in taught] == [12, 12] and done.adaptation.steps == 2
+
+
+def test_a_clip_may_be_taken_for_one_scene():
+    config = quick(steps=0)
+    deblurrer = Deblurrer(replace(config, scenes=SceneConfig(find=False))).fit(two_scenes())
+    assert len(deblurrer.scenes) == 1 and deblurrer.selection.cuts == ()
 
 
 def test_an_untrained_network_that_learned_nothing_changes_nothing(caplog):

@@ -133,17 +133,20 @@ def test_sound_of_an_mp4_goes_into_an_mkv(tmp_path, sharp):
         OSError(28, "No space left on device"),
     ],
 )
-def test_handing_through_that_breaks_off_leaves_nothing(tmp_path, monkeypatch, stop):
+def test_handing_through_that_breaks_off_goes_on_when_run_again(tmp_path, monkeypatch, stop):
     source = film(tmp_path / "clip.mp4", views(3, sharp=always))
 
     def half(one, two):
         Path(two).write_bytes(Path(one).read_bytes()[:100])
         raise stop
 
-    monkeypatch.setattr("selfhvd.jobs.shutil.copyfile", half)
+    monkeypatch.setattr("selfhvd.delivery.shutil.copyfile", half)
     with pytest.raises(KeyboardInterrupt if stop is KeyboardInterrupt else OutputError):
         selfhvd.deblur(source, config=quick())
-    assert names(tmp_path) == ["clip.mp4"]
+    assert names(tmp_path) == [".clip_deblurred.mp4.selfhvd", "clip.mp4"]
+    monkeypatch.undo()
+    selfhvd.deblur(source, config=quick(), report=False)
+    assert names(tmp_path) == ["clip.mp4", "clip_deblurred.mp4"]
 
 
 def test_blurry_clip_is_restored_with_a_word_of_warning(tmp_path):

@@ -10,8 +10,8 @@ import selfhvd
 
 ROOT = Path(selfhvd.__file__).parent
 FLOORS = (
-    {"errors", "fingerprint", "frames", "memory", "versions"},
-    {"lock", "ops"},
+    {"errors", "frames", "memory", "versions"},
+    {"fingerprint", "lock", "ops"},
     {"losses", "device", "video", "flow"},
     {"metrics", "backbones", "synthesis"},
     {"datasets", "weights"},
@@ -20,10 +20,12 @@ FLOORS = (
     {"training"},
     {"baselines", "restore"},
     {"adapt"},
-    {"config", "progress", "recipe"},
+    {"config", "kept", "progress", "recipe", "stopping"},
     {"deblurrer"},
     {"forecast", "report", "journal"},
-    {"finished", "training_clips"},
+    {"finished", "restored", "same_job", "training_clips"},
+    {"work_folder"},
+    {"delivery"},
     {"batch", "benchmark", "doctor", "jobs", "evaluation", "train"},
     {"cli_benchmark", "cli_datasets", "cli_synthesize", "cli_train", "cli_weights", "demo", "inspection"},
     {"cli_evaluate", "cli_words"},

@@ -127,6 +127,23 @@ def test_sharp_frames_are_handed_through(rng):
         assert untouched == ([2, 9] if copied else [])
 
 
+@pytest.mark.parametrize("network", [Five(0.01), Three(0.01), Lite().eval()])
+@pytest.mark.parametrize("overlap", [0, 1, 2])
+def test_beginning_later_changes_nothing(rng, network, overlap):
+    frames = clip(rng)
+    whole = list(restorer(network, frames, selection(2, 9), overlap=overlap))
+    for first in range(COUNT + 1):
+        rest = list(restorer(network, frames, selection(2, 9), overlap=overlap).since(first))
+        assert len(rest) == COUNT - first
+        assert all(torch.equal(one, two) for one, two in zip(rest, whole[first:], strict=True))
+
+
+def test_beginning_later_computes_no_window_before(rng):
+    network = Five(0.01)
+    list(restorer(network, clip(rng), ensemble=1, overlap=1).since(11))
+    assert len(network.shown) == 1
+
+
 def test_a_segments_best_that_is_blurry_is_not_handed_through(rng):
     frames = clip(rng)
     chosen = Selection((1.0,) * COUNT, (1.0,) * COUNT, 0.5, (2, 9), (9,), "mixed")

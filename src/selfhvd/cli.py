@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -19,7 +20,7 @@ from selfhvd.cli_evaluate import evaluate
 from selfhvd.cli_synthesize import app as synthesize_app
 from selfhvd.cli_train import train
 from selfhvd.cli_weights import app as weights_app
-from selfhvd.cli_words import AsJson, Flag, Quiet, ShownProgress, Verbose, fail, is_verbose, out, set_up_logging
+from selfhvd.cli_words import AsJson, Flag, Quiet, ShownProgress, Verbose, fail, out, set_up_logging
 from selfhvd.errors import SelfHVDError, UsageError
 
 TERMINATED = 143
@@ -32,6 +33,8 @@ app = App(
     For example:
 
     `selfhvd clip.mp4` writes clip_deblurred.mp4 beside it, and a report to look at.
+
+    `selfhvd a.mp4 b.mp4 folder/ -o sharp/` does many; `--dry-run` says before what disk, memory and time it takes.
 
     `selfhvd inspect clip.mp4` shows which frames are sharp.
 
@@ -136,6 +139,7 @@ def main() -> None:
     set_up_logging(words)
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        _refuse_misspelt(words)
         app(words, exit_on_error=False, print_error=True)
     except CycloptsError:
         sys.exit(UsageError.exit_code)
@@ -147,9 +151,18 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     except Exception as error:
         told = (str(error).splitlines() or [""])[0]
-        hint = "" if is_verbose(words) else " (run again with -v for details)"
-        fail(f"unexpected fault in selfhvd: {type(error).__name__}: {told}{hint}", SelfHVDError.exit_code, words)
+        what = f"{type(error).__name__}: {told} (run again with -v for details)"
+        fail(f"unexpected fault in selfhvd: {what}", SelfHVDError.exit_code, words)
         sys.exit(SelfHVDError.exit_code)
+
+
+def _refuse_misspelt(words: list[str]) -> None:
+    """A first word that is nearly a command, and no file, is not taken for a clip."""
+    first = words[0] if words else "-"
+    if first.startswith("-") or first in app or Path(first).exists():
+        return
+    if near := get_close_matches(first, [name for name in app if not name.startswith("-")], 1, 0.8):
+        raise UsageError(f"{first} is no command and no file; did you mean {near[0]}?")
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

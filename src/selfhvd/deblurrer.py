@@ -46,8 +46,8 @@ class Deblurrer:
 
     Args:
         config: everything that decides the result.
-        folder: where what is found and learned is kept, so that a later run on the same clip with the same configuration
-            goes on from it; by default nowhere.
+        folder: where what is found and learned is kept, so that a later run on the same clip with the same
+            configuration goes on from it; by default nowhere.
     """
 
     def __init__(self, config: DeblurConfig = DeblurConfig(), folder: Path | None = None) -> None:
@@ -141,15 +141,13 @@ class Deblurrer:
     ) -> Adaptation:
         """Go on from the state kept; where that is damaged, from the start."""
         first = copy.deepcopy(self.network.state_dict())
-        for _ in range(2):
-            try:
-                return self._adapter(clips, kept.learning, kept, stop).run(on_progress, self._deadline())
-            except DamagedState as damage:
-                log.warning("%s is damaged: the learning begins anew", kept.keeping.path)
-                self.network.load_state_dict(first)
-                shutil.rmtree(kept.learning, ignore_errors=True)
-                reason = damage
-        raise reason
+        try:
+            return self._adapter(clips, kept.learning, kept, stop).run(on_progress, self._deadline())
+        except DamagedState:
+            log.warning("%s is damaged: the learning begins anew", kept.keeping.path)
+            self.network.load_state_dict(first)
+            shutil.rmtree(kept.learning, ignore_errors=True)
+            return self._adapter(clips, kept.learning, kept, stop).run(on_progress, self._deadline())
 
     def _adapter(
         self,

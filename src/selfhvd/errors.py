@@ -14,6 +14,8 @@
 | 143 | terminated |
 """
 
+INTERRUPTED, TERMINATED = 130, 143
+
 
 class SelfHVDError(Exception):
     """Base of every error this package raises on purpose; `str(error)` is fit for a person to read."""

@@ -17,6 +17,8 @@ _ROWS = 400
 def inspection_table(footage: Footage, selection: Selection) -> Table:
     """Frame, time, sharpness, and a mark on the chosen ones."""
     title = f"{len(footage)} frames, {footage.width}x{footage.height}; {len(selection.sharp)} chosen as sharp"
+    if selection.cuts:
+        title += f"; {len(selection.cuts) + 1} scenes, cut before frame {', '.join(map(str, selection.cuts))}"
     table = Table("frame", "seconds", "sharpness", "score", "chosen", title=title, title_justify="left")
     rows = range(len(footage)) if len(footage) <= _ROWS else selection.sharp
     for i in rows:
@@ -40,6 +42,7 @@ def inspection_json(footage: Footage, selection: Selection) -> dict[str, object]
         "scores": list(selection.scores),
         "sharp": list(selection.sharp),
         "by_segment": list(selection.by_segment),
+        "cuts": list(selection.cuts),
         "seconds": [float(footage.seconds(i)) for i in range(len(footage))],
         "warnings": list(footage.warnings),
     }

@@ -23,14 +23,17 @@ _JSON_EVERY = 0.2
 
 @contextmanager
 def shown_progress(
-    quiet: bool = False, stream: TextIO | None = None, style: Style = "auto", **facts: object
+    quiet: bool = False,
+    stream: TextIO | None = None,
+    style: Style = "auto",
+    facts: dict[str, object] | None = None,
 ) -> Generator[Progress]:
     """A `Progress` that is shown on `stream` (stderr) while the context lasts; `facts` go into each JSON line."""
     target = sys.stderr if stream is None else stream
     if quiet or style == "none":
         yield silent
     elif style == "json":
-        yield _json_lines(target, facts)
+        yield _json_lines(target, facts or {})
     elif style == "auto" and target.isatty():
         with _bars(target) as progress:
             yield progress

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -219,3 +220,9 @@ def test_models_are_sharp_and_nearly_the_best_around():
     scores = (100.0, 89.0, 91.0, 10.0)
     chosen = Selection(scores, scores, 50.0, (0, 1, 2, 3), (3,), "mixed")
     assert [chosen.is_model(i) for i in range(4)] == [True, False, True, False]
+
+
+@pytest.mark.parametrize("size", [(16, 4000), (4000, 16), (5, 900), (4, 4)])
+def test_blur_of_extreme_shapes_is_measured_without_a_warning(size):
+    noise = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
+    assert blur_effect(noise) < blur_effect(torch.zeros(3, *size)) == 1.0

@@ -173,7 +173,7 @@ def blur_effect(image: Float[Tensor, "3 height width"], longest: int = 480) -> f
     """Perceptual blur, 0 (sharp) to 1, by re-blurring (Crete et al. 2007), on the frame reduced to `longest` pixels."""
     if min(image.shape[-2:]) < _LEAST_BLUR_SIDE:
         return 1.0
-    scale = min(1.0, longest / max(image.shape[-2:]))
+    scale = min(1.0, max(longest / max(image.shape[-2:]), 2 * _LEAST_BLUR_SIDE / min(image.shape[-2:])))
     small = (
         F.interpolate(image[None], scale_factor=scale, mode="bilinear", antialias=True) if scale < 1 else image[None]
     )

@@ -3,14 +3,14 @@
 import os
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 from selfhvd.errors import OutputError
+from selfhvd.video.destination import part_path
 
 
 def write_aside(path: Path, data: bytes) -> None:
     """Write `data` beside `path` under another name, then rename: no reader sees half a file."""
-    aside = path.with_name(f".selfhvd-{uuid4().hex}.part")
+    aside = part_path(path)
     try:
         aside.write_bytes(data)
         os.replace(aside, path)

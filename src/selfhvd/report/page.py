@@ -77,6 +77,8 @@ def _found(facts: RunFacts) -> Iterator[tuple[str, str]]:
     yield "Coded as", f"{facts.codec}, {facts.depth} bits a channel"
     if facts.selection.by_segment:
         yield "Best of a segment", words.count(len(facts.selection.by_segment), "frame")
+    if facts.selection.cuts:
+        yield "Scenes", words.scenes(facts.selection)
 
 
 def _done(facts: RunFacts) -> Iterator[tuple[str, str]]:

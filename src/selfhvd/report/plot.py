@@ -83,12 +83,13 @@ class _Plot:
         self.top = 66 + (self.legend[-1][1] + 24 if self.legend else 0)
         self.bottom = max(canvas.height - below_axis, self.top + 20)
         self.right = max(canvas.width - _RIGHT, _LEFT + 20)
-        values = np.concatenate([self.before, self.after, _finite([selection.threshold])])
+        values = np.concatenate([self.before, self.after, _finite([selection.threshold, *selection.thresholds])])
         self.scale: Scale = choose_scale(values, max(2, int((self.bottom - self.top) / 48)))
 
     def drawn(self) -> Image.Image:
         self._titles()
         self._grid()
+        self._cuts()
         self._threshold()
         self._curve(self.before, self.theme.before, 1.8)
         self._curve(self.after, self.theme.after, 2.2)
@@ -123,8 +124,17 @@ class _Plot:
         self.canvas.text(middle, below + 35, "frame", _TEXT, self.theme.quiet, "mm")
 
     def _threshold(self) -> None:
-        y = float(self.y(_finite([self.selection.threshold]))[0])
-        self.canvas.line(np.array([[_LEFT, y], [self.right, y]]), 1.4, self.theme.text, dash=6.0)
+        """A dashed line, for each scene its own."""
+        edges = [0, *self.selection.cuts, self.count]
+        thresholds = _finite(self.selection.thresholds or [self.selection.threshold])
+        ends = self.x(np.array(edges, dtype=float) - 0.5)
+        for left, right, y in zip(ends[:-1], ends[1:], self.y(thresholds), strict=True):
+            self.canvas.line(np.array([[left, y], [right, y]]), 1.4, self.theme.text, dash=6.0)
+
+    def _cuts(self) -> None:
+        """An upright line where a new scene begins."""
+        for x in self.x(np.array(self.selection.cuts, dtype=float) - 0.5):
+            self.canvas.line(np.array([[x, self.top], [x, self.bottom]]), 1.4, self.theme.quiet)
 
     def _curve(self, values: Float[np.ndarray, " frame"], colour: Colour, thick: float) -> None:
         """A line; where frames are denser than pixels, their mean, and their range as a band behind it."""

@@ -3,9 +3,11 @@
 from pathlib import PurePath
 from statistics import median
 
+from selfhvd.method.sharp import Selection
 from selfhvd.report.facts import RunFacts
 
 _SAME = 0.02  # relative change of the sharpness below which it is called the same
+_MOST_CUTS = 12  # that are told by number
 _SPACE = "\N{NO-BREAK SPACE}"
 
 
@@ -78,6 +80,13 @@ def sharpness_change(facts: RunFacts) -> str:
     """Median sharpness before and after: "48 → 131"."""
     before = number(median(facts.selection.sharpness))
     return f"{before} → {number(median(facts.sharpness_after))}" if facts.sharpness_after else before
+
+
+def scenes(selection: Selection) -> str:
+    """How many there are, and with which frames they begin."""
+    starts = [f"{cut:,}" for cut in selection.cuts]
+    shown = starts if len(starts) <= _MOST_CUTS else [*starts[:_MOST_CUTS], "..."]
+    return f"{len(starts) + 1:,}, cut before frame {', '.join(shown)}; nothing was aligned or learned across a cut"
 
 
 def count(n: int, thing: str) -> str:

@@ -5,12 +5,15 @@ each array is opened, cut and closed again.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
+
+from selfhvd.errors import OutputError
 
 
 @dataclass(frozen=True)
@@ -59,15 +62,19 @@ class Material:
     @classmethod
     def create(cls, folder: Path, count: int, guides: int, height: int, width: int) -> "Material":
         """Lay out empty arrays; fill them with `put`, and say with `finish` that they are full."""
-        folder.mkdir(parents=True, exist_ok=True)
         shapes = {
             "frame": (count, height, width, 3),
             "guides": (count, guides, height, width, 3),
             "trust": (count, guides, height, width),
             "truth": (count, height, width, 3),
         }
-        for name, shape in shapes.items():
-            np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.uint8, shape=shape)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, shape in shapes.items():
+                np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=np.uint8, shape=shape)
+                _reserve(folder / f"{name}.npy")
+        except OSError as error:
+            raise OutputError(f"{folder} cannot hold the training material ({error.strerror}); make room.") from error
         return cls(folder)
 
     def finish(self, captions: Sequence[Caption]) -> None:
@@ -114,6 +121,13 @@ class Material:
 
     def _open(self, name: str, mode: str = "r") -> np.memmap:
         return np.lib.format.open_memmap(self.folder / f"{name}.npy", mode=mode)  # pyright: ignore[reportArgumentType]
+
+
+def _reserve(path: Path) -> None:
+    """Take the room on the disk now: writing to a mapped file on a full disk ends the process by a signal."""
+    if hasattr(os, "posix_fallocate") and path.stat().st_size:
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def to_bytes(image: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:

@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 from av.video.reformatter import Interpolation
+from jaxtyping import UInt8, UInt16
 
 from selfhvd.video.footage import Color
 from selfhvd.video.frame import Frame
@@ -86,7 +87,7 @@ def from_rgb(image: Frame, color: Color, pixel_format: str) -> av.VideoFrame:
 
 
 def _full_range(image: Frame, matrix: int, pixel_format: str) -> av.VideoFrame:
-    """RGB as full-range YUV 4:4:4, 8 bits where that is the goal, else 16.
+    """RGB as full-range YUV 4:4:4: at the goal's own depth, but 16 bits before 8-bit chroma is averaged.
 
     Done here because swscale rounds full-range chroma down, half a step darker with every generation.
     """
@@ -94,17 +95,34 @@ def _full_range(image: Frame, matrix: int, pixel_format: str) -> av.VideoFrame:
     luma = np.array([red, 1 - red - blue, blue])
     blueness = (np.array([0, 0, 1]) - luma) / (2 * (1 - blue))
     redness = (np.array([1, 0, 0]) - luma) / (2 * (1 - red))
-    deep = pixel_format != "yuv444p"
-    step = 256.0 if deep else 1.0  # one 8-bit level
+    depth = next((bits for bits in (10, 12) if pixel_format.endswith(f"p{bits}le")), 8)
+    averaged = depth == 8 and pixel_format != "yuv444p"
+    top = 255 * 256 if averaged else 2**depth - 1  # white
+    ceiling = 2**16 - 1 if averaged else top
+    middle = 128 * 256 if averaged else 2 ** (depth - 1)  # grey, in the chroma planes
     white = 255.0 if image.dtype == np.uint8 else 65535.0
-    scaled = np.stack([luma, blueness, redness]) * 255 * step / white
-    offset = np.array([[0.5], [128 * step + 0.5], [128 * step + 0.5]])
+    if depth > 8 and image.dtype == np.uint16:
+        white = float(top << (16 - depth))  # where `to_rgb` puts it
+    scaled = np.stack([luma, blueness, redness]) * top / white
+    offset = np.array([[0.5], [middle + 0.5], [middle + 0.5]])
     values = cv2.transform(image.astype(np.float32), np.hstack([scaled, offset]).astype(np.float32))
-    values = np.clip(values, 0, 256 * step - 1)
-    if deep:
+    values = np.clip(values, 0, ceiling)
+    if averaged:
         frame = av.VideoFrame.from_ndarray(values.astype(np.uint16), format="yuv444p16le")
     else:
-        planes = np.ascontiguousarray(values.astype(np.uint8).transpose(2, 0, 1))
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv444p")
+        planes = values.astype(np.uint8 if depth == 8 else np.uint16).transpose(2, 0, 1)
+        frame = _of_planes(planes, "yuv444p" if depth == 8 else f"yuv444p{depth}le")
     frame.color_range = FULL
+    return frame
+
+
+def _of_planes(
+    planes: UInt8[np.ndarray, "3 height width"] | UInt16[np.ndarray, "3 height width"], name: str
+) -> av.VideoFrame:
+    """A frame of three planes of one size."""
+    frame = av.VideoFrame(planes.shape[2], planes.shape[1], name)
+    for plane, values in zip(frame.planes, planes, strict=True):
+        padded = np.zeros((plane.height, plane.line_size // values.itemsize), values.dtype)
+        padded[:, : plane.width] = values
+        plane.update(padded.tobytes())
     return frame

@@ -1,6 +1,7 @@
 """Decode a container into a frame cache. Runs in the child process."""
 
-from dataclasses import dataclass, field
+import shutil
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,18 @@ import av
 from av.error import EOFError as EndOfFile
 from av.error import FFmpegError
 
-from selfhvd.errors import InputError
+from selfhvd.errors import InputError, OutputError
 from selfhvd.video.colour import colour_of, known_matrix, to_rgb
 from selfhvd.video.ending import Ending
 from selfhvd.video.footage import Color, Footage, frame_path
 from selfhvd.video.frame import Frame
 from selfhvd.video.limits import Limits
 from selfhvd.video.pngs import write_png
+from selfhvd.video.promised import Promised
 from selfhvd.video.reporting import Report
 from selfhvd.video.sides import dolby_vision, light, mastering
 from selfhvd.video.sources import choose, codec_name, open_source, tracks_of
+from selfhvd.video.tally import Tally, time_of
 from selfhvd.video.timing import forward
 from selfhvd.video.upright import Orientation, orientation_of
 
@@ -37,61 +40,76 @@ class _First:
     light: str
 
 
-@dataclass
-class _Tally:
-    """What is gathered frame by frame."""
-
-    times: list[int] = field(default_factory=list[int])
-    durations: list[int] = field(default_factory=list[int])
-    keyframes: list[bool] = field(default_factory=list[bool])
-    damaged: int = 0
-    interlaced: int = 0
-    untimed: int = 0
-
-    def add(self, frame: av.VideoFrame, step: int) -> None:
-        """Note the time of `frame`; `step` ticks after its predecessor where the file does not say."""
-        time = time_of(frame)
-        if time is None:
-            self.untimed += 1
-            time = self.times[-1] + (self.durations[-1] or step) if self.times else 0
-        self.times.append(time)
-        self.durations.append(frame.duration or 0)
-        self.keyframes.append(bool(frame.key_frame))
-        self.interlaced += frame.interlaced_frame
-        self.damaged += frame.is_corrupt
-
-
-def time_of(frame: av.VideoFrame) -> int | None:
-    """Presentation time in ticks; AVI states decoding times only, which there are the same."""
-    return frame.pts if frame.pts is not None else frame.dts
-
-
 def decode_container(source: Path, folder: Path, limits: Limits, report: Report) -> Footage:
     """Decode `source` into `folder` frame by frame and return its record (not yet saved)."""
     with open_source(source, limits) as container:
         stream, notes = choose(container, source)
         _check_size(source, stream.codec_context.width, stream.codec_context.height, limits)
         stream.codec_context.options = {"max_pixels": str(limits.pixels)}
-        ending, tally = Ending(source, container, stream), _Tally()
-        step, total = _step(stream), stream.frames or None
-        first: _First | None = None
-        for frame in _frames(container, stream, ending, tally):
-            index = len(tally.times)
-            first = first or _settle(source, frame, notes)
-            _check_frame(source, frame, first, index, limits)
-            tally.add(frame, step)
-            write_png(frame_path(folder, index), _picture(frame, first))
-            report(frame=index + 1, total=total)
+        ending, promised = Ending(source, container, stream), Promised()
+        reel = _Reel(source, folder, limits, _step(stream))
+        for frame in _frames(container, stream, ending, promised):
+            if reel.first is None:
+                reel.first = _settle(source, frame, notes)
+            _check_frame(source, frame, reel.first, len(reel.tally.times), limits)
+            picture = _picture(frame, reel.first)
+            reel.repeat(promised.missed(time_of(frame)), picture)
+            reel.add(frame, picture)
+            report(frame=len(reel.tally.times), total=stream.frames or None)
+        first, tally = reel.first, reel.tally
         if first is None:
             raise InputError(f"{source} holds no moving picture: no frame can be decoded; copy it again.")
-        tally.times, repaired = forward(tally.times, step)
+        reel.repeat(promised.missed(None))
+        tally.times, repaired = forward(_from_start(container, stream, tally.times), reel.step)
         if repaired:
             notes.append(f"{repaired} frame times ran backwards and were put between their neighbours")
-        notes += _notes(tally, ending)
+        notes += tally.notes(ending)
         return _footage(source, folder, container, stream, first, tally, notes)
 
 
-def _frames(container: Any, stream: Any, ending: Ending, tally: _Tally) -> Any:  # noqa: ANN401 - PyAV's unions
+class _Reel:
+    """The cache as it fills: each frame's picture and what is noted of it."""
+
+    def __init__(self, source: Path, folder: Path, limits: Limits, step: int) -> None:
+        self.source, self.folder, self.limits, self.step = source, folder, limits, step
+        self.first: _First | None = None
+        self.tally = Tally()
+
+    def add(self, frame: av.VideoFrame, picture: Frame) -> None:
+        """Cache a frame."""
+        write_png(frame_path(self.folder, len(self.tally.times)), picture)
+        self.tally.add(frame, self.step)
+
+    def repeat(self, times: list[int], following: Frame | None = None) -> None:
+        """Put the frame before, or else the `following` one, at `times` whose own frames are lost."""
+        for time in times:
+            index = len(self.tally.times)
+            _check_count(self.source, index, self.limits)
+            if index:
+                _copy(frame_path(self.folder, index - 1), frame_path(self.folder, index))
+            elif following is not None:
+                write_png(frame_path(self.folder, index), following)
+            self.tally.add_repeat(time)
+
+
+def _copy(one: Path, other: Path) -> None:
+    """Copy a cached frame."""
+    try:
+        shutil.copyfile(one, other)
+    except OSError as error:
+        raise OutputError(f"{other} cannot be written ({error.strerror}); make room and try again.") from error
+
+
+def _from_start(container: Any, stream: Any, times: list[int]) -> list[int]:  # noqa: ANN401 - PyAV objects
+    """Times as the container means them: AVI has no times, and its first frame is always shown at the start.
+
+    What the decoder reports there is late by the frames it held back for reordering.
+    """
+    late = times[0] - (stream.start_time or 0) if container.format.name == "avi" else 0
+    return [time - late for time in times]
+
+
+def _frames(container: Any, stream: Any, ending: Ending, promised: Promised) -> Any:  # noqa: ANN401 - PyAV's unions
     """Frames in presentation order; a packet that cannot be decoded is counted and passed over."""
     packets = container.demux()
     while True:
@@ -102,12 +120,14 @@ def _frames(container: Any, stream: Any, ending: Ending, tally: _Tally) -> Any: 
             packet = None
         if packet is not None and (ending.cut_by(packet) or packet.stream_index != stream.index):
             continue
+        if packet is not None:
+            promised.expect(packet)
         try:
             yield from stream.decode(packet) if packet is None or packet.size else ()
         except EndOfFile:
             return
         except FFmpegError:
-            tally.damaged += 1
+            promised.damage += 1
         if packet is None:
             return
 
@@ -164,6 +184,11 @@ def _check_frame(source: Path, frame: av.VideoFrame, first: _First, index: int, 
             f" at frame {index}; cut it there and restore the parts one by one."
         )
     _check_size(source, frame.width, frame.height, limits)
+    _check_count(source, index, limits)
+
+
+def _check_count(source: Path, index: int, limits: Limits) -> None:
+    """Refuse more frames than the limit."""
     if index >= limits.frames:
         raise InputError(f"{source} has more than {limits.frames} frames; cut it into parts.")
 
@@ -174,27 +199,13 @@ def _step(stream: Any) -> int:  # noqa: ANN401 - PyAV's stream
     return max(1, round(1 / (rate * stream.time_base))) if rate > 0 else 1
 
 
-def _notes(tally: _Tally, ending: Ending) -> list[str]:
-    """What went wrong on the way, in plain words."""
-    notes: list[str] = []
-    if ending.early():
-        notes.append(f"source ends early at frame {len(tally.times)}")
-    if tally.damaged:
-        notes.append(f"{tally.damaged} damaged frames were skipped or concealed")
-    if tally.untimed:
-        notes.append(f"{tally.untimed} frames carry no time; times were derived from the frame rate")
-    if tally.interlaced:
-        notes.append(f"{tally.interlaced} frames are interlaced and are treated as full frames")
-    return notes
-
-
 def _footage(
     source: Path,
     folder: Path,
     container: Any,  # noqa: ANN401 - PyAV objects
     stream: Any,  # noqa: ANN401
     first: _First,
-    tally: _Tally,
+    tally: Tally,
     notes: list[str],
 ) -> Footage:
     """Gather the record."""

@@ -51,7 +51,9 @@ def _write(
             av.open(str(part), "w", format=chosen.container, container_options=_mux_options(footage, chosen))
         )
         stream = _video_stream(output, footage, chosen)
-        copier = Copier(footage, output, chosen.container, stack, report)
+        copier = Copier(
+            footage, output, chosen.container, stack, report, strip_location=request.get("strip_location", False)
+        )
         copier.describe(stream, request["comment"])
         output.start_encoding()
         muxer = _Muxer(output, stream, footage, copier)

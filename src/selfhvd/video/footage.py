@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 
-from selfhvd.errors import InputError
+from selfhvd.errors import InputError, OutputError
 from selfhvd.video.frame import Frame, as_tensor
 
 if TYPE_CHECKING:
@@ -99,14 +99,22 @@ class Footage:
         return self.times[index] * self.time_base
 
     def save(self) -> None:
-        """Write `footage.json` atomically; its presence says that the cache is complete."""
+        """Write `footage.json` atomically; its presence says that the cache is complete.
+
+        Raises:
+            OutputError: there is no room for it.
+        """
         record = {name: _plain(value) for name, value in vars(self).items() if name != "folder"}
         aside = self.folder / f".{RECORD}.part"
-        with aside.open("w", encoding="utf-8") as file:
-            json.dump({"version": VERSION, **record}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(self.folder / RECORD)
+        try:
+            with aside.open("w", encoding="utf-8") as file:
+                json.dump({"version": VERSION, **record}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(self.folder / RECORD)
+        except OSError as error:
+            aside.unlink(missing_ok=True)
+            raise OutputError(f"{aside} cannot be written ({error.strerror}); make room and try again.") from error
 
     @classmethod
     def load(cls, folder: Path) -> "Footage":

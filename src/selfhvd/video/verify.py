@@ -7,11 +7,12 @@ from typing import Any
 from av.error import FFmpegError
 
 from selfhvd.errors import InputError, OutputError
-from selfhvd.video.decode import time_of
+from selfhvd.video.amr import single_frames
 from selfhvd.video.footage import Footage
 from selfhvd.video.limits import Limits
 from selfhvd.video.reporting import Report
-from selfhvd.video.sources import open_source
+from selfhvd.video.sources import codec_name, open_source
+from selfhvd.video.tally import time_of
 
 _SOUND_SLACK = Fraction(1, 1000)  # seconds; Matroska and FLV keep milliseconds only
 
@@ -90,11 +91,14 @@ def _packets(path: Path, indices: list[int]) -> dict[int, list[tuple[Fraction, i
     """(seconds, bytes) of every packet of the given streams."""
     found: dict[int, list[tuple[Fraction, int]]] = {index: [] for index in indices}
     with open_source(path, Limits()) as container:
+        codecs = {index: codec_name(container.streams[index]) for index in indices}
         try:
-            for packet in container.demux([container.streams[index] for index in indices]):
-                time = packet.pts if packet.pts is not None else packet.dts
-                if packet.size and time is not None:
-                    found[packet.stream_index].append((Fraction(time) * Fraction(packet.time_base), packet.size))
+            for whole in container.demux([container.streams[index] for index in indices]):
+                if not whole.size or (whole.pts is None and whole.dts is None):
+                    continue
+                for packet in single_frames(whole, codecs[whole.stream_index]):
+                    time = packet.pts if packet.pts is not None else packet.dts
+                    found[whole.stream_index].append((Fraction(time) * Fraction(packet.time_base), packet.size))
         except FFmpegError:
             pass  # a source that breaks off; the copy broke off there too
     return found

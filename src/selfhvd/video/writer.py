@@ -55,15 +55,15 @@ class Writer(ABC):
 class _ContainerWriter(Writer):
     """A video file."""
 
-    def __init__(self, footage: Footage, destination: Path, part: Path, crf: int | None, comment: str | None) -> None:
+    def __init__(self, footage: Footage, destination: Path, part: Path, **wishes: object) -> None:
+        """`wishes`: `crf`, `comment` and `strip_location` as `open_writer` takes them."""
         super().__init__(footage)
         self.destination, self.part = destination, part
         self._request: dict[str, Any] = {
             "folder": str(footage.folder),
             "part": str(part),
             "destination": str(destination),
-            "crf": crf,
-            "comment": comment,
+            **wishes,
         }
         self._child = self._start("encode")
 
@@ -124,13 +124,15 @@ def open_writer(
     overwrite: bool = False,
     crf: int | None = None,
     comment: str | None = None,
+    strip_location: bool = False,
     on_ready: Callable[[Path], None] = lambda part: None,
 ) -> Generator[Writer]:
     """Write the restored frames of `footage` to a video file, or to a folder of PNG files.
 
     On clean exit the result is finished, re-read, verified and renamed onto `destination`; on any exception
     nothing is left behind. `crf` is the encoder's constant quality (smaller is better), chosen by itself if
-    None; `comment` is added to the container's comment; `on_ready` is told of the verified part before it gets
+    None; `comment` is added to the container's comment; `strip_location` leaves out tags that tell the
+    place, and timed data tracks, which may; `on_ready` is told of the verified part before it gets
     its name.
 
     Raises:
@@ -140,7 +142,8 @@ def open_writer(
     check_destination(footage.source, destination, overwrite=overwrite)
     part = part_path(destination)
     folder = is_folder(destination)
-    writer = _FolderWriter(footage, part) if folder else _ContainerWriter(footage, destination, part, crf, comment)
+    wishes = {"crf": crf, "comment": comment, "strip_location": strip_location}
+    writer = _FolderWriter(footage, part) if folder else _ContainerWriter(footage, destination, part, **wishes)
     try:
         yield writer
         if writer.written != footage.count:

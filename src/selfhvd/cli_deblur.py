@@ -1,0 +1,259 @@
+"""`selfhvd deblur`: one clip, or many."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from selfhvd.cli_words import Flag, Quiet, ShownProgress, Verbose, out, say
+from selfhvd.errors import OutputError, PartialError, UsageError
+
+if TYPE_CHECKING:
+    from selfhvd.batch import Clip, Failure
+    from selfhvd.config import DeblurConfig
+    from selfhvd.progress import Style
+
+Preset = Literal["fast", "balanced", "best"]
+Flow = Literal["auto", "dis", "sea-raft-s", "sea-raft-m", "raft", "flowformer++"]
+
+
+def deblur(
+    *source: Path,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    preset: Preset = "fast",
+    overwrite: Flag = False,
+    restart: Flag = False,
+    skip_existing: Flag = False,
+    fail_fast: Flag = False,
+    dry_run: Flag = False,
+    backbone: str | None = None,
+    weights: Path | None = None,
+    flow: Flow = "auto",
+    flow_weights: Path | None = None,
+    flow_resolution: float = 1.0,
+    from_scratch: Flag = False,
+    max_minutes: float | None = None,
+    segment: int = 20,
+    scenes: bool = True,
+    seed: int = 0,
+    device: str = "auto",
+    report: bool = True,
+    progress: ShownProgress = "auto",
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Deblur videos (or folders of images). A bad clip does not stop the others; the exit code is then 7.
+
+    Args:
+        source: clips, or folders of videos, which are never touched; a folder of images is one clip.
+        output: a video file, or a folder for PNG frames; of several clips the folder for the results. Default:
+            CLIP_deblurred beside each clip.
+        preset: fast uses the base weights as they are; balanced and best learn from the clip.
+        overwrite: replace an existing output.
+        restart: begin anew where an earlier run was cut off, instead of going on from it.
+        skip_existing: pass over clips whose result is there, of the same clip by the same settings.
+        fail_fast: stop at the first clip that fails.
+        dry_run: only say what would be done, and about what it takes: disk, memory, time.
+        backbone: lite, ifirnn, estrnn, basicvsrpp or rvrt; default: the one that the weights are of, else lite.
+        weights: weights to start from, instead of the base weights that come with selfhvd.
+        flow: the optical flow that aligns frames; auto takes sea-raft-m where it is at hand and a GPU too, else dis.
+        flow_weights: weights of the flow network, instead of what was fetched.
+        flow_resolution: find flow on frames reduced to this part of their size (0.25 as the authors' later code).
+        from_scratch: start from an untrained network, as in the paper.
+        max_minutes: end the learning after so many minutes with what it has; fast learns nothing from base weights.
+        segment: at least one sharp frame is chosen in each segment of so many frames.
+        scenes: cut the clip where its scene changes; nothing is aligned or learned across a cut.
+        seed: same seed, same frames (on a CPU).
+        device: auto, cpu, cuda, cuda:N or mps.
+        report: write OUTPUT.report.html and OUTPUT.run.json.
+        progress: auto, lines, none, or json: one object a line on stderr.
+        quiet: say nothing but errors.
+        verbose: say more, and show tracebacks.
+    """
+    from selfhvd.batch import Clip, gather, is_batch, lay_out
+    from selfhvd.method.scenes import SceneConfig
+    from selfhvd.video import default_destination
+
+    if not source:
+        raise UsageError("Give a clip to deblur: selfhvd deblur CLIP.")
+    if from_scratch and weights is not None:
+        raise UsageError("--from-scratch ignores weights, so it does not go together with --weights.")
+    if not 0 < flow_resolution <= 1:
+        raise UsageError("--flow-resolution must be above 0 and at most 1.")
+    if segment < 1 or (max_minutes is not None and max_minutes < 0):
+        raise UsageError("--segment must be at least 1 and --max-minutes at least 0.")
+    config = replace(
+        _started(preset, backbone, weights, from_scratch),
+        flow=flow,
+        flow_weights=flow_weights,
+        max_minutes=max_minutes,
+        seed=seed,
+        device=device,
+        scenes=SceneConfig(find=scenes),
+    )
+    config = _with_segment(replace(config, align=replace(config.align, resolution=flow_resolution)), segment)
+    run = _Run(config, overwrite, restart, skip_existing, report, progress, quiet)
+    batch = is_batch(source)
+    clips = lay_out(gather(source), output) if batch else [Clip(source[0], output or default_destination(source[0]))]
+    if dry_run:
+        _foretell(clips, run, fail_fast)
+    elif batch:
+        _all(clips, run, output, fail_fast)
+    else:
+        run.one(clips[0])
+
+
+def _started(preset: Preset, backbone: str | None, weights: Path | None, from_scratch: bool) -> "DeblurConfig":
+    """The preset, for the network that is named or that the weights are of."""
+    from selfhvd.config import preset_config
+    from selfhvd.weights import name_of
+
+    named = backbone or (name_of(weights) if weights else "lite")
+    return preset_config(preset, backbone=named, from_scratch=from_scratch, weights=weights)
+
+
+def _with_segment(config: "DeblurConfig", segment: int) -> "DeblurConfig":
+    batch = replace(config.adapt.batch, segment=segment)
+    return replace(config, sharp=replace(config.sharp, segment=segment), adapt=replace(config.adapt, batch=batch))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """How each clip is restored."""
+
+    config: "DeblurConfig"
+    overwrite: bool
+    restart: bool
+    skip: bool
+    report: bool
+    style: "Style"
+    quiet: bool
+
+    def say(self, text: str, level: str = "info") -> None:
+        """Say something beside the result."""
+        say(text, self.quiet, self.style, level)
+
+    def one(self, clip: "Clip", facts: dict[str, object] | None = None) -> None:
+        """Restore a clip, say how it went, print where the result is; `facts` go into each line of progress."""
+        from selfhvd.jobs import deblur
+        from selfhvd.progress import shown_progress
+        from selfhvd.stopping import stopping
+
+        if self.is_finished(clip):
+            self.say(f"{clip.destination} is there already.")
+            out(str(clip.destination))
+            return
+        with stopping() as stop, shown_progress(self.quiet, style=self.style, facts=facts) as progress:
+            found = deblur(
+                clip.source,
+                clip.destination,
+                config=self.config,
+                overwrite=self.overwrite,
+                restart=self.restart,
+                report=self.report,
+                on_progress=progress,
+                stop=stop,
+            )
+        for warning in found.warnings:
+            self.say(warning, level="warning")
+        self.say(in_words(found.selection.verdict, found.selection.ratio))
+        out(found.output)
+
+    def is_finished(self, clip: "Clip") -> bool:
+        """Whether this clip is to be passed over."""
+        from selfhvd.finished import is_finished
+        from selfhvd.video import check_source
+
+        if not self.skip:
+            return False
+        check_source(clip.source)
+        try:
+            return is_finished(clip.source, clip.destination, self.config)
+        except OutputError:
+            if self.overwrite:
+                return False
+            raise
+
+
+def _all(clips: "Sequence[Clip]", run: _Run, output: Path | None, fail_fast: bool) -> None:
+    """Clip after clip; those that failed are listed at the end."""
+    from selfhvd.batch import make_folder, run_batch
+    from selfhvd.deblurrer import Deblurrer
+
+    Deblurrer(run.config)  # what no clip could do without is missed before the first
+    if output is not None:
+        make_folder(output)
+    number = 0
+
+    def announce(n: int, clip: "Clip") -> None:
+        nonlocal number
+        number = n
+        run.say(f"[{n}/{len(clips)}] {clip.source}")
+
+    outcome = run_batch(
+        clips,
+        lambda clip: run.one(clip, {"clip": str(clip.source), "number": number, "clips": len(clips)}),
+        fail_fast=fail_fast,
+        on_clip=announce,
+        on_failure=lambda failure: run.say(f"{failure.source} failed: {failure.sentence}", level="error"),
+    )
+    _tell_failures(outcome.failures, len(clips), run, "deblurred")
+
+
+def _foretell(clips: "Sequence[Clip]", run: _Run, fail_fast: bool) -> None:
+    """Print the plan of each clip and what it will take; nothing is written."""
+    from selfhvd.batch import run_batch
+    from selfhvd.forecast.disk import refuse_without_room
+    from selfhvd.forecast.forecast import Forecast, forecast
+    from selfhvd.forecast.pace import measure_pace
+    from selfhvd.forecast.words import as_text, in_all
+    from selfhvd.video import check_destination
+    from selfhvd.work_folder import WorkFolder
+
+    pace = measure_pace(run.config)
+    seen: list[Forecast] = []
+
+    def look(clip: "Clip") -> None:
+        if run.is_finished(clip):
+            out(f"{clip.source}: {clip.destination} is there already.\n")
+            return
+        if clip.destination.absolute().parent.exists() or len(clips) == 1:
+            check_destination(clip.source, clip.destination, overwrite=run.overwrite or run.skip)
+        found = forecast(clip.source, clip.destination, run.config, pace)
+        out(as_text(found) + "\n")
+        kept = sum(other.room.result for other in seen)
+        seen.append(found)
+        held = WorkFolder(clip.destination).held()  # by a run that was cut off
+        refuse_without_room(kept + found.room.total - held, clip.destination)
+
+    if len(clips) == 1:
+        look(clips[0])
+    else:
+        outcome = run_batch(
+            clips,
+            look,
+            fail_fast=fail_fast,
+            on_failure=lambda failure: run.say(f"{failure.source}: {failure.sentence}", level="error"),
+        )
+        out(in_all(seen))
+        _tell_failures(outcome.failures, len(clips), run, "deblurred so")
+
+
+def _tell_failures(failures: "Sequence[Failure]", count: int, run: _Run, what: str) -> None:
+    """The list at the end, and exit code 7; one that would have been this sentence anyway is not repeated."""
+    if not failures:
+        return
+    for failure in failures:
+        say(f"failed: {failure.source}: {failure.sentence}", style=run.style, level="error")
+    raise PartialError(f"{len(failures)} of {count} clips could not be {what}.")
+
+
+def in_words(verdict: str, ratio: float) -> str:
+    """What a clip was found to be."""
+    if verdict == "all-sharp":
+        return "Every frame is sharp: nothing to do, the clip is handed through as it is."
+    if verdict == "none-sharp":
+        return "No frame is sharp: detail comes from the general model, not from this clip."
+    return f"{ratio:.0%} of the frames are sharp."

@@ -1,0 +1,73 @@
+"""What the command line says: results on stdout, everything else on stderr, for people or as JSON lines."""
+
+import json
+import logging
+import sys
+import traceback
+from itertools import pairwise
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from selfhvd.progress import Style
+
+Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")]
+Verbose = Annotated[bool, Parameter(name=["--verbose", "-v"], negative="")]
+Flag = Annotated[bool, Parameter(negative="")]
+AsJson = Annotated[bool, Parameter(name="--json", negative="")]
+ShownProgress = Annotated[Style, Parameter(name="--progress")]
+
+
+def out(text: str) -> None:
+    """A line of the result."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def say(text: str, quiet: bool = False, style: Style = "auto", level: str = "info") -> None:
+    """A line beside the result; `{"message", "level"}` where progress is JSON."""
+    if not quiet:
+        said = f"warning: {text}" if level == "warning" else text
+        sys.stderr.write((json.dumps({"message": text, "level": level}) if style == "json" else said) + "\n")
+
+
+def fail(sentence: str, exit_code: int, words: list[str]) -> None:
+    """Why nothing more comes; `{"error", "exit_code"}` where the command's words ask for JSON."""
+    if is_verbose(words) and sys.exc_info()[0] not in (None, KeyboardInterrupt):
+        traceback.print_exc()
+    as_json = json.dumps({"error": sentence, "exit_code": exit_code})
+    sys.stderr.write((as_json if speaks_json(words) else f"selfhvd: {sentence}") + "\n")
+
+
+def is_verbose(words: list[str]) -> bool:
+    """Whether the words of a command ask to say more."""
+    return "-v" in words or "--verbose" in words
+
+
+def is_quiet(words: list[str]) -> bool:
+    """Whether the words of a command ask to say nothing but errors."""
+    return "-q" in words or "--quiet" in words
+
+
+def speaks_json(words: list[str]) -> bool:
+    """Whether the words of a command ask for `--progress json`."""
+    return "--progress=json" in words or ("--progress", "json") in pairwise(words)
+
+
+def set_up_logging(words: list[str]) -> None:
+    """Warnings on stderr, more with -v, errors only with -q."""
+    level = logging.INFO if is_verbose(words) else logging.ERROR if is_quiet(words) else logging.WARNING
+    logging.basicConfig(level=level, format="%(message)s")
+    for handler in logging.getLogger().handlers:
+        if type(handler) is logging.StreamHandler:
+            handler.setFormatter(_JsonLines() if speaks_json(words) else logging.Formatter("%(message)s"))
+    # Which flow `auto` came to, and why, is said always.
+    logging.getLogger("selfhvd.flow_choice").setLevel(logging.ERROR if is_quiet(words) else logging.INFO)
+
+
+class _JsonLines(logging.Formatter):
+    """A record as `{"message", "level"}`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        return json.dumps({"message": record.getMessage(), "level": record.levelname.lower()})

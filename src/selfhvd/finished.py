@@ -1,0 +1,49 @@
+"""Finished: whether a clip's result is there already, made of the same clip by the same settings."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from selfhvd.config import DeblurConfig
+from selfhvd.errors import InputError, OutputError
+from selfhvd.fingerprint import fingerprint
+from selfhvd.report.record import plain, read_run
+
+_NOT_OF_THE_FRAMES = ("device", "max_minutes")
+"""Settings that say how a run goes about it, not what comes out."""
+
+
+def is_finished(source: Path, destination: Path, config: DeblurConfig) -> bool:
+    """Whether there is nothing to do; by the record beside the result, without one by the files' times.
+
+    Raises:
+        OutputError: there is a result, but of another clip or of other settings.
+        InputError: the clip cannot be read.
+    """
+    if not destination.exists() or (destination.is_dir() and not any(destination.iterdir())):
+        return False
+    record = destination.with_name(f"{destination.stem}.run.json")
+    try:
+        run = read_run(record) if record.exists() else None
+    except InputError:
+        run = None
+    if run is None:
+        return _is_newer(destination, source)
+    if run.get("fingerprint") not in ("", None, fingerprint(source)):
+        raise OutputError(f"{destination} was made of another clip than {source} is now; --overwrite makes it anew.")
+    if _frames_of(run.get("settings")) != _frames_of(plain(asdict(config))):
+        raise OutputError(f"{destination} was made with other settings; --overwrite makes it anew.")
+    return True
+
+
+def _is_newer(destination: Path, source: Path) -> bool:
+    if destination.stat().st_mtime_ns >= source.stat().st_mtime_ns:
+        return True
+    raise OutputError(f"{destination} is older than {source}; --overwrite makes it anew.")
+
+
+def _frames_of(settings: Any) -> Any:  # noqa: ANN401 - JSON
+    """The settings that decide the frames."""
+    if not isinstance(settings, dict):
+        return settings
+    return {name: value for name, value in settings.items() if name not in _NOT_OF_THE_FRAMES}

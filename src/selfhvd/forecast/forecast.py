@@ -1,0 +1,124 @@
+"""Forecast: the plan of one run and what it will take, without running it."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from selfhvd.config import DeblurConfig
+from selfhvd.forecast.disk import Room, free_room, needed_room
+from selfhvd.forecast.head import Head, read_head
+from selfhvd.forecast.pace import Pace, expected_seconds
+from selfhvd.video import Color, Footage
+from selfhvd.video.destination import is_folder
+from selfhvd.video.plan import plan
+
+_FLOATS = 28
+"""Frames in memory at once as float32: recent ones, guides, flows, sums (fitted to two runs, docs/results.md)."""
+_SHARE = 0.5
+"""Part of the free memory that a network may fill; beyond it the frame is cut into tiles."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What would be done, and about what it would take."""
+
+    source: Path
+    destination: Path
+    head: Head
+    container: str
+    """FFmpeg's muxer; "folder" for pictures."""
+    codec: str
+    """FFmpeg's encoder; "png" for pictures."""
+    pixel_format: str
+    preset: str
+    network: str
+    flow: str
+    device: str
+    steps: int
+    """Of learning; 0 = the weights are used as they are."""
+    room: Room
+    free: int
+    """Bytes free where the run works."""
+    memory: int
+    """Bytes, at most about; of the GPU's as well as of the machine's where there is one."""
+    seconds: float
+    """Rough."""
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {
+            **{name: value for name, value in vars(self).items() if name not in ("head", "room")},
+            "source": str(self.source),
+            "destination": str(self.destination),
+            "head": vars(self.head),
+            "disk": {**vars(self.room), "total": self.room.total},
+        }
+
+
+def forecast(source: Path, destination: Path, config: DeblurConfig, pace: Pace) -> Forecast:
+    """Look at a clip's head and say what a run on it would be.
+
+    Raises:
+        InputError: the clip cannot be read.
+    """
+    head = read_head(source)
+    adapt = config.adapt
+    container, codec, pixel_format = _coding(head, source, destination)
+    return Forecast(
+        source=source,
+        destination=destination,
+        head=head,
+        container=container,
+        codec=codec,
+        pixel_format=pixel_format,
+        preset=config.preset,
+        network=config.backbone,
+        flow=pace.flow,
+        device=pace.device,
+        steps=adapt.stage_one.steps + adapt.stage_two.steps,
+        room=needed_room(head, destination, config),
+        free=free_room(destination),
+        memory=_memory(head, pace),
+        seconds=expected_seconds(head, config, pace),
+    )
+
+
+def _coding(head: Head, source: Path, destination: Path) -> tuple[str, str, str]:
+    """Container, codec and pixel format that the writer will choose."""
+    if is_folder(destination):
+        return "folder", "png", "rgb24" if head.depth == 8 else "rgb48"
+    chosen = plan(_as_footage(head, source), destination)
+    return chosen.container, chosen.codec, chosen.pixel_format
+
+
+def _as_footage(head: Head, source: Path) -> Footage:
+    """The head in the form that the plan of the writing asks for; it has no frames."""
+    return Footage(
+        source=source,
+        folder=Path(),
+        kind=head.kind,
+        count=head.frames,
+        width=head.width,
+        height=head.height,
+        depth=head.depth,
+        times=(),
+        durations=(),
+        time_base=Fraction(1),
+        keyframes=(),
+        codec=head.codec,
+        pixel_format=head.pixel_format,
+        rotation=0,
+        color=Color(),
+        sample_aspect_ratio=Fraction(1),
+    )
+
+
+def _memory(head: Head, pace: Pace) -> int:
+    """What this process has by now, frames, and the network's work, which tiles keep below its share."""
+    window = max(1, pace.needs.window)
+    work = pace.needs.bytes_per_pixel * window * head.pixels
+    tiled = min(work, int(_SHARE * psutil.virtual_memory().available))
+    return psutil.Process().memory_info().rss + tiled + (_FLOATS + window) * 12 * head.pixels

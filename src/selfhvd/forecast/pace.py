@@ -1,0 +1,117 @@
+"""Pace: how fast this machine is with a network and a flow, timed for a moment on a small picture of noise."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from selfhvd.backbones.backbone import Needs
+from selfhvd.config import DeblurConfig
+from selfhvd.deblurrer import Deblurrer
+from selfhvd.forecast.head import Head
+from selfhvd.frames import ArrayFrames
+from selfhvd.method.align import align_guides
+
+_SIDE = 256
+"""Pixels a side of the picture."""
+_ENOUGH = 1.0
+"""Seconds over which a timing is steady: other load on the machine comes and goes."""
+_HANDLING = 0.4
+"""Seconds a megapixel to decode, cache, measure, code and check a frame (an estimate, not measured)."""
+_STEP = 3.0
+"""Views that a step of learning costs for each window of its batch: once forth, and twice as much back."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds for the two things that take the time, and for what they were timed."""
+
+    view: float
+    """The network, a pixel of one frame."""
+    guide: float
+    """Aligning one sharp frame, a pixel of the size that the flow sees."""
+    needs: Needs
+    """Of the network."""
+    flow: str
+    device: str
+
+
+def measure_pace(config: DeblurConfig) -> Pace:
+    """Load what a run would load, and time it: 1 to 10 seconds.
+
+    Raises:
+        DeviceError, UsageError, WeightsError: the run could not begin, for the same reason.
+    """
+    ready = Deblurrer(config)
+    needs = ready.network.needs
+    frames = ArrayFrames(_noise(3))
+    first = frames.tensor(0).to(ready.device)
+    count = max(1, min(needs.window, 3), needs.least_frames)
+    clip = first.expand(1, count, -1, -1, -1)
+    images = clip[:, :, None].expand(-1, -1, needs.guides, -1, -1, -1)
+    given = [images, torch.ones_like(images[:, :, :, :1])] if needs.guides else []
+
+    @torch.inference_mode()
+    def view() -> None:
+        with torch.autocast(ready.device.type, torch.bfloat16, enabled=config.restore.bfloat16):
+            float(ready.network(clip, *given).mean())  # a number, so that a GPU has finished
+
+    @torch.inference_mode()
+    def guide() -> None:
+        float(align_guides(first, frames, (1,), ready.predictor, config.align).images.mean())
+
+    pixels = _SIDE * _SIDE
+    return Pace(_timed(view) / (count * pixels), _timed(guide) / pixels, needs, ready.predictor.name, str(ready.device))
+
+
+def expected_seconds(head: Head, config: DeblurConfig, pace: Pace) -> float:
+    """Time of a whole run, if no frame is sharp enough to be handed through."""
+    flown = head.pixels * min(1.0, config.align.resolution, config.align.longest / max(head.width, head.height)) ** 2
+    rounds = config.restore.rounds if config.restore.guided and pace.needs.guides else 1
+    views = rounds - 1 + config.restore.ensemble
+    guides = rounds * pace.needs.guides if rounds > 1 else 0
+    restore = views * head.pixels * pace.view + guides * flown * pace.guide
+    handling = _HANDLING * head.pixels / 1e6
+    return head.frames * (restore + handling) + _learning(head, config, pace, flown, restore)
+
+
+def _learning(head: Head, config: DeblurConfig, pace: Pace, flown: float, restore: float) -> float:
+    """Both stages: the steps, and the material that is made for them once for each picture of the clip."""
+    adapt, pixels = config.adapt, head.pixels
+    steps = adapt.stage_one.steps + adapt.stage_two.steps
+    if not steps:
+        return 0.0
+    window = min(adapt.batch.window, pace.needs.window)
+    crop = min(adapt.batch.crop**2, pixels)
+    step = _STEP * adapt.batch.size * window * crop * pace.view
+    learned_from = min(adapt.frames, head.frames)
+    aligned = 2 * adapt.candidates * flown * pace.guide
+    material = learned_from * (2 * aligned + restore)
+    known = steps * step + material
+    return known if config.max_minutes is None else min(known, 60 * config.max_minutes)
+
+
+def _noise(count: int) -> list[np.ndarray]:
+    draw = np.random.default_rng(0)
+    coarse = draw.integers(0, 256, (_SIDE // 4, _SIDE // 4, 3), dtype=np.uint8)
+    picture = coarse.repeat(4, axis=0).repeat(4, axis=1)
+    return [np.roll(picture, n, axis=1) for n in range(count)]
+
+
+def _timed(work: Callable[[], None]) -> float:
+    """Mean seconds; the first time, which also sets things up, counts only where it took long."""
+
+    def once() -> float:
+        start = time.perf_counter()
+        work()
+        return time.perf_counter() - start
+
+    first = once()
+    if first > _ENOUGH:
+        return first
+    taken = [once()]
+    while sum(taken) < _ENOUGH:
+        taken.append(once())
+    return sum(taken) / len(taken)

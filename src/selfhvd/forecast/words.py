@@ -1,0 +1,41 @@
+"""A forecast in words."""
+
+from collections.abc import Sequence
+
+from selfhvd.forecast.disk import in_bytes
+from selfhvd.forecast.forecast import Forecast
+
+
+def as_text(found: Forecast) -> str:
+    """A few lines."""
+    head = found.head
+    number = f"{head.frames:,} frames" if head.stated else f"about {head.frames:,} frames (not stated)"
+    number = number if head.frames else "an unknown number of frames"
+    lesson = "uses the weights as they are" if not found.steps else f"learns for {found.steps:,} steps"
+    rows = {
+        "clip": f"{number} of {head.width}x{head.height}, {head.codec}, {head.depth} bits",
+        "writes": f"{found.container}, {found.codec}, {found.pixel_format}",
+        "method": f"preset {found.preset}: network {found.network}, flow {found.flow}, on {found.device}; {lesson}",
+        "disk": f"about {in_bytes(found.room.total)} while it works, {in_bytes(found.free)} free; "
+        f"about {in_bytes(found.room.result)} of it stay",
+        "memory": f"about {in_bytes(found.memory)}",
+        "time": f"about {rough(found.seconds)} ({SOURCE})",
+    }
+    return "\n".join([f"{found.source} -> {found.destination}", *(f"  {name:<8}{text}" for name, text in rows.items())])
+
+
+def in_all(seen: Sequence[Forecast]) -> str:
+    """One line for many clips."""
+    time = rough(sum(found.seconds for found in seen))
+    stay = in_bytes(sum(found.room.result for found in seen))
+    return f"{len(seen)} {'clip' if len(seen) == 1 else 'clips'}, about {time} and {stay} in all"
+
+
+SOURCE = "a rough guess: network and flow were timed just now on a picture of 256x256; other load on the machine counts"
+
+
+def rough(seconds: float) -> str:
+    """A time no finer than it is known: "5 s", "40 s", "3 min", "2.5 h"."""
+    if seconds < 90:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,59 @@
+"""Stopping: one signal asks a run to save its state and end, a second ends it at once."""
+
+import _thread
+import signal
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+
+from selfhvd.adapt import Stopped
+from selfhvd.errors import INTERRUPTED, TERMINATED
+
+_GRACE = 7.0
+"""Seconds in which a frame or a step may come to its end."""
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class Stop:
+    """Whether the run was asked to stop."""
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+
+    def __call__(self) -> bool:
+        """Whether a signal came."""
+        return self.signum is not None
+
+    @property
+    def exit_code(self) -> int:
+        """130 after Ctrl-C, 143 after any other signal."""
+        return INTERRUPTED if self.signum == signal.SIGINT else TERMINATED
+
+    def hear(self, signum: int, frame: FrameType | None) -> None:
+        """Handle a signal: the first is noted, and comes again when its grace is over; the second stops at once."""
+        if self.signum is not None:
+            raise Stopped
+        self.signum = signum
+        timer = threading.Timer(_GRACE, _thread.interrupt_main, (signum,))
+        timer.daemon = True
+        timer.start()
+
+
+@contextmanager
+def stopping() -> Generator[Stop]:
+    """Signals stop what runs inside; `Stopped` becomes one sentence and the exit code 130 or 143.
+
+    Only for the main thread of a process whose end is near: a program that calls us has signals of its own.
+    """
+    stop = Stop()
+    before = {signum: signal.signal(signum, stop.hear) for signum in _SIGNALS}
+    try:
+        yield stop
+    except Stopped as stopped:
+        sys.stderr.write(f"selfhvd: {stopped or 'stopped.'}\n")
+        sys.exit(stop.exit_code)
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

@@ -1,0 +1,200 @@
+"""Many clips: which, where to, and that a bad one does not stop the rest."""
+
+import json
+from functools import partial
+
+import pytest
+
+from clips_for_tests import film, names, paint, quick, views
+from selfhvd.batch import gather, is_batch, lay_out, run_batch
+from selfhvd.errors import InputError, OutputError, UsageError
+from selfhvd.fingerprint import fingerprint
+from selfhvd.finished import is_finished
+
+
+@pytest.fixture
+def run(run, monkeypatch):
+    """A step for each stage."""
+    monkeypatch.setattr("selfhvd.config.preset_config", partial(quick, steps=1))
+    return run
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A clip of four sharp frames: handed through, so that it takes no time."""
+    return film(tmp_path_factory.mktemp("shelf") / "tiny.mp4", views(4, 64, 48, lambda i: True)).read_bytes()
+
+
+def touch(folder, *words):
+    folder.mkdir(exist_ok=True)
+    for word in words:
+        (folder / word).write_bytes(b"x")
+    return folder
+
+
+class TestGather:
+    def test_a_folder_of_videos_stands_for_its_videos(self, tmp_path):
+        folder = touch(tmp_path / "f", "b10.mp4", "b2.MOV", "b2_deblurred.mov", ".b.mp4", "note.txt", "p.jpg")
+        touch(folder / "deeper", "c.mp4")
+        assert is_batch([folder])
+        assert [path.name for path in gather([folder])] == ["b2.MOV", "b10.mp4"]
+
+    def test_a_folder_of_images_is_one_clip(self, tmp_path):
+        folder = touch(tmp_path / "f", "1.png", "2.png", "f_deblurred.mp4")
+        assert not is_batch([folder]) and gather([folder]) == [folder]
+
+    def test_each_clip_once_and_a_result_that_is_named_itself(self, tmp_path):
+        folder = touch(tmp_path / "f", "a.mp4", "b_deblurred.mp4")
+        again = [folder / "a.mp4", folder, folder / ".." / "f" / "a.mp4", folder / "b_deblurred.mp4"]
+        assert gather(again) == [folder / "a.mp4", folder / "b_deblurred.mp4"]
+
+
+class TestLayOut:
+    def stems(self, sources, output=None):
+        return [clip.destination.name for clip in lay_out(sources, output)]
+
+    def test_beside_each_clip(self, tmp_path):
+        clips = lay_out([tmp_path / "x" / "a.mp4", tmp_path / "y" / "a.mp4"])
+        assert [clip.destination for clip in clips] == [tmp_path / d / "a_deblurred.mp4" for d in "xy"]
+
+    def test_same_stem_from_two_folders(self, tmp_path):
+        sources = [tmp_path / "x" / "a.mp4", tmp_path / "y" / "a.mp4", tmp_path / "y" / "b.mp4"]
+        said = self.stems(sources, tmp_path / "out")
+        assert said == ["x_a_deblurred.mp4", "y_a_deblurred.mp4", "b_deblurred.mp4"]
+
+    def test_same_stem_two_containers(self, tmp_path):
+        sources = [tmp_path / "a.mp4", tmp_path / "a.mov", tmp_path / "A.avi"]
+        assert self.stems(sources) == ["a_mp4_deblurred.mp4", "a_mov_deblurred.mov", "A_avi_deblurred.avi"]
+
+    def test_names_that_are_taken_by_the_way_out(self, tmp_path):
+        inside = [tmp_path / name for name in ("a.mp4", "a.mov", "a_mp4.mp4", "x_a.mp4")]
+        far = [tmp_path / "1" / "x" / "a.mp4", tmp_path / "2" / "x" / "a.mp4"]
+        clips = lay_out([*inside, *far], tmp_path / "out")
+        assert len({clip.destination.stem.casefold() for clip in clips}) == 6
+
+    def test_a_result_never_replaces_a_clip(self, tmp_path):
+        with pytest.raises(UsageError, match="both an input and the result"):
+            lay_out([tmp_path / "a.mp4", tmp_path / "a_deblurred.mp4"])
+
+    def test_many_clips_do_not_go_into_one_file(self, tmp_path):
+        with pytest.raises(UsageError, match="no folder"):
+            lay_out([tmp_path / "a.mp4", tmp_path / "b.mp4"], tmp_path / "out.mp4")
+
+
+class TestRun:
+    def test_failures_are_noted(self, tmp_path):
+        clips = lay_out([tmp_path / f"{name}.mp4" for name in "abc"])
+
+        def work(clip):
+            if clip.source.stem == "a":
+                raise InputError("torn.")
+            if clip.source.stem == "b":
+                raise ZeroDivisionError("the universe\nand more")
+
+        outcome = run_batch(clips, work)
+        assert outcome.done == (clips[2],)
+        said = [failure.sentence for failure in outcome.failures]
+        assert said == ["torn.", "unexpected fault in selfhvd: ZeroDivisionError: the universe"]
+        with pytest.raises(InputError, match="torn"):
+            run_batch(clips, work, fail_fast=True)
+
+    def test_an_interruption_ends_it(self, tmp_path):
+        def work(clip):
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            run_batch(lay_out([tmp_path / "a.mp4"]), work)
+
+
+class TestFinished:
+    def made(self, folder, settings=None, **changed):
+        config = quick()
+        source, result = folder / "a.mp4", folder / "a_deblurred.mp4"
+        source.write_bytes(b"clip")
+        result.write_bytes(b"result")
+        from dataclasses import asdict
+
+        from selfhvd.report.record import plain
+
+        run = {"fingerprint": fingerprint(source), "settings": plain(asdict(settings or config)), **changed}
+        (folder / "a_deblurred.run.json").write_text(json.dumps(run))
+        return source, result, config
+
+    def test_same_clip_same_settings(self, tmp_path):
+        assert is_finished(*self.made(tmp_path))
+        assert is_finished(*self.made(tmp_path, quick(max_minutes=3.0)))
+
+    def test_other_clip_or_other_settings(self, tmp_path):
+        source, *rest = self.made(tmp_path)
+        source.write_bytes(b"CLIP")
+        with pytest.raises(OutputError, match="another clip"):
+            is_finished(source, *rest)
+        with pytest.raises(OutputError, match="other settings"):
+            is_finished(*self.made(tmp_path, quick(seed=8)))
+
+    def test_without_a_record_the_newer_one_counts(self, tmp_path):
+        import os
+
+        source, result, config = self.made(tmp_path)
+        (tmp_path / "a_deblurred.run.json").unlink()
+        assert is_finished(source, result, config)
+        os.utime(result, (1, 1))
+        with pytest.raises(OutputError, match="older"):
+            is_finished(source, result, config)
+        result.unlink()
+        assert not is_finished(source, result, config)
+
+
+def test_fingerprints(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(bytes(3 << 20))
+    before = fingerprint(path)
+    for place in (0, (3 << 20) // 2, (3 << 20) - 1):
+        data = bytearray(3 << 20)
+        data[place] = 1
+        path.write_bytes(data)
+        assert fingerprint(path) != before
+    path.write_bytes(bytes((3 << 20) + 1))
+    assert fingerprint(path) != before
+    folder = touch(tmp_path / "f", "1.png")
+    one = fingerprint(folder)
+    touch(folder, "2.png")
+    assert fingerprint(folder) != one
+    with pytest.raises(InputError):
+        fingerprint(tmp_path / "nowhere")
+
+
+def test_a_bad_clip_does_not_stop_the_rest(run, tmp_path, tiny):
+    folder, out = touch(tmp_path / "f", "bad.mp4"), tmp_path / "out"
+    (folder / "a.mp4").write_bytes(tiny)
+    (folder / "c.mov").write_bytes(tiny)
+    done = run(folder, "-o", out)
+    assert done.code == 7, done.err
+    assert done.out.splitlines() == [str(out / "a_deblurred.mp4"), str(out / "c_deblurred.mov")]
+    assert [line.startswith("failed: ") for line in done.err.splitlines()[-2:]] == [True, False]
+    assert "bad.mp4 is not a video" in done.err.splitlines()[-2]
+    assert done.err.splitlines()[-1] == "selfhvd: 1 of 3 clips could not be deblurred."
+    assert [n for n in names(out) if n.endswith(("4", "v"))] == ["a_deblurred.mp4", "c_deblurred.mov"]
+
+    again = run(folder, "-o", out, "--skip-existing", "--fail-fast", "-q")
+    assert again.code == 3 and again.out == f"{out / 'a_deblurred.mp4'}\n" and "bad.mp4" in again.err
+    (folder / "bad.mp4").unlink()
+    assert run(folder, "-o", out, "--skip-existing", "-q").code == 0
+    refused = run(folder, "-o", out, "-q")
+    assert refused.code == 7 and names(out)[0] == "a_deblurred.mp4"
+
+
+def test_what_every_clip_needs_is_missed_once(run, tmp_path, tiny):
+    (tmp_path / "a.mp4").write_bytes(tiny)
+    (tmp_path / "b.mp4").write_bytes(tiny)
+    refused = run(tmp_path / "a.mp4", tmp_path / "b.mp4", "--backbone", "estrnn", "-q")
+    assert refused.code == 6 and len(refused.err.splitlines()) == 1
+    assert names(tmp_path) == ["a.mp4", "b.mp4"]
+
+
+def test_a_folder_of_images_beside_a_video(run, tmp_path, tiny):
+    (tmp_path / "a.mp4").write_bytes(tiny)
+    shots = paint(tmp_path / "shots", views(2, 64, 48, lambda i: True))
+    done = run(shots, tmp_path / "a.mp4", "-q", "--no-report")
+    assert done.code == 0, done.err
+    assert names(tmp_path) == ["a.mp4", "a_deblurred.mp4", "shots", "shots_deblurred"]

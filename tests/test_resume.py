@@ -1,0 +1,261 @@
+"""A run that was cut off goes on: the same frames, nothing left, and a changed job is refused."""
+
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import selfhvd
+from clips_for_tests import film, names, quick, views
+from selfhvd.adapt import Stopped
+from selfhvd.errors import OutputError
+from selfhvd.lock import locked
+from selfhvd.video.pngs import is_whole_png, write_png
+
+WORK = ".out.mp4.selfhvd"
+
+
+def bold(**changes):
+    """A quick configuration that learns, at a rate that shows, and keeps what it learned."""
+    config = quick("balanced", steps=2, **changes)
+    loud = {name: replace(getattr(config.adapt, name), rate=1e-2) for name in ("stage_one", "stage_two")}
+    return replace(config, adapt=replace(config.adapt, judge=False, **loud))
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory):
+    """One file for all: x264 does not code twice alike."""
+    return film(tmp_path_factory.mktemp("filmed") / "clip.mp4", views())
+
+
+@pytest.fixture
+def source(tmp_path, filmed):
+    return Path(shutil.copy(filmed, tmp_path / "clip.mp4"))
+
+
+@pytest.fixture(scope="module")
+def right(filmed):
+    """The frames of a run that nothing stops, and how long it took."""
+    started = time.monotonic()
+    return deblurred(filmed), time.monotonic() - started
+
+
+def deblurred(source, **options) -> list[bytes]:
+    """The frames handed to the encoder."""
+    seen: list[bytes] = []
+    options = {"config": bold(), "report": False} | options
+    selfhvd.deblur(
+        source, source.with_name("out.mp4"), on_frame=lambda index, frame: seen.append(frame.tobytes()), **options
+    )
+    assert len(seen) == 12
+    return seen
+
+
+class Power(Exception):
+    """It went out."""
+
+
+def cut_off(source, stage, at=0, **options):
+    """A run that ends without a word when it has come so far."""
+
+    def progress(now, done, total):
+        if now == stage and done >= at:
+            raise Power
+
+    with pytest.raises(Power):
+        deblurred(source, on_progress=progress, **options)
+    assert WORK in names(source.parent) and "out.mp4" not in names(source.parent)
+
+
+@pytest.mark.parametrize(
+    ("stage", "at"),
+    [("scenes", 3), ("align", 2), ("stage 1", 2), ("align again", 1), ("stage 2", 1), ("restore", 7), ("verify", 0)],
+)
+def test_cut_off_anywhere(source, right, stage, at):
+    cut_off(source, stage, at)
+    stages = set()
+    assert deblurred(source, on_progress=lambda now, done, total: stages.add(now)) == right[0]
+    assert "read" not in stages and names(source.parent) == ["clip.mp4", "out.mp4"]
+    if stage in ("restore", "verify"):
+        assert stages <= {"restore", "verify"}
+
+
+def _run(source):
+    deblurred(source)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forks of this process")
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_at_any_moment(source, right, seed):
+    draw = random.Random(seed)
+    for _ in range(2):
+        process = multiprocessing.get_context("fork").Process(target=_run, args=(source,))
+        process.start()
+        process.join(draw.uniform(0.1, 1.0) * right[1])
+        process.kill()
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL)
+        if process.exitcode == 0:
+            (source.with_name("out.mp4")).unlink()
+    if (source.parent / "out.mp4").exists() and WORK not in names(source.parent):
+        return  # it was clearing away
+    assert deblurred(source) == right[0]
+    assert names(source.parent) == ["clip.mp4", "out.mp4"]
+
+
+def test_killed_between_the_rename_and_the_report(source, right, monkeypatch):
+    def gone(*given):
+        raise Power
+
+    monkeypatch.setattr("selfhvd.jobs.write_report", gone)
+    with pytest.raises(Power):
+        deblurred(source, report=True)
+    assert names(source.parent) == [WORK, "clip.mp4", "out.mp4"]
+    monkeypatch.undo()
+    assert deblurred(source, report=True) == right[0]
+    assert names(source.parent) == ["clip.mp4", "out.mp4", "out.report.html", "out.run.json"]
+    with pytest.raises(OutputError, match=r"out\.mp4 exists"):
+        deblurred(source)
+
+
+@pytest.mark.parametrize("place", ["footage/frames/00000003.png", "restored/00000003.png", "job.json", "scenes.json"])
+def test_a_damaged_file_is_made_again_and_that_is_said(source, right, caplog, place):
+    cut_off(source, "restore", 7)
+    path = source.parent / WORK / place
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data if place.endswith("png") else data[: len(data) // 2])
+    assert deblurred(source) == right[0]
+    assert "damaged" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("damaged", "said"),
+    [
+        (["state.ckpt"], "goes on from the state kept before it"),
+        (["state.ckpt", "state.ckpt.older"], "the learning begins anew"),
+    ],
+)
+def test_a_damaged_state_of_learning(source, right, caplog, damaged, said):
+    cut_off(source, "stage 2", 1)
+    for name in damaged:
+        path = source.parent / WORK / "adapt" / name
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+    assert deblurred(source) == right[0]
+    assert said in caplog.text
+
+
+def test_what_changed_is_named_and_restart_begins_anew(source, right):
+    cut_off(source, "restore", 3)
+    with pytest.raises(OutputError, match=r"seed \(was 0, is 1\); put it back to go on, or begin anew with --restart"):
+        deblurred(source, config=bold(seed=1))
+    with pytest.raises(OutputError, match=r"segment"):
+        deblurred(source, config=replace(bold(), sharp=replace(bold().sharp, segment=9)))
+    os.utime(source, ns=(1, 1))
+    with pytest.raises(OutputError, match="this changed: the input's time of change"):
+        deblurred(source)
+    assert names(source.parent) == [WORK, "clip.mp4"]
+    stages = set()
+    assert deblurred(source, restart=True, on_progress=lambda now, done, total: stages.add(now)) == right[0]
+    assert {"read", "select", "stage 1"} <= stages
+
+
+def test_a_second_process_stops(source):
+    work = source.parent / WORK
+    work.mkdir()
+    (work / "holder").write_text("process 7 on somewhere")
+    with (
+        locked(work / "lock", OutputError("")),
+        pytest.raises(OutputError, match="is being made by process 7 on somewhere; wait for it"),
+    ):
+        deblurred(source)
+    assert names(work) == ["holder", "lock"]
+
+
+@pytest.mark.parametrize("site", ["selfhvd.restored.write_png", "selfhvd.adapt.course.torch.save"])
+def test_a_full_disk(source, right, monkeypatch, site):
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    def full_png(path, image):
+        raise OutputError(f"{path} cannot be written (No space left on device); make room and try again.")
+
+    monkeypatch.setattr(site, full_png if site.endswith("png") else full)
+    config = bold()
+    with pytest.raises(OutputError, match=rf"No space left on device.*what was done so far is kept in .*{WORK}"):
+        deblurred(source, config=config)
+    assert names(source.parent) == [WORK, "clip.mp4"]
+    monkeypatch.undo()
+    assert deblurred(source) == right[0]
+
+
+def test_asked_to_stop(source, right):
+    for stage in ("read", "align", "stage 1", "stage 2", "restore"):
+        asked = []
+
+        def progress(now, done, total, stage=stage, asked=asked):
+            if now == stage:
+                asked.append(1)
+
+        with pytest.raises(Stopped) as stopped:
+            deblurred(source, on_progress=progress, stop=lambda asked=asked: bool(asked))
+        assert "the same command goes on" in str(stopped.value) or stage == "read"
+    assert deblurred(source) == right[0]
+
+
+def test_what_killed_runs_left_is_cleared_away(source):
+    dead, alive = 2**22 + 5, os.getppid()
+    for pid in (dead, alive):
+        (source.parent / f".out.mp4.{pid}.part").write_bytes(b"half")
+        (source.parent / f".out.report.html.{pid}.part").write_bytes(b"half")
+    (source.parent / f".other.mp4.{dead}.part").write_bytes(b"half")
+    deblurred(source, config=quick(steps=0))
+    left = {name for name in names(source.parent) if name.startswith(".")}
+    assert left == {f".out.mp4.{alive}.part", f".out.report.html.{alive}.part", f".other.mp4.{dead}.part"}
+
+
+def test_nothing_worth_keeping_is_kept(tmp_path):
+    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(4000))
+    with pytest.raises(selfhvd.errors.InputError):
+        deblurred(tmp_path / "clip.mp4")
+    assert names(tmp_path) == ["clip.mp4"]
+
+
+def test_the_same_clip_from_another_folder(source, right, monkeypatch):
+    cut_off(source, "restore", 5)
+    monkeypatch.chdir(source.parent)
+    seen = []
+    selfhvd.deblur("clip.mp4", "out.mp4", config=bold(), report=False, on_frame=lambda i, f: seen.append(f.tobytes()))
+    assert seen == right[0]
+
+
+def test_whole_pngs(tmp_path, rng):
+    path = tmp_path / "a.png"
+    assert not is_whole_png(path)
+    for kind, top in ((np.uint8, 256), (np.uint16, 65536)):
+        write_png(path, rng.integers(0, top, (9, 7, 3)).astype(kind))
+        whole = path.read_bytes()
+        assert is_whole_png(path)
+        for place in range(0, len(whole), 7):
+            path.write_bytes(whole[:place])
+            assert not is_whole_png(path)
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+            assert not is_whole_png(path)
+        path.write_bytes(whole + b"more")
+        assert not is_whole_png(path)
+
+
+def test_the_job_can_be_read(source):
+    cut_off(source, "restore", 1)
+    job = json.loads((source.parent / WORK / "job.json").read_text())
+    assert job["seed"] == "0" and job["the device"] == "cpu" and len(job["the network's weights"]) == 64
