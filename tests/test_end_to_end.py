@@ -1,11 +1,13 @@
 """Whole runs on tiny clips: what goes in, what comes out, what is left behind, and how much memory it took."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -243,3 +245,29 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
     # A hundred frames more, as float32, are 18 MB: less than 15 % of torch itself, so bytes are counted too.
     assert long < 1.15 * short and long - short < 9_000
     assert long_worker < 1.15 * short_worker
+
+
+@pytest.mark.parametrize("sharp", [MIXED, always])
+def test_the_result_says_who_made_it_and_not_where_if_asked(tmp_path, sharp):
+    plain = film(tmp_path / "plain.mp4", views(sharp=sharp))
+    source = tmp_path / "here.mp4"
+    with av.open(str(plain)) as given, av.open(str(source), "w", options={"movflags": "use_metadata_tags"}) as out:
+        out.metadata.update({"location": "+52.5186+013.4081/", "title": "Wall"})
+        stream = out.add_stream_from_template(given.streams.video[0])
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+
+    def tags(target: str, **options: bool) -> dict[str, str]:
+        selfhvd.deblur(source, tmp_path / target, config=quick(steps=0), report=False, **options)
+        with av.open(str(tmp_path / target)) as made:
+            return dict(made.metadata)
+
+    stripped = tags("stripped.mp4", strip_location=True)
+    assert not any("+52" in value for value in stripped.values()) and stripped["title"] == "Wall"
+    assert re.fullmatch(r"selfhvd 0\.1\.0, settings [0-9a-f]{12}", stripped["comment"])
+    kept = tags("kept.mp4")
+    assert any("+52.5186" in value for value in kept.values()) and kept["title"] == "Wall"
+    # A clip that is sharp already is handed over as it is.
+    assert kept.get("comment") == (stripped["comment"] if sharp == MIXED else None)

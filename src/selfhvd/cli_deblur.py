@@ -40,6 +40,7 @@ def deblur(
     seed: int = 0,
     device: str = "auto",
     report: bool = True,
+    strip_location: Flag = False,
     progress: ShownProgress = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -68,6 +69,7 @@ def deblur(
         seed: same seed, same frames (on a CPU).
         device: auto, cpu, cuda, cuda:N or mps.
         report: write OUTPUT.report.html and OUTPUT.run.json.
+        strip_location: leave out of the result what tells where the clip was taken.
         progress: auto, lines, none, or json: one object a line on stderr.
         quiet: say nothing but errors.
         verbose: say more, and show tracebacks.
@@ -94,7 +96,7 @@ def deblur(
         scenes=SceneConfig(find=scenes),
     )
     config = _with_segment(replace(config, align=replace(config.align, resolution=flow_resolution)), segment)
-    run = _Run(config, overwrite, restart, skip_existing, report, progress, quiet)
+    run = _Run(config, overwrite, restart, skip_existing, report, strip_location, progress, quiet)
     batch = is_batch(source)
     clips = lay_out(gather(source), output) if batch else [Clip(source[0], output or default_destination(source[0]))]
     if dry_run:
@@ -128,6 +130,7 @@ class _Run:
     restart: bool
     skip: bool
     report: bool
+    strip_location: bool
     style: "Style"
     quiet: bool
 
@@ -153,6 +156,7 @@ class _Run:
                 overwrite=self.overwrite,
                 restart=self.restart,
                 report=self.report,
+                strip_location=self.strip_location,
                 on_progress=progress,
                 stop=stop,
             )

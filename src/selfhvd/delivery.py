@@ -41,9 +41,19 @@ class Watch:
 
 
 def deliver(
-    footage: Footage, deblurrer: Deblurrer, work: WorkFolder, watch: Watch, *, overwrite: bool
+    footage: Footage,
+    deblurrer: Deblurrer,
+    work: WorkFolder,
+    watch: Watch,
+    *,
+    overwrite: bool,
+    comment: str,
+    strip_location: bool = False,
 ) -> tuple[str, ...]:
     """Write the result of `work`, whole and verified or not at all; warnings for the person.
+
+    `comment` goes into the container; `strip_location` leaves out what tells where the clip was taken. A clip that is
+    sharp already is copied as it is, unless its place is to be left out.
 
     Raises:
         OutputError: it cannot be written.
@@ -51,12 +61,14 @@ def deliver(
     destination = work.destination
     overwrite = overwrite or work.placed()
     assert deblurrer.selection is not None
-    if deblurrer.selection.verdict == "all-sharp" and _can_copy(footage, destination):
+    if deblurrer.selection.verdict == "all-sharp" and not strip_location and _can_copy(footage, destination):
         for index, frame in enumerate(_untouched(footage)):
             watch.see(index, frame)
         _copy_through(footage.source, work)
         return footage.warnings
-    with open_writer(footage, destination, overwrite=overwrite, on_ready=work.place) as writer:
+    with open_writer(
+        footage, destination, overwrite=overwrite, on_ready=work.place, comment=comment, strip_location=strip_location
+    ) as writer:
         for index, frame in enumerate(restored_frames(deblurrer, footage, work.restored)):
             writer.write(frame)
             watch.see(index, frame)

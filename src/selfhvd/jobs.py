@@ -17,7 +17,7 @@ from selfhvd.method.sharp import Selection, SharpConfig
 from selfhvd.report.facts import RunFacts
 from selfhvd.report.page import write_report
 from selfhvd.report.record import write_run
-from selfhvd.same_job import facts_of
+from selfhvd.same_job import facts_of, stamp
 from selfhvd.versions import versions
 from selfhvd.video import Footage, check_destination, check_source, default_destination, ingest
 from selfhvd.work_folder import WorkFolder, open_work_folder
@@ -32,6 +32,7 @@ def deblur(
     overwrite: bool = False,
     restart: bool = False,
     report: bool = True,
+    strip_location: bool = False,
     on_progress: Progress = silent,
     on_frame: OnFrame | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -46,6 +47,7 @@ def deblur(
         overwrite: replace an existing destination.
         restart: begin anew where an unfinished run left something.
         report: write `<destination>.report.html` and `<destination>.run.json` beside the result.
+        strip_location: leave out of the result what tells where the clip was taken.
         on_progress: told stage, done, total.
         on_frame: told each restored frame.
         stop: asked after each frame and step; True saves the state.
@@ -66,14 +68,17 @@ def deblur(
     clock = _Clock()
     with open_work_folder(destination) as work:
         deblurrer = Deblurrer(config, work.path)
-        work.begin(facts_of(source, deblurrer), restart=restart)
+        job = facts_of(source, deblurrer)
+        work.begin(job, restart=restart)
         check_room(source, destination, config, work.held())
         footage = work.footage(source, on_progress)
         clock.lap("read")
         deblurrer.fit(footage, footage.keyframes, on_progress, stop)
         clock.lap("select and adapt")
         watch = Watch(footage, deblurrer, on_progress, on_frame)
-        warnings = deliver(footage, deblurrer, work, watch, overwrite=overwrite)
+        warnings = deliver(
+            footage, deblurrer, work, watch, overwrite=overwrite, comment=stamp(job), strip_location=strip_location
+        )
         clock.lap("restore and write")
         facts = _facts(footage, destination, deblurrer, watch.sharpness, warnings, clock)
         if report:

@@ -37,6 +37,12 @@ def facts_of(source: Path, deblurrer: Deblurrer) -> Facts:
     return facts | {f"the version of {name}": version for name, version in versions().items()}
 
 
+def stamp(facts: Facts) -> str:
+    """Tool, version and a hash of everything but the input, for the result's container."""
+    settings = sorted((name, value) for name, value in facts.items() if not name.startswith("the input's"))
+    return f"selfhvd {versions()['selfhvd']}, settings {hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]}"
+
+
 _TOLD_OTHERWISE = ("device", "weights", "flow", "flow_weights")
 """Settings that name what is looked at itself."""
 

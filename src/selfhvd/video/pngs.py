@@ -31,13 +31,13 @@ def is_whole_png(path: Path) -> bool:
     except OSError:
         return False
     place = len(_SIGNATURE)
-    if data[:place] != _SIGNATURE:
+    if bytes(data[:place]) != _SIGNATURE:
         return False
     while place + 12 <= len(data):
         end = place + 12 + int.from_bytes(data[place : place + 4], "big")
         if end > len(data) or zlib.crc32(data[place + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             return False
-        if data[place + 4 : place + 8] == b"IEND":
+        if bytes(data[place + 4 : place + 8]) == b"IEND":
             return end == len(data)
         place = end
     return False
