@@ -13,7 +13,7 @@ test: .venv/.installed
 	$(BIN)/ruff check src tests
 	$(BIN)/ruff format --check src tests
 	$(BIN)/pyright
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 demo: .venv/.installed
 	$(BIN)/selfhvd demo --output demo --overwrite

@@ -281,8 +281,9 @@ def test_interrupted(run, clip, monkeypatch, step):
     def stop(*given, **named):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(step, stop)
-    stopped = run(clip, "-q")
+    with monkeypatch.context() as patch:
+        patch.setattr(step, stop)
+        stopped = run(clip, "-q")
     assert stopped.code == 130
     left = names(clip.parent)
     # Once the clip itself is whole it stays.
@@ -290,7 +291,6 @@ def test_interrupted(run, clip, monkeypatch, step):
     assert left == [".clip_deblurred.mp4.selfhvd", "clip.mp4", *made]
     assert "Traceback" not in stopped.err and "the same command goes on" in stopped.err
     assert str(clip.parent / left[0]) in stopped.err.replace("\n", "")
-    monkeypatch.undo()
     assert run(clip, "-q").code == 0 and names(clip.parent) == RESULTS
 
 

@@ -75,7 +75,11 @@ def _weights(deblurrer: Deblurrer) -> str:
 
 
 def _file(path: Path | None) -> str:
-    return "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+    """A hash of its content; of what cannot be read, its name: whoever needs it has complained already."""
+    try:
+        return "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return str(path)
 
 
 def _flat(table: Mapping[str, object], before: str = "") -> Iterator[tuple[str, str]]:

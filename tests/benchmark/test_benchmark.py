@@ -12,7 +12,7 @@ from selfhvd.benchmark.clips import film, photos_of
 from selfhvd.benchmark.trial import try_out
 from selfhvd.metrics import psnr
 
-TINY = Size(frames=10, width=64, height=48, steps=3, crop=32, batch=2, seeds=(0, 1))
+TINY = Size(frames=10, width=64, height=48, steps=3, crop=32, batch=2, seeds=(0, 1), tries=1)
 INPUT, COMPOSITE, FULL = Setup("input"), Setup("composite"), Setup()
 
 
@@ -27,7 +27,7 @@ def test_a_clip_has_blurry_frames_of_the_wanted_kind():
     assert sorted((*clip.blurry, *clip.sharp)) == list(range(24)) and len(clip.sharp) >= 5
     found = np.mean([psnr(clip.frames[i], clip.truth[i]) for i in clip.blurry])
     assert found == pytest.approx(size.blurry_psnr, abs=1.0)
-    assert np.mean([psnr(clip.frames[i], clip.truth[i]) for i in clip.sharp]) > 36 and any(clip.keyframes)
+    assert np.mean([psnr(clip.frames[i], clip.truth[i]) for i in clip.sharp]) > 34 and any(clip.keyframes)
 
 
 def test_same_seed_same_clip(clip):
@@ -49,7 +49,7 @@ def test_the_input_is_measured_by_hand(clip):
      Setup("as-it-comes", "base"), Setup(start="base", flow="dis-alone", resampling="bilinear", segment=5)],
 )  # fmt: skip
 def test_every_kind_of_row_runs_and_repeats(clip, setup):
-    size = replace(TINY, frames=20)
+    size = replace(TINY, frames=14)
     longer = film(photos_of(None), size, 0)
     one = try_out(setup, size, longer, 0)
     assert one is not None and np.isfinite([one.psnr, one.ssim, one.drift]).all()
@@ -64,7 +64,7 @@ def test_weights_that_are_not_at_hand_leave_the_row_out(clip, monkeypatch, tmp_p
 
 def test_the_truth_teaches_more_than_its_neighbours(clip):
     """The upper bound is one: with a few more steps the supervised network is nearer to the truth."""
-    size = replace(TINY, frames=20, steps=40)
+    size = replace(TINY, frames=16, steps=30)
     longer = film(photos_of(None), size, 2)
     bound, ours = try_out(Setup("supervised"), size, longer, 0), try_out(FULL, size, longer, 0)
     assert bound is not None and ours is not None and bound.psnr > ours.psnr
@@ -73,7 +73,7 @@ def test_the_truth_teaches_more_than_its_neighbours(clip):
 def test_trials_are_run_once_and_looked_up(tmp_path, monkeypatch):
     table = Table("t", (Row("input", INPUT), Row("composite", COMPOSITE)), (("input", "composite"),), every_seed=True)
     told: list[tuple[int, int]] = []
-    scores = run_benchmark([table, table], TINY, tmp_path, workers=2, on_progress=lambda _, n, of: told.append((n, of)))
+    scores = run_benchmark([table, table], TINY, tmp_path, workers=1, on_progress=lambda _, n, of: told.append((n, of)))
     assert set(scores) == {(setup, seed) for setup in (INPUT, COMPOSITE) for seed in (0, 1)}
     assert told[0] == (0, 4) and told[-1] == (4, 4)
     paths = sorted((tmp_path / "trials").iterdir())

@@ -68,7 +68,7 @@ def test_small_frames_are_enlarged(asked):
 
 def test_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "ptlflow", None)
-    with pytest.raises(UsageError, match=r'needs ptlflow; install it with: pip install "selfhvd\[flow-zoo\]"'):
+    with pytest.raises(UsageError, match=r"needs ptlflow; install it with: pip install '.\[flow-zoo\]'"):
         FlowFormer(Path("things.ckpt"))
 
 

@@ -25,7 +25,6 @@ Picture = UInt8[np.ndarray, "height width 3"]
 _WHEEL = ("coffee.png", "astronaut.png", "chelsea.png", "rocket.jpg", "motorcycle_left.png")
 _SPEEDS = (1.0, 40.0)
 """Pixels a frame between which the shake is searched for."""
-_TRIES = 8
 _NEAR = 0.4
 """dB from the wanted PSNR at which the search ends."""
 
@@ -58,7 +57,7 @@ def film(photos: Sequence[Path], size: Size, seed: int) -> Clip:
     low, high = _SPEEDS
     exposures: list[Exposure] = []
     frames, keyframes = (), ()
-    for _ in range(_TRIES):
+    for _ in range(size.tries):
         shot = replace(shot, amplitude=math.sqrt(low * high))
         exposures = list(shoot(picture, shot))
         frames, keyframes = _coded([e.frame for e in exposures], size.crf)

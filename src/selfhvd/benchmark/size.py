@@ -12,6 +12,8 @@ class Size:
     height: int = 272
     blurry_psnr: float = 28.0
     """dB that the blurry frames have, about; the shake is searched for."""
+    tries: int = 8
+    """How often another shake is tried for that."""
     crf: int = 18
     """H.264 quality: a phone's clips are coded, and on uncoded ones the mean PSNR is about who leaves frames alone that
     are hardly blurred."""
