@@ -21,10 +21,7 @@ from selfhvd.cli_synthesize import app as synthesize_app
 from selfhvd.cli_train import train
 from selfhvd.cli_weights import app as weights_app
 from selfhvd.cli_words import AsJson, Flag, Quiet, ShownProgress, Verbose, fail, out, set_up_logging
-from selfhvd.errors import SelfHVDError, UsageError
-
-TERMINATED = 143
-INTERRUPTED = 130
+from selfhvd.errors import INTERRUPTED, TERMINATED, SelfHVDError, UsageError
 
 app = App(
     name="selfhvd",

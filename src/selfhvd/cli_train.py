@@ -10,9 +10,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from selfhvd.errors import PartialError
-
-TERMINATED, INTERRUPTED = 143, 130
+from selfhvd.errors import INTERRUPTED, TERMINATED, PartialError
 
 
 def train(

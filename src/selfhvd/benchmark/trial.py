@@ -88,12 +88,10 @@ def _outputs(setup: Setup, size: Size, clip: Clip, seed: int) -> Iterator[Image]
         return (frames.tensor(i) for i in range(len(frames)))
     if setup.method == "composite":
         return (composite(frames, selection, i, predictor) for i in range(len(frames)))
-    return iter(_trained(setup, size, clip, TrainingClip(frames, selection, ArrayFrames(clip.truth)), predictor, seed))
+    return iter(_trained(setup, size, TrainingClip(frames, selection, ArrayFrames(clip.truth)), predictor, seed))
 
 
-def _trained(
-    setup: Setup, size: Size, clip: Clip, shown: TrainingClip, predictor: FlowPredictor, seed: int
-) -> Restorer:
+def _trained(setup: Setup, size: Size, shown: TrainingClip, predictor: FlowPredictor, seed: int) -> Restorer:
     """The restorer of the network that has learned."""
     network = _first(setup, size)
     base = preset_config("fast", backbone=size.backbone, from_scratch=setup.start == "scratch")

@@ -13,13 +13,13 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from av.error import FFmpegError
 
 from selfhvd.errors import InputError
 from selfhvd.video import Limits, probe
 from selfhvd.video.colour import colour_of, known_matrix, to_rgb
 from selfhvd.video.frame import Frame
 from selfhvd.video.images import list_images, read_image
+from selfhvd.video.probe import first_frame
 from selfhvd.video.sources import choose, codec_name, open_source
 from selfhvd.video.upright import Orientation, orientation_of
 
@@ -98,13 +98,7 @@ def _look_at_images(source: Path, limits: Limits) -> Head:
 def _look_at_container(source: Path, limits: Limits) -> Head:
     with open_source(source, limits) as container:
         stream, _ = choose(container, source)
-        stream.codec_context.options = {"max_pixels": str(limits.pixels)}
-        try:
-            frame = next(container.decode(stream), None)
-        except FFmpegError:
-            frame = None
-        if frame is None:
-            raise InputError(f"{source} holds no moving picture: its first frame cannot be decoded; copy it again.")
+        frame = first_frame(container, stream, source, limits)
         if not known_matrix(colour_of(frame)):
             raise InputError(f"{source} uses a colour matrix that cannot be undone; convert it first.")
         depth = max(8, *(component.bits for component in frame.format.components))

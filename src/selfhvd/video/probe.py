@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import av
 from av.error import FFmpegError
 
 from selfhvd.errors import InputError
@@ -38,14 +40,20 @@ def tell(source: Path, limits: Limits, report: Report) -> None:
     """Report the facts of `probe`. Runs in the child process."""
     with open_source(source, limits) as container:
         stream, _ = choose(container, source)
-        stream.codec_context.options = {"max_pixels": str(limits.pixels)}
-        try:
-            frame = next(container.decode(stream), None)
-        except FFmpegError:
-            frame = None
-        if frame is None:
-            raise InputError(f"{source} holds no moving picture: its first frame cannot be decoded; copy it again.")
+        frame = first_frame(container, stream, source, limits)
         turned = orientation_of(frame)
         sides = (frame.width, frame.height)
         width, height = reversed(sides) if turned is not None and turned.transpose else sides
         report(width=width, height=height, frames=stream.frames or None)
+
+
+def first_frame(container: Any, stream: Any, source: Path, limits: Limits) -> av.VideoFrame:  # noqa: ANN401 - PyAV
+    """The first frame that can be decoded; `InputError` if there is none. For the child process."""
+    stream.codec_context.options = {"max_pixels": str(limits.pixels)}
+    try:
+        frame = next(container.decode(stream), None)
+    except FFmpegError:
+        frame = None
+    if frame is None:
+        raise InputError(f"{source} holds no moving picture: its first frame cannot be decoded; copy it again.")
+    return frame
