@@ -25,6 +25,7 @@ class Seen(NamedTuple):
     broken: bool  # whether decoding met an error
     tick: Fraction
     packets: dict[int, list[tuple[Fraction, str]]]  # stream -> (seconds, digest) of the other tracks
+    joined: dict[int, str]  # stream -> digest of all its bytes
     kinds: dict[int, str]
 
 
@@ -33,9 +34,13 @@ def look(path: Path) -> Seen:
     with av.open(os.path.abspath(path), metadata_errors="replace") as container:
         videos = [s for s in container.streams.video if not s.disposition & _PICTURE]
         stream: Any = next((s for s in videos if s.disposition & Disposition.default), videos[0])
+        # AVI states no presentation times, only where a frame stands among the ticks; a reader's guess from H.264 in
+        # it is late by a frame.
+        in_avi = container.format.name == "avi"
         times: list[Fraction | None] = []
         size, broken = (0, 0), False
         packets: dict[int, list[tuple[Fraction, str]]] = {}
+        joined = {s.index: hashlib.sha256() for s in container.streams}
         demuxed = container.demux()
         while True:
             try:
@@ -43,6 +48,7 @@ def look(path: Path) -> Seen:
             except FFmpegError:
                 broken, packet = True, None
             if packet is not None and packet.stream_index != stream.index:
+                joined[packet.stream_index].update(bytes(packet))
                 stamp = packet.pts if packet.pts is not None else packet.dts
                 if packet.size and stamp is not None:
                     known = packets.setdefault(packet.stream_index, [])
@@ -50,7 +56,7 @@ def look(path: Path) -> Seen:
                 continue
             try:
                 for frame in stream.decode(packet):
-                    stamp = frame.pts if frame.pts is not None else frame.dts
+                    stamp = frame.dts if in_avi or frame.pts is None else frame.pts
                     times.append(None if stamp is None else stamp * stream.time_base)
                     turned = abs(frame.rotation) % 180 == 90
                     size = (frame.height, frame.width) if turned else (frame.width, frame.height)
@@ -60,11 +66,9 @@ def look(path: Path) -> Seen:
                 broken = True
             if packet is None:
                 break
-        if container.format.name == "avi" and times and times[0] is not None:
-            # AVI states no times; a reader's guess is late by the frames its decoder holds back.
-            times = [time and time - times[0] for time in times]
         kinds = {s.index: s.type for s in container.streams if s.index != stream.index}
-        return Seen(times, size, broken, Fraction(stream.time_base), packets, kinds)
+        digests = {index: digest.hexdigest() for index, digest in joined.items()}
+        return Seen(times, size, broken, Fraction(stream.time_base), packets, digests, kinds)
 
 
 def differences(source: Path, result: Path, warnings: str) -> list[str]:
@@ -99,6 +103,8 @@ def _tracks(before: Seen, after: Seen, warnings: str) -> list[str]:
             continue
         for old, new in zip(kept, there, strict=True):
             one, two = before.packets.get(old, []), after.packets.get(new, [])
+            if before.joined[old] == after.joined[new] and len(one) < len(two):
+                continue  # AMR in packets of several frames, which the muxer takes one by one
             if [digest for _, digest in one] != [digest for _, digest in two]:
                 found.append(f"{kind} {old}: packets differ ({len(two)} of {len(one)})")
             elif one and max(abs(a - b) for (a, _), (b, _) in zip(one, two, strict=True)) > _MILLISECOND:

@@ -8,12 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.flow.predictor import Flow, FlowPredictor
+from selfhvd.flow.shutter import Homography, Path, find_path
 from selfhvd.ops.grid import pixel_grid
 from selfhvd.ops.warp import warp, warp_clamped
 
-Homography = Float[np.ndarray, "3 3"]
 _LEAST_SIDE = 64
 """Pixels; smaller frames go to the free flow as they are."""
+_BLURRIER = 0.7
+"""Part of the other image's detail below which an image counts as blurred by its exposure."""
 _WORST_MISFIT = 25.0
 """Grey levels of 255 by which a camera motion may miss and still be one."""
 
@@ -25,8 +27,10 @@ class CameraFirst(FlowPredictor):
 
     1. Camera: phase correlation and the free flow's own consensus each propose a motion, refined by ECC; of these, the
        consensus as it is, and no motion at all, the one with the smallest median difference is kept.
-    2. The second image is brought over by it, and the free flow finds the rest.
-    3. Where that rest is below `near` pixels it is estimation error and is dropped; beyond `far` pixels it stands.
+    2. Shutter: where the first image is the blurrier one, the camera's path during its exposure is found, too.
+    3. The second image is brought over to the middle of that path and blurred along it, so that like is compared with
+       like, and the free flow finds the rest.
+    4. Where that rest is below `near` pixels it is estimation error and is dropped; beyond `far` pixels it stands.
 
     Args:
         free: the predictor to help.
@@ -45,7 +49,7 @@ class CameraFirst(FlowPredictor):
     ) -> Flow:
         """See `FlowPredictor`."""
         pairs = zip(first.split(1), second.split(1), strict=True)
-        return _stacked([self._flow(a, b, self.camera(a, b)) for a, b in pairs])
+        return _stacked([self._there(a, b, self.camera(a, b)) for a, b in pairs])
 
     def both(
         self,
@@ -57,29 +61,41 @@ class CameraFirst(FlowPredictor):
         back: list[Flow] = []
         for a, b in zip(first.split(1), second.split(1), strict=True):
             camera = self.camera(a, b)
-            there.append(self._flow(a, b, camera))
-            back.append(self._flow(b, a, None if camera is None else np.linalg.inv(camera)))
+            there.append(self._there(a, b, camera))
+            back.append(self._back(a, b, camera))
         return _stacked(there), _stacked(back)
 
-    def _flow(
-        self,
-        first: Float[Tensor, "1 3 height width"],
-        second: Float[Tensor, "1 3 height width"],
-        camera: Homography | None,
+    def _there(
+        self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"], camera: Path | None
     ) -> Flow:
         if camera is None:
             return self.free(first, second)
-        moved = homography_flow(camera, first)
-        rest = self.free(first, warp(second, moved))
-        away = F.avg_pool2d(torch.hypot(*rest.field.split(1, dim=1)), 9, stride=1, padding=4, count_include_pad=False)
-        own = ((away - self.near) / (self.far - self.near)).clamp(0, 1) * rest.field
+        moved = homography_flow(camera.middle, first)
+        rest = self.free(first, camera.blurred(warp(second, moved)))
+        own = self._own(rest)
         # The rest leads to a place in the brought-over image; the camera's flow there leads on into the second one.
         return Flow(own + warp_clamped(moved, own), rest.certainty)
 
+    def _back(
+        self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"], camera: Path | None
+    ) -> Flow:
+        if camera is None:
+            return self.free(second, first)
+        brought = homography_flow(camera.middle, first)
+        rest = self.free(camera.blurred(warp(second, brought)), first)
+        # The camera's flow leads to a place in the first image; the rest found there leads on.
+        moved = homography_flow(np.linalg.inv(camera.middle), second)
+        return Flow(moved + warp(self._own(rest), moved), warp(rest.certainty, moved))
+
+    def _own(self, rest: Flow) -> Float[Tensor, "1 xy=2 height width"]:
+        """What is no estimation error of a flow that should be zero where only the camera moves."""
+        away = F.avg_pool2d(torch.hypot(*rest.field.split(1, dim=1)), 9, stride=1, padding=4, count_include_pad=False)
+        return ((away - self.near) / (self.far - self.near)).clamp(0, 1) * rest.field
+
     def camera(
         self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
-    ) -> Homography | None:
-        """The homography from pixels of `first` to pixels of `second`; None where no motion explains the images."""
+    ) -> Path | None:
+        """How the camera moved from `first` to `second`, and in `first`; None where no motion explains the images."""
         if min(first.shape[-2:]) < _LEAST_SIDE:
             return None
         a, b = _grey(first), _grey(second)
@@ -87,7 +103,10 @@ class CameraFirst(FlowPredictor):
         refined = [_refine(a, b, start) for start in (_shift(a, b), consensus)]
         candidates = [h for h in (*refined, consensus, np.eye(3)) if h is not None and _is_plausible(h, a.shape)]
         best = min(candidates, key=lambda h: _misfit(a, b, h))
-        return best if _misfit(a, b, best) < _WORST_MISFIT else None
+        if _misfit(a, b, best) >= _WORST_MISFIT:
+            return None
+        path = find_path(a, b, best) if _detail(a) < _BLURRIER * _detail(b) else None
+        return path if path is not None and _is_plausible(path.middle, a.shape) else Path.still(best)
 
     def _consensus(
         self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
@@ -99,6 +118,12 @@ class CameraFirst(FlowPredictor):
         start, end = (points[picks].flatten(1).T.cpu().numpy() for points in (grid, grid + field))
         cv2.setRNGSeed(0)
         return cv2.findHomography(start, end, cv2.USAC_MAGSAC, 1.0, maxIters=300, confidence=0.99)[0]
+
+
+def _detail(image: np.ndarray) -> float:
+    """Mean square of the Laplacian at half the size, where noise counts less."""
+    small = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return float(np.square(cv2.Laplacian(small, cv2.CV_32F)).mean())
 
 
 def homography_flow(matrix: Homography, like: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 2 height width"]:

@@ -1,0 +1,126 @@
+"""The path of an exposure is found where one was made, and leads to its middle, not to its mean."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from selfhvd.flow import CameraFirst, Dis
+from selfhvd.flow.shutter import Path, find_path
+
+HEIGHT, WIDTH = 216, 288
+STEPS = 41
+GAMMA = 2.2
+
+
+def view(photo: np.ndarray, x: float, y: float) -> np.ndarray:
+    """Linear light seen with the corner at (x, y) of the photo."""
+    matrix = np.array([[1.0, 0, x], [0, 1.0, y]])
+    how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine((photo / 255.0).astype(np.float32) ** GAMMA, matrix, (WIDTH, HEIGHT), flags=how)
+
+
+def codes(light: np.ndarray) -> np.ndarray:
+    return (255 * np.clip(light, 0, 1) ** (1 / GAMMA)).astype(np.float32)
+
+
+def grey(image: np.ndarray) -> np.ndarray:
+    return image.mean(axis=2).astype(np.float32)
+
+
+def exposed(photo: np.ndarray, velocity: tuple[float, float], acceleration: tuple[float, float]) -> np.ndarray:
+    """What the open shutter sees while the view moves; at its middle the corner is at (110, 90)."""
+    taus = (np.arange(STEPS) + 0.5) / STEPS - 0.5
+    places = [[t * v + 0.5 * t * t * a for v, a in zip(velocity, acceleration, strict=True)] for t in taus]
+    return codes(np.mean([view(photo, 110 + x, 90 + y) for x, y in places], axis=0))
+
+
+def shifted(x: float, y: float) -> np.ndarray:
+    return np.array([[1.0, 0, x], [0, 1.0, y], [0, 0, 1.0]])
+
+
+def missed(path: Path, wanted: np.ndarray) -> float:
+    """Pixels by which the centre of the view is led astray."""
+    centre = np.array([WIDTH / 2, HEIGHT / 2, 1])
+    ends = [m @ centre for m in (path.middle, wanted)]
+    return float(np.linalg.norm(ends[0][:2] / ends[0][2] - ends[1][:2]))
+
+
+@pytest.mark.parametrize("velocity", [(14.0, 5.0), (-3.0, 18.0), (5.0, -6.0)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_finds_the_middle_of_an_exposure_that_speeds_up(photo, velocity, sign):
+    """Mean and middle lie a / 24 apart: half a pixel here, which matching alone cannot tell."""
+    acceleration = (sign * 12.0, sign * -9.0)
+    blurry, sharp = exposed(photo, velocity, acceleration), codes(view(photo, 103, 95))
+    wanted = shifted(7, -5)
+    # Matching finds the mean: as good a start as there is.
+    start = shifted(7 + acceleration[0] / 24, -5 + acceleration[1] / 24)
+    path = find_path(grey(blurry), grey(sharp), start)
+    assert path is not None
+    assert missed(Path.still(start), wanted) > 0.6
+    assert missed(path, wanted) < 0.15
+    assert path.reach == pytest.approx(np.hypot(*velocity), abs=2.5)
+
+
+def test_a_start_that_is_pixels_off_will_do(photo):
+    blurry, sharp = exposed(photo, (16.0, 4.0), (0.0, 0.0)), codes(view(photo, 103, 95))
+    path = find_path(grey(blurry), grey(sharp), shifted(11, -8))
+    assert path is not None and missed(path, shifted(7, -5)) < 0.15
+
+
+def test_noise_is_borne(photo, rng):
+    blurry, sharp = exposed(photo, (14.0, 5.0), (10.0, -8.0)), codes(view(photo, 103, 95))
+    noisy = [image + rng.normal(0, 6, image.shape).astype(np.float32) for image in (blurry, sharp)]
+    path = find_path(grey(noisy[0]), grey(noisy[1]), shifted(7.4, -5.3))
+    assert path is not None and missed(path, shifted(7, -5)) < 0.25
+
+
+def test_darker_exposure_is_borne(photo):
+    """Frames of other exposure times differ in brightness."""
+    blurry, sharp = exposed(photo, (14.0, 5.0), (10.0, -8.0)), codes(view(photo, 103, 95))
+    path = find_path(grey(0.85 * blurry), grey(sharp), shifted(7.4, -5.3))
+    assert path is not None and missed(path, shifted(7, -5)) < 0.25
+
+
+def test_no_path_between_images_that_are_equally_sharp(photo):
+    assert find_path(grey(codes(view(photo, 110, 90))), grey(codes(view(photo, 103, 95))), shifted(7, -5)) is None
+
+
+def test_no_path_between_strangers(photo):
+    """Blur alone is no proof: the images must show the same."""
+    other = np.ascontiguousarray(photo[::-1, ::-1])
+    assert find_path(grey(exposed(photo, (14.0, 5.0), (0.0, 0.0))), grey(codes(view(other, 50, 50))), np.eye(3)) is None
+
+
+def test_no_path_where_nothing_overlaps(photo):
+    blurry, sharp = exposed(photo, (14.0, 5.0), (0.0, 0.0)), codes(view(photo, 103, 95))
+    assert find_path(grey(blurry), grey(sharp), shifted(3 * WIDTH, 0)) is None
+
+
+def test_flat_images_have_no_path():
+    flat = np.full((HEIGHT, WIDTH), 99, np.float32)
+    assert find_path(flat, flat, np.eye(3)) is None
+
+
+def test_blurred_along_the_path_looks_like_the_exposure(photo):
+    """Path.blurred is the camera's model: the mean of views in linear light."""
+    velocity, acceleration = (12.0, -5.0), (8.0, 6.0)
+    motion = [np.array([*pair, 0, 0], np.float32) for pair in (velocity, acceleration)]
+    sharp = torch.from_numpy(codes(view(photo, 110, 90)) / 255).permute(2, 0, 1)[None]
+    wanted = exposed(photo, velocity, acceleration) / 255
+    blurred = Path(np.eye(3), *motion).blurred(sharp)[0].permute(1, 2, 0).numpy()
+    inner = (slice(16, -16), slice(16, -16))
+    assert (
+        np.abs(blurred - wanted)[inner].mean() < 0.2 * np.abs(sharp[0].permute(1, 2, 0).numpy() - wanted)[inner].mean()
+    )
+
+
+def test_flow_of_a_blurred_frame_leads_to_the_middle(photo):
+    """The whole way: camera, path, free flow against the re-blurred sharp image."""
+    blurry, sharp = exposed(photo, (14.0, 5.0), (12.0, -9.0)), codes(view(photo, 103, 95))
+    first, second = (torch.from_numpy(x / 255).permute(2, 0, 1)[None] for x in (blurry, sharp))
+    there, back = CameraFirst(Dis()).both(first, second)
+    inner = (0, slice(None), slice(24, -24), slice(24, -24))
+    assert (there.field[inner].flatten(1).median(dim=1).values - torch.tensor([7.0, -5.0])).norm() < 0.15
+    assert (back.field[inner].flatten(1).median(dim=1).values - torch.tensor([-7.0, 5.0])).norm() < 0.15
+    assert there.certainty[..., 24:-24, 24:-24].mean() > 0.95
