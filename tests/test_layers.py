@@ -23,7 +23,7 @@ FLOORS = (
     {"config", "kept", "progress", "recipe", "stopping"},
     {"deblurrer"},
     {"forecast", "report", "journal"},
-    {"finished", "restored", "same_job", "training_clips"},
+    {"finished", "restored", "same_job", "strength", "training_clips"},
     {"work_folder"},
     {"delivery"},
     {"batch", "benchmark", "doctor", "jobs", "evaluation", "train"},

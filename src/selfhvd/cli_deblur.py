@@ -23,8 +23,10 @@ def deblur(
     *source: Path,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     preset: Preset = "fast",
+    strength: float = 1.0,
     overwrite: Flag = False,
     restart: Flag = False,
+    keep_work: Flag = False,
     skip_existing: Flag = False,
     fail_fast: Flag = False,
     dry_run: Flag = False,
@@ -52,8 +54,12 @@ def deblur(
         output: a video file, or a folder for PNG frames; of several clips the folder for the results. Default:
             CLIP_deblurred beside each clip.
         preset: fast uses the base weights as they are; balanced and best learn from the clip.
+        strength: how much of the restoration is blended in: 0 is the clip as it came, 1 all of it.
         overwrite: replace an existing output.
         restart: begin anew where an earlier run was cut off, instead of going on from it.
+        keep_work: leave every frame, as it came and restored, in a hidden folder beside the output (many times the
+            clip's size), so that a run with another --strength only blends and encodes; the first run without this
+            removes it.
         skip_existing: pass over clips whose result is there, of the same clip by the same settings.
         fail_fast: stop at the first clip that fails.
         dry_run: only say what would be done, and about what it takes: disk, memory, time.
@@ -76,12 +82,14 @@ def deblur(
     """
     from selfhvd.batch import Clip, gather, is_batch, lay_out
     from selfhvd.method.scenes import SceneConfig
+    from selfhvd.strength import check_strength
     from selfhvd.video import default_destination
 
     if not source:
         raise UsageError("Give a clip to deblur: selfhvd deblur CLIP.")
     if from_scratch and weights is not None:
         raise UsageError("--from-scratch ignores weights, so it does not go together with --weights.")
+    check_strength(strength)
     if not 0 < flow_resolution <= 1:
         raise UsageError("--flow-resolution must be above 0 and at most 1.")
     if segment < 1 or (max_minutes is not None and max_minutes < 0):
@@ -96,7 +104,7 @@ def deblur(
         scenes=SceneConfig(find=scenes),
     )
     config = _with_segment(replace(config, align=replace(config.align, resolution=flow_resolution)), segment)
-    run = _Run(config, overwrite, restart, skip_existing, report, strip_location, progress, quiet)
+    run = _Run(config, strength, overwrite, restart, keep_work, skip_existing, report, strip_location, progress, quiet)
     batch = is_batch(source)
     clips = lay_out(gather(source), output) if batch else [Clip(source[0], output or default_destination(source[0]))]
     if dry_run:
@@ -126,8 +134,10 @@ class _Run:
     """How each clip is restored."""
 
     config: "DeblurConfig"
+    strength: float
     overwrite: bool
     restart: bool
+    keep_work: bool
     skip: bool
     report: bool
     strip_location: bool
@@ -153,8 +163,10 @@ class _Run:
                 clip.source,
                 clip.destination,
                 config=self.config,
+                strength=self.strength,
                 overwrite=self.overwrite,
                 restart=self.restart,
+                keep_work=self.keep_work,
                 report=self.report,
                 strip_location=self.strip_location,
                 on_progress=progress,
@@ -163,7 +175,17 @@ class _Run:
         for warning in found.warnings:
             self.say(warning, level="warning")
         self.say(in_words(found.selection.verdict, found.selection.ratio))
+        self.tell_kept(clip)
         out(found.output)
+
+    def tell_kept(self, clip: "Clip") -> None:
+        """Say what is left on the disk, if it is."""
+        from selfhvd.forecast.disk import in_bytes
+        from selfhvd.work_folder import WorkFolder
+
+        if self.keep_work:
+            work = WorkFolder(clip.destination)
+            self.say(f"{in_bytes(work.held())} are kept in {work.path} until a run without --keep-work.")
 
     def is_finished(self, clip: "Clip") -> bool:
         """Whether this clip is to be passed over."""
@@ -174,7 +196,7 @@ class _Run:
             return False
         check_source(clip.source)
         try:
-            return is_finished(clip.source, clip.destination, self.config)
+            return is_finished(clip.source, clip.destination, self.config, self.strength)
         except OutputError:
             if self.overwrite:
                 return False
@@ -225,9 +247,11 @@ def _foretell(clips: "Sequence[Clip]", run: _Run, fail_fast: bool) -> None:
             return
         if clip.destination.absolute().parent.exists() or len(clips) == 1:
             check_destination(clip.source, clip.destination, overwrite=run.overwrite or run.skip)
-        found = forecast(clip.source, clip.destination, run.config, pace)
+        found = forecast(
+            clip.source, clip.destination, run.config, pace, strength=run.strength, keep_work=run.keep_work
+        )
         out(as_text(found) + "\n")
-        kept = sum(other.room.result for other in seen)
+        kept = sum(other.stays for other in seen)
         seen.append(found)
         held = WorkFolder(clip.destination).held()  # by a run that was cut off
         refuse_without_room(kept + found.room.total - held, clip.destination)

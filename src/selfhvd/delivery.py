@@ -11,6 +11,7 @@ from selfhvd.errors import OutputError
 from selfhvd.ops.sharpness import laplacian_variance
 from selfhvd.report.crops import BlurriestFrames
 from selfhvd.restored import restored_frames
+from selfhvd.strength import at_strength
 from selfhvd.video import Footage, Frame, open_writer
 from selfhvd.video.destination import part_path
 from selfhvd.video.frame import as_tensor
@@ -48,11 +49,13 @@ def deliver(
     *,
     overwrite: bool,
     comment: str,
+    strength: float = 1.0,
     strip_location: bool = False,
 ) -> tuple[str, ...]:
     """Write the result of `work`, whole and verified or not at all; warnings for the person.
 
-    `comment` goes into the container; `strip_location` leaves out what tells where the clip was taken. A clip that is
+    `comment` goes into the container; `strength` says how much of the restoration is blended in, and what `work` keeps
+    does not hang on it; `strip_location` leaves out what tells where the clip was taken. A clip that is
     sharp already is copied as it is, unless its place is to be left out.
 
     Raises:
@@ -69,7 +72,8 @@ def deliver(
     with open_writer(
         footage, destination, overwrite=overwrite, on_ready=work.place, comment=comment, strip_location=strip_location
     ) as writer:
-        for index, frame in enumerate(restored_frames(deblurrer, footage, work.restored)):
+        restored = restored_frames(deblurrer, footage, work.restored)
+        for index, frame in enumerate(at_strength(strength, footage, restored)):
             writer.write(frame)
             watch.see(index, frame)
     return (*footage.warnings, *writer.warnings)

@@ -13,7 +13,7 @@ _NOT_OF_THE_FRAMES = ("device", "max_minutes")
 """Settings that say how a run goes about it, not what comes out."""
 
 
-def is_finished(source: Path, destination: Path, config: DeblurConfig) -> bool:
+def is_finished(source: Path, destination: Path, config: DeblurConfig, strength: float = 1.0) -> bool:
     """Whether there is nothing to do; by the record beside the result, without one by the files' times.
 
     Raises:
@@ -31,7 +31,8 @@ def is_finished(source: Path, destination: Path, config: DeblurConfig) -> bool:
         return _is_newer(destination, source)
     if run.get("fingerprint") not in ("", None, fingerprint(source)):
         raise OutputError(f"{destination} was made of another clip than {source} is now; --overwrite makes it anew.")
-    if _frames_of(run.get("settings")) != _frames_of(plain(asdict(config))):
+    same = _frames_of(run.get("settings")) == _frames_of(plain(asdict(config)))
+    if not same or run.get("strength", 1.0) != strength:
         raise OutputError(f"{destination} was made with other settings; --overwrite makes it anew.")
     return True
 

@@ -18,6 +18,7 @@ from selfhvd.report.facts import RunFacts
 from selfhvd.report.page import write_report
 from selfhvd.report.record import write_run
 from selfhvd.same_job import facts_of, stamp
+from selfhvd.strength import check_strength
 from selfhvd.versions import versions
 from selfhvd.video import Footage, check_destination, check_source, default_destination, ingest
 from selfhvd.work_folder import WorkFolder, open_work_folder
@@ -29,8 +30,10 @@ def deblur(
     *,
     preset: Preset = "fast",
     config: DeblurConfig | None = None,
+    strength: float = 1.0,
     overwrite: bool = False,
     restart: bool = False,
+    keep_work: bool = False,
     report: bool = True,
     strip_location: bool = False,
     on_progress: Progress = silent,
@@ -43,9 +46,14 @@ def deblur(
         source: any file FFmpeg reads, or a folder of images; never touched.
         destination: a video file, or a folder for PNG frames; `<source>_deblurred.<same>` beside the source if None.
         preset: `fast`, `balanced` or `best`; ignored where `config` is given.
-        config: everything that decides the frames.
+        config: everything that decides the restored frames.
+        strength: how much of the restoration is blended in, 0 (the clip as it is) to 1. Nothing that is kept hangs on
+            it: an unfinished run goes on with another one.
         overwrite: replace an existing destination.
-        restart: begin anew where an unfinished run left something.
+        restart: begin anew where an unfinished run left something, or one with `keep_work`.
+        keep_work: leave the work folder (`.<destination>.selfhvd`: every frame, losslessly, as it came and as it was
+            restored) beside the result, so that a run with another strength only blends and encodes. A later run
+            without it clears the folder away.
         report: write `<destination>.report.html` and `<destination>.run.json` beside the result.
         strip_location: leave out of the result what tells where the clip was taken.
         on_progress: told stage, done, total.
@@ -62,11 +70,12 @@ def deblur(
     source = Path(source)
     destination = Path(destination) if destination is not None else default_destination(source)
     config = config or preset_config(preset)
+    check_strength(strength)
     on_progress = _stoppable(on_progress, stop)
     check_source(source)
     check_destination(source, destination, overwrite=overwrite or WorkFolder(destination).placed())
     clock = _Clock()
-    with open_work_folder(destination) as work:
+    with open_work_folder(destination, keep=keep_work) as work:
         deblurrer = Deblurrer(config, work.path)
         job = facts_of(source, deblurrer)
         work.begin(job, restart=restart)
@@ -77,10 +86,17 @@ def deblur(
         clock.lap("select and adapt")
         watch = Watch(footage, deblurrer, on_progress, on_frame)
         warnings = deliver(
-            footage, deblurrer, work, watch, overwrite=overwrite, comment=stamp(job), strip_location=strip_location
+            footage,
+            deblurrer,
+            work,
+            watch,
+            overwrite=overwrite,
+            comment=stamp(job, strength),
+            strength=strength,
+            strip_location=strip_location,
         )
         clock.lap("restore and write")
-        facts = _facts(footage, destination, deblurrer, watch.sharpness, warnings, clock)
+        facts = _facts(footage, destination, deblurrer, watch.sharpness, warnings, clock, strength)
         if report:
             write_report(_beside(destination, ".report.html"), facts, watch.crops.comparisons())
             write_run(_beside(destination, ".run.json"), facts)
@@ -145,6 +161,7 @@ def _facts(
     sharpness: list[float],
     warnings: tuple[str, ...],
     clock: _Clock,
+    strength: float,
 ) -> RunFacts:
     config, selection = deblurrer.config, deblurrer.selection
     assert selection is not None
@@ -172,4 +189,5 @@ def _facts(
         warnings=warnings,
         versions=versions(),
         fingerprint=fingerprint(footage.source),
+        strength=float(strength),
     )

@@ -37,9 +37,13 @@ def facts_of(source: Path, deblurrer: Deblurrer) -> Facts:
     return facts | {f"the version of {name}": version for name, version in versions().items()}
 
 
-def stamp(facts: Facts) -> str:
-    """Tool, version and a hash of everything but the input, for the result's container."""
+def stamp(facts: Facts, strength: float = 1.0) -> str:
+    """Tool, version and a hash of everything but the input, for the result's container.
+
+    A strength of 1 is not told: the frames are then those of the job itself.
+    """
     settings = sorted((name, value) for name, value in facts.items() if not name.startswith("the input's"))
+    settings += [("strength", json.dumps(float(strength)))] if strength != 1 else []
     return f"selfhvd {versions()['selfhvd']}, settings {hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]}"
 
 

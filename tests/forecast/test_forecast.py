@@ -93,8 +93,8 @@ class TestDisk:
 
 class TestTime:
     def test_by_hand(self):
-        # Five views and four guides, seen at 720 of 1000 pixels; 0.2 s of coding.
-        one = 5 * 500_000 * 2e-6 + 4 * 500_000 * 0.72**2 * 1e-6 + 0.4 * 0.5
+        # Four views and two guides, seen at 720 of 1000 pixels; 0.2 s of coding.
+        one = 4 * 500_000 * 2e-6 + 2 * 500_000 * 0.72**2 * 1e-6 + 0.4 * 0.5
         assert expected_seconds(HEAD, FAST, PACE) == pytest.approx(10 * one)
 
     def test_without_guides_there_is_one_round(self):

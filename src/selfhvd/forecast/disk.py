@@ -27,7 +27,7 @@ _EMPTY = 0.1
 
 @dataclass(frozen=True)
 class Room:
-    """Bytes that a run fills in the folder of its result; all but the result are gone afterwards."""
+    """Bytes that a run fills in the folder of its result; only that is left afterwards, and the cache if it is kept."""
 
     cache: int
     """Every frame, losslessly, as it came and as it is restored: an unfinished run goes on from them."""

@@ -46,6 +46,10 @@ class Forecast:
     """Bytes, at most about; of the GPU's as well as of the machine's where there is one."""
     seconds: float
     """Rough."""
+    strength: float
+    """How much of the restoration is blended in, 0..1."""
+    stays: int
+    """Bytes that are left afterwards: the result, and the frames where the work is kept."""
 
     def facts(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -58,7 +62,15 @@ class Forecast:
         }
 
 
-def forecast(source: Path, destination: Path, config: DeblurConfig, pace: Pace) -> Forecast:
+def forecast(
+    source: Path,
+    destination: Path,
+    config: DeblurConfig,
+    pace: Pace,
+    *,
+    strength: float = 1.0,
+    keep_work: bool = False,
+) -> Forecast:
     """Look at a clip's head and say what a run on it would be.
 
     Raises:
@@ -67,6 +79,7 @@ def forecast(source: Path, destination: Path, config: DeblurConfig, pace: Pace) 
     head = read_head(source)
     adapt = config.adapt
     container, codec, pixel_format = _coding(head, source, destination)
+    room = needed_room(head, destination, config)
     return Forecast(
         source=source,
         destination=destination,
@@ -79,10 +92,12 @@ def forecast(source: Path, destination: Path, config: DeblurConfig, pace: Pace) 
         flow=pace.flow,
         device=pace.device,
         steps=adapt.stage_one.steps + adapt.stage_two.steps,
-        room=needed_room(head, destination, config),
+        room=room,
         free=free_room(destination),
         memory=_memory(head, pace),
         seconds=expected_seconds(head, config, pace),
+        strength=strength,
+        stays=room.result + (room.cache if keep_work else 0),
     )
 
 

@@ -12,12 +12,13 @@ def as_text(found: Forecast) -> str:
     number = f"{head.frames:,} frames" if head.stated else f"about {head.frames:,} frames (not stated)"
     number = number if head.frames else "an unknown number of frames"
     lesson = "uses the weights as they are" if not found.steps else f"learns for {found.steps:,} steps"
+    lesson += f"; blended at strength {found.strength:g}" if found.strength < 1 else ""
     rows = {
         "clip": f"{number} of {head.width}x{head.height}, {head.codec}, {head.depth} bits",
         "writes": f"{found.container}, {found.codec}, {found.pixel_format}",
         "method": f"preset {found.preset}: network {found.network}, flow {found.flow}, on {found.device}; {lesson}",
         "disk": f"about {in_bytes(found.room.total)} while it works, {in_bytes(found.free)} free; "
-        f"about {in_bytes(found.room.result)} of it stay",
+        f"about {in_bytes(found.stays)} of it stay",
         "memory": f"about {in_bytes(found.memory)}",
         "time": f"about {rough(found.seconds)} ({SOURCE})",
     }
@@ -27,7 +28,7 @@ def as_text(found: Forecast) -> str:
 def in_all(seen: Sequence[Forecast]) -> str:
     """One line for many clips."""
     time = rough(sum(found.seconds for found in seen))
-    stay = in_bytes(sum(found.room.result for found in seen))
+    stay = in_bytes(sum(found.stays for found in seen))
     return f"{len(seen)} {'clip' if len(seen) == 1 else 'clips'}, about {time} and {stay} in all"
 
 

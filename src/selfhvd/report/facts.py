@@ -42,3 +42,5 @@ class RunFacts:
     """selfhvd, torch, ffmpeg libraries."""
     fingerprint: str = ""
     """Of the source's content, see `selfhvd.fingerprint`; "" where it was not taken."""
+    strength: float = 1.0
+    """How much of the restoration was blended into the result, 0..1."""

@@ -93,6 +93,7 @@ def _done(facts: RunFacts) -> Iterator[tuple[str, str]]:
         yield "First weights", "none (from scratch)" if facts.weights == "none" else facts.weights
         yield "Flow", facts.flow
         yield "Device", facts.device
+        yield "Strength", words.strength(facts)
     yield "Output", facts.output
 
 

@@ -25,6 +25,7 @@ def headline(facts: RunFacts) -> str:
         were = "was blurry; it was" if blurry == 1 else "were blurry; they were"
         start = f"{blurry:,} of {count(facts.frames, 'frame')} of {name} {were} deblurred"
     took = sum(facts.timings.values(), 0.0)
+    start += f" at strength {facts.strength:g}" if facts.strength < 1 else ""
     return start + (f" in {duration(took)}" if took > 0 else "") + _went(facts) + "."
 
 
@@ -58,6 +59,13 @@ def adaptation(facts: RunFacts) -> str:
     return "The network was adapted to this clip, but did worse by our own measures (drift or sharpness), " + (
         "so the clip was left as it came." if left_as_it_came(facts) else "so the network from before was used."
     )
+
+
+def strength(facts: RunFacts) -> str:
+    """How much of the restoration is in the result."""
+    if facts.strength == 1:
+        return "1 (the restored frames as they are)"
+    return f"{facts.strength:g} (the rest is the clip as it was)"
 
 
 def left_as_it_came(facts: RunFacts) -> bool:
