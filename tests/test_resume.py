@@ -182,7 +182,10 @@ def test_a_second_process_stops(source):
     assert names(work) == ["holder", "lock"]
 
 
-@pytest.mark.parametrize("site", ["selfhvd.restored.write_png", "selfhvd.adapt.course.torch.save"])
+@pytest.mark.parametrize(
+    "site",
+    ["selfhvd.restored.write_png", "selfhvd.adapt.course.torch.save", "selfhvd.adapt.making.Material.finish"],
+)
 def test_a_full_disk(source, right, monkeypatch, site):
     def full(*given):
         raise OSError(28, "No space left on device")

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from selfhvd.adapt import Adaptation
+from selfhvd.backbones.lite import Lite
 from selfhvd.errors import OutputError
+from selfhvd.kept import Kept
+from selfhvd.method.consistency import Standing
 from selfhvd.video import ingest, open_writer
 from test_video import make_clip
 
@@ -75,3 +79,11 @@ def test_result(tmp_path, disk, moment):
     filler.unlink()
     write(target)
     assert target.is_dir() if moment == "images" else target.stat().st_size > 1000
+
+
+def test_what_was_learned(disk):
+    standing = Standing(0.0, 0.0, 0.0, 0.0)
+    adaptation = Adaptation(1, 1.0, standing, standing, 0, kept=True)
+    with pytest.raises(OutputError, match=r"adapted\.ckpt cannot be written \(No space left on device\); make room"):
+        Kept(disk).keep_adaptation(adaptation, Lite())
+    assert list(disk.iterdir()) == []

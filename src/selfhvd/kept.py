@@ -1,5 +1,6 @@
 """Kept: what a run found and learned about its clip, on disk; a damaged file is as good as none."""
 
+import io
 import json
 import logging
 import os
@@ -50,8 +51,7 @@ class Kept:
 
     def keep_scenes(self, scenes: tuple[Scene, ...]) -> None:
         """For `scenes` of a later run; `OutputError` if they cannot be written."""
-        text = json.dumps([asdict(scene) for scene in scenes])
-        _write(self._scenes, lambda aside: aside.write_text(text, encoding="utf-8"))
+        _write(self._scenes, json.dumps([asdict(scene) for scene in scenes]).encode())
 
     def adaptation(self, network: Backbone) -> Adaptation | None:
         """How the learning went; `network` gets what was learned."""
@@ -71,19 +71,21 @@ class Kept:
     def keep_adaptation(self, adaptation: Adaptation, network: Backbone) -> None:
         """For `adaptation` of a later run; `OutputError` if it cannot be written."""
         state = {"adaptation": asdict(adaptation), "network": network.state_dict()}
-        _write(self._adapted, lambda aside: torch.save(state, aside))
+        data = io.BytesIO()  # writing a file itself, torch does not say that the disk is full
+        torch.save(state, data)
+        _write(self._adapted, data.getbuffer())
 
 
-def _write(path: Path, write: Any) -> None:  # noqa: ANN401 - whatever the writer gives back is dropped
+def _write(path: Path, data: bytes | memoryview) -> None:
     """Aside, then renamed."""
     aside = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(aside)
+        aside.write_bytes(data)
         os.replace(aside, path)
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         aside.unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written ({error}); make room and run again to go on.") from error
+        raise OutputError(f"{path} cannot be written ({error.strerror}); make room and run again to go on.") from error
 
 
 def _damaged(path: Path, consequence: str) -> None:

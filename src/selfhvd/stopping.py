@@ -11,7 +11,7 @@ from types import FrameType
 from selfhvd.adapt import Stopped
 from selfhvd.errors import INTERRUPTED, TERMINATED
 
-_GRACE = 7.0
+_GRACE = 5.0
 """Seconds in which a frame or a step may come to its end."""
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -21,6 +21,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.signum: int | None = None
+        self._again: threading.Timer | None = None
 
     def __call__(self) -> bool:
         """Whether a signal came."""
@@ -36,9 +37,23 @@ class Stop:
         if self.signum is not None:
             raise Stopped
         self.signum = signum
-        timer = threading.Timer(_GRACE, _thread.interrupt_main, (signum,))
-        timer.daemon = True
-        timer.start()
+        self._again = threading.Timer(_GRACE, _send, (signum,))
+        self._again.daemon = True
+        self._again.start()
+
+    def end(self) -> None:
+        """What was heard does not come again."""
+        if self._again is not None:
+            self._again.cancel()
+
+
+def _send(signum: int) -> None:
+    """To the main thread; where that waits for a child process, only a real signal wakes it."""
+    main = threading.main_thread().ident
+    if main is not None and hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(main, signum)
+    else:
+        _thread.interrupt_main(signal.Signals(signum))
 
 
 @contextmanager
@@ -55,5 +70,6 @@ def stopping() -> Generator[Stop]:
         sys.stderr.write(f"selfhvd: {stopped or 'stopped.'}\n")
         sys.exit(stop.exit_code)
     finally:
+        stop.end()
         for signum, handler in before.items():
             signal.signal(signum, handler)

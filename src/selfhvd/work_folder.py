@@ -1,5 +1,6 @@
 """Work folder: where a run keeps what it has done, beside its destination, so that the same command goes on from it."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -53,7 +54,7 @@ class WorkFolder:
         elif changed := changes(before, job):
             told = ", ".join(changed[:4]) + (f" and {len(changed) - 4} more" if len(changed) > 4 else "")
             raise OutputError(
-                f"{self.path} holds a run that was not finished, and since then this changed: {told}; "
+                f"{self.path} holds an earlier run's work, and since then this changed: {told}; "
                 "put it back to go on, or begin anew with --restart."
             )
 
@@ -94,6 +95,10 @@ class WorkFolder:
         except (OSError, ValueError):
             return False
 
+    def finish(self) -> None:
+        """Note that what was placed is done: a later run needs leave to replace it."""
+        _remove(self.path / _PLACED)
+
     @property
     def is_worth_keeping(self) -> bool:
         """Whether an unfinished run left something to go on from."""
@@ -119,10 +124,11 @@ class WorkFolder:
 
 
 @contextmanager
-def open_work_folder(destination: Path) -> Generator[WorkFolder]:
+def open_work_folder(destination: Path, *, keep: bool = False) -> Generator[WorkFolder]:
     """The work folder of `destination`, made where there is none, ours alone while the context lasts.
 
-    After success it is gone. After a failure it stays if it holds something to go on from, and the message says where.
+    After success it is gone, unless it is to be kept: then a later run on the same job finds all its frames restored.
+    After a failure it stays if it holds something to go on from, and the message says where.
 
     Raises:
         OutputError: another process holds it, or it cannot be made.
@@ -138,7 +144,8 @@ def open_work_folder(destination: Path) -> Generator[WorkFolder]:
         try:
             _note_holder(work)
             _sweep(destination)
-            yield work
+            with _full_disk_told(work.path):
+                yield work
         except BaseException as error:
             if work.is_worth_keeping:
                 _tell(error, work)
@@ -147,7 +154,23 @@ def open_work_folder(destination: Path) -> Generator[WorkFolder]:
             if isinstance(error, Stopped):
                 error.args = ("stopped before anything was worth keeping; nothing is left.",)
             raise
-        _leave(work.path, gone)
+        if keep:
+            work.finish()
+        else:
+            _leave(work.path, gone)
+
+
+@contextmanager
+def _full_disk_told(folder: Path) -> Generator[None]:
+    """A full disk is one sentence, also where whoever wrote did not expect it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OutputError(
+            f"{folder}, or the folder for temporary files, is full ({error.strerror}); make room and try again."
+        ) from error
 
 
 def _tell(error: BaseException, work: WorkFolder) -> None:

@@ -1,5 +1,6 @@
 """Course: how far the learning has come, kept on disk so that a killed run goes on where it was."""
 
+import io
 import logging
 import os
 import zipfile
@@ -66,16 +67,19 @@ class Course:
             "standing": None if kept is None else asdict(kept.standing),
             "updates_left": 0 if kept is None else kept.updates_left,
         }
+        data = io.BytesIO()  # writing a file itself, torch does not say that the disk is full
+        torch.save(state, data)
         aside = path.with_name(f"{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(state, aside)
+            aside.write_bytes(data.getbuffer())
             if path.exists():
                 os.replace(path, older(path))
             os.replace(aside, path)
-        except (OSError, RuntimeError) as error:
+        except OSError as error:
             aside.unlink(missing_ok=True)
-            raise OutputError(f"{path} cannot be written ({error}); make room and run again to go on.") from error
+            reason = error.strerror
+            raise OutputError(f"{path} cannot be written ({reason}); make room and run again to go on.") from error
 
     @classmethod
     def load(cls, path: Path, network: Backbone, tolerance: float) -> "Course":
