@@ -18,7 +18,7 @@ import torch
 from clips import Clip, as_bytes, as_tensor, film, held_out, mean
 
 from selfhvd.composite import composite
-from selfhvd.flow import FLOWS
+from selfhvd.flow_choice import choose_flow
 from selfhvd.jobs import deblur
 from selfhvd.metrics import drift, psnr
 from selfhvd.video import encode_clip, ingest
@@ -37,7 +37,7 @@ def suitable(photos: list[Path], kind: str, count: int) -> Iterator[Clip]:
 
 
 def measure(clip: Clip, preset: str) -> dict[str, object]:
-    predictor = FLOWS["dis"]()
+    predictor = choose_flow("dis", shutter=False)
     restored: list[np.ndarray] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -16,7 +16,7 @@ from selfhvd.adapt import Progress, silent
 from selfhvd.composite import composite
 from selfhvd.config import Preset
 from selfhvd.errors import OutputError
-from selfhvd.flow import FLOWS
+from selfhvd.flow_choice import choose_flow
 from selfhvd.jobs import deblur
 from selfhvd.method.sharp import Selection
 from selfhvd.metrics import psnr
@@ -101,7 +101,7 @@ def _film(clip: Path, truths: Path, seed: int) -> list[int]:
 
 
 def _composite(footage: Footage, selection: Selection) -> Iterator[Picture]:
-    predictor = FLOWS["dis"]()
+    predictor = choose_flow("dis", shutter=False)
     for i in range(len(footage)):
         image = composite(footage, selection, i, predictor)
         yield (255 * image).round().to(torch.uint8).permute(1, 2, 0).numpy()

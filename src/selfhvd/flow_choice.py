@@ -33,6 +33,8 @@ def choose_flow(
     weights: Path | None = None,
     device: torch.device = torch.device("cpu"),
     certainty: CertaintyConfig = CertaintyConfig(),
+    *,
+    shutter: bool = True,
 ) -> FlowPredictor:
     """The flow called `name`, ready to run; the choice and its reason are logged in one line.
 
@@ -44,6 +46,7 @@ def choose_flow(
         weights: a weights file of selfhvd, or for flowformer++ a checkpoint of ptlflow.
         device: where networks run; DIS runs on the CPU.
         certainty: how SEA-RAFT's mixture becomes U (Eq. 4); the others have their own.
+        shutter: whether `dis` finds the camera's path during an exposure, too; see `CameraFirst`.
 
     Raises:
         WeightsError: the weights are not at hand, damaged, or those of another flow.
@@ -51,7 +54,7 @@ def choose_flow(
     """
     path, reason = _auto(weights, device) if name == "auto" else (_named(name, weights), "as asked")
     if path is None:
-        predictor = CameraFirst(Dis())
+        predictor = CameraFirst(Dis(), shutter=shutter)
     elif name == "flowformer++":
         predictor = FlowFormer(path, device)
     else:

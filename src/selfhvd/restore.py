@@ -25,8 +25,9 @@ log = logging.getLogger(__name__)
 class RestoreConfig:
     """How the trained network is applied."""
 
-    rounds: int = 2
-    """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i)."""
+    rounds: int = 1
+    """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i). Where
+    the flow finds the path of the exposure, a second round no longer gains: it lost 0.1 dB on five held-out clips."""
     ensemble: int = 4
     """Mirrored views (1, 2 or 4) averaged in the last round: +0.08 dB on held-out clips for a network that sees single
     frames; the network's share of the time grows as much."""

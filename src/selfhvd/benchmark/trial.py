@@ -68,7 +68,7 @@ def try_out(setup: Setup, size: Size, clip: Clip, seed: int) -> Score | None:
     except WeightsError:
         return None
     seconds = time.monotonic() - started
-    measure = choose_flow("dis")
+    measure = choose_flow("dis", shutter=False)
     probes = clip.blurry[::_DRIFT_EVERY]
     return Score(
         clip=clip.name,
@@ -83,7 +83,11 @@ def try_out(setup: Setup, size: Size, clip: Clip, seed: int) -> Score | None:
 def _outputs(setup: Setup, size: Size, clip: Clip, seed: int) -> Iterator[Image]:
     frames = ArrayFrames(clip.frames)
     selection = find_sharp(frames, clip.keyframes, SharpConfig(segment=setup.segment))
-    predictor = Dis() if setup.flow == "dis-alone" else choose_flow(_KNOWN_FLOWS[setup.flow])
+    predictor = (
+        Dis()
+        if setup.flow == "dis-alone"
+        else choose_flow(_KNOWN_FLOWS[setup.flow], shutter=setup.method != "composite")
+    )
     if setup.method == "input":
         return (frames.tensor(i) for i in range(len(frames)))
     if setup.method == "composite":

@@ -57,7 +57,7 @@ class Meter:
 
     def __init__(self, config: EvaluationConfig = EvaluationConfig()) -> None:
         self._device = pick_device(config.device)
-        self._predictor = choose_flow(config.flow, config.flow_weights, self._device)
+        self._predictor = choose_flow(config.flow, config.flow_weights, self._device, shutter=False)
         names = (MUSIQ.name, MANIQA.name) if config.iqa else ()
         self._scorers = {name: NoReference(name, self._device) for name in names}
 

@@ -85,7 +85,7 @@ class Composited:
     """
 
     def __init__(self, flow: FlowName = "dis", flow_weights: Path | None = None, device: str = "auto") -> None:
-        self._predictor = choose_flow(flow, flow_weights, pick_device(device))
+        self._predictor = choose_flow(flow, flow_weights, pick_device(device), shutter=False)
         self.about = f"the training-free composite, aligned by {self._predictor.name}"
 
     def of(self, clip: OpenClip) -> Iterator[Image]:

@@ -36,11 +36,12 @@ class CameraFirst(FlowPredictor):
         free: the predictor to help.
         near: pixels.
         far: pixels.
+        shutter: whether step 2 is taken; without it frames are matched as they are, for measuring and for baselines.
     """
 
-    def __init__(self, free: FlowPredictor, near: float = 2.0, far: float = 5.0) -> None:
+    def __init__(self, free: FlowPredictor, near: float = 2.0, far: float = 5.0, *, shutter: bool = True) -> None:
         self.name = free.name
-        self.free, self.near, self.far = free, near, far
+        self.free, self.near, self.far, self.shutter = free, near, far, shutter
 
     def __call__(
         self,
@@ -105,7 +106,8 @@ class CameraFirst(FlowPredictor):
         best = min(candidates, key=lambda h: _misfit(a, b, h))
         if _misfit(a, b, best) >= _WORST_MISFIT:
             return None
-        path = find_path(a, b, best) if _detail(a) < _BLURRIER * _detail(b) else None
+        blurrier = self.shutter and _detail(a) < _BLURRIER * _detail(b)
+        path = find_path(a, b, best) if blurrier else None
         return path if path is not None and _is_plausible(path.middle, a.shape) else Path.still(best)
 
     def _consensus(

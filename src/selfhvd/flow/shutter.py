@@ -30,9 +30,11 @@ _ODDITY = 0.5
 """Acceleration that is as likely as not, as part of the speed."""
 _LEAST_REACH = 1.5
 """Fine pixels; a shorter path hides no part of a pixel that could be told from noise."""
-_LEFT = 0.8
+_LONGEST = 0.15
+"""Of the diagonal: a longer path in one exposure is no hand's."""
+_LEFT = 0.7
 """Part of the disagreement without motion that may be left at most, and"""
-_STRANGE = 0.2
+_STRANGE = 0.03
 """disagreement (1 - correlation) from which on the images do not show the same."""
 
 
@@ -54,9 +56,13 @@ class Path:
 
     @property
     def reach(self) -> float:
-        """Length of the path at the image's worst place, pixels (about)."""
-        shift, turn = math.hypot(*self.velocity[:2]), math.hypot(*self.velocity[2:])
-        return shift + turn
+        """How far the image's worst place gets in an exposure at even speed, pixels (about)."""
+        return _size(self.velocity)
+
+    @property
+    def length(self) -> float:
+        """The same with the way there and back that the acceleration adds."""
+        return self.reach + _size(self.acceleration) / 4
 
     def blurred(self, image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 3 height width"]:
         """`image`, sharp and on the blurry one's grid, as the open shutter would have seen it; RGB in [0, 1]."""
@@ -143,7 +149,9 @@ class _Fit:
             fields = [(slopes[0], self.poses), (slopes[1], self.moves), (slopes[2], self.moves)]
             columns = [gain * (s[..., 0] * f[0] + s[..., 1] * f[1])[seen] for s, basis in fields for f in basis]
             jacobian = np.stack([*columns, synthetic[seen], np.ones_like(rest)])
-            matrix, right = (jacobian * weight) @ jacobian.T, jacobian @ (rest * weight)
+            # torch: its threads are the ones that the run was given.
+            weighted, plain = torch.from_numpy(jacobian * weight), torch.from_numpy(jacobian)
+            matrix, right = (weighted @ plain.T).numpy(), (weighted @ torch.from_numpy(rest)).numpy()
             strength, pull = self._prior(path, spread)
             matrix = matrix + np.diag(strength + 1e-3 * np.diag(matrix))
             try:
@@ -164,7 +172,9 @@ class _Fit:
         return path
 
     def explains(self, path: Path) -> bool:
-        """Whether the images are nearer to each other with the path's motion than without."""
+        """Whether a hand may move so, and the images are nearer to each other with that motion than without."""
+        if path.length > 2 * _LONGEST * self.unit:
+            return False
         brought = self._brought(path.middle)
         moving, still = (self._disagreement(*self._blurred(brought, p)[:2]) for p in (path, Path.still(path.middle)))
         return moving < min(_STRANGE, _LEFT * still)
@@ -218,6 +228,10 @@ class _Fit:
         shift, tilt = step[:2] / self.unit, step[2:] / self.unit
         small = np.array([[1 + tilt[0], tilt[1], shift[0]], [tilt[2], 1 + tilt[3], shift[1]], [-tilt[4], -tilt[5], 1]])
         return np.linalg.inv(self.to_unit) @ small @ self.to_unit
+
+
+def _size(motion: Motion) -> float:
+    return math.hypot(*motion[:2]) + math.hypot(*motion[2:])
 
 
 def _instants(reach: float) -> int:
