@@ -18,9 +18,10 @@ import torch
 from clips import Clip, as_bytes, as_tensor, film, held_out, mean
 
 from selfhvd.composite import composite
+from selfhvd.flow import FlowPredictor
 from selfhvd.flow_choice import choose_flow
 from selfhvd.jobs import deblur
-from selfhvd.metrics import drift, psnr
+from selfhvd.metrics import drift, flicker, motion, psnr
 from selfhvd.video import encode_clip, ingest
 
 
@@ -52,22 +53,38 @@ def measure(clip: Clip, preset: str) -> dict[str, object]:
         clip = Clip(clip.name, clip.kind, [taken.frame(i) for i in range(len(taken))], [], clip.truth, clip.counts)
         written = ingest(folder / "out.mp4", folder / "back")
         encoded = [psnr(written.frame(i), t) for i, t in enumerate(clip.truth)]
-        fused = [as_bytes(composite(taken, facts.selection, i, predictor)) for i in range(len(taken))]
-    before, after, over = (
-        [psnr(f, t) for f, t in zip(frames, clip.truth, strict=True)] for frames in (clip.frames, restored, fused)
+        fused = [
+            [as_bytes(composite(taken, facts.selection, i, flow)) for i in range(len(taken))]
+            for flow in (predictor, choose_flow("dis"))
+        ]
+    before, after, over, over_ours = (
+        [psnr(f, t) for f, t in zip(frames, clip.truth, strict=True)] for frames in (clip.frames, restored, *fused)
     )
     drifts = [drift(as_tensor(restored[i]), as_tensor(clip.truth[i]), predictor) for i in range(0, 60, 3)]
     steadiness = [drift(as_tensor(clip.frames[i]), as_tensor(clip.truth[i]), predictor) for i in range(0, 60, 3)]
     rows = {"blurry": clip.rows(blurry=True), "sharp": clip.rows(blurry=False)}
     result: dict[str, object] = {"clip": clip.name, "kind": clip.kind, "preset": preset, "seconds": round(seconds)}
     for name, row in rows.items():
-        for column, scores in (("input", before), ("composite", over), ("result", after), ("written", encoded)):
+        columns = {"input": before, "composite": over, "own_composite": over_ours, "result": after, "written": encoded}
+        for column, scores in columns.items():
             result[f"{name}_{column}"] = round(mean(scores[i] for i in row), 2)
-    result["worst_blurry"] = round(min(after[i] - before[i] for i in rows["blurry"]), 2)
+    result["worst_blurry"] = round(min((after[i] - before[i] for i in rows["blurry"]), default=0.0), 2)
+    result["flicker"] = flicker_ratio(restored, clip.truth, predictor)
+    result["input_flicker"] = flicker_ratio(clip.frames, clip.truth, predictor)
     result["drift"] = round(float(np.median(drifts)), 3)
     result["input_drift"] = round(float(np.median(steadiness)), 3)
     result["adapted"] = facts.adaptation is not None and facts.adaptation.kept
     return result
+
+
+def flicker_ratio(frames: list[np.ndarray], truth: list[np.ndarray], predictor: FlowPredictor) -> float:
+    """Flicker over the truth's, on every third pair of frames."""
+    ours, right = 0.0, 0.0
+    for i in range(1, len(truth), 3):
+        seen = motion(as_tensor(truth[i]), as_tensor(truth[i - 1]), predictor)
+        ours += flicker(as_tensor(frames[i]), as_tensor(frames[i - 1]), seen)
+        right += flicker(as_tensor(truth[i]), as_tensor(truth[i - 1]), seen)
+    return round(ours / right, 3)
 
 
 def main() -> None:
