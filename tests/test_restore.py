@@ -165,15 +165,29 @@ def test_untrained_lite_changes_nothing(rng, size, bfloat16):
         assert torch.equal(frame, frames.tensor(i))
 
 
-def test_guides_are_the_sharp_frames_on_both_sides(rng):
-    """Weights of 1 on the guide before and 0 on that after: frame 2 becomes the sharp frame 1, frame 0 stays."""
+def copier() -> Lite:
+    """Weights of 1 on the guide before and 0 on that after."""
     network = Lite().eval()
     with torch.no_grad():
         network.tail.bias.copy_(torch.tensor([0.0, 0, 0, 1, 0]).repeat_interleave(4))
+    return network
+
+
+def test_guides_are_the_sharp_frames_on_both_sides(rng):
+    """Frame 2 becomes the sharp frame 1, frame 0 stays."""
     frames = clip(rng, 6)
-    output = list(restorer(network, frames, selection(1, 4, count=6), rounds=2))
+    output = list(restorer(copier(), frames, selection(1, 4, count=6), rounds=2, guide_sets=1))
     for i, wanted in enumerate((0, 1, 1, 1, 4, 4)):
         torch.testing.assert_close(output[i], frames.tensor(wanted), atol=1e-5, rtol=0)
+
+
+def test_further_guides_are_shown_in_a_set_of_their_own(rng):
+    """Frame 5 has two sharp frames before it and becomes their mean; frame 2 has one on each side: there is one set."""
+    frames = clip(rng, 7)
+    output = list(restorer(copier(), frames, selection(1, 4, count=7), guide_sets=2, copy_sharp=False))
+    one, four = frames.tensor(1), frames.tensor(4)
+    torch.testing.assert_close(output[5], (one + four) / 2, atol=1e-5, rtol=0)
+    torch.testing.assert_close(output[2], one, atol=1e-5, rtol=0)
 
 
 def test_window_by_window_equals_the_whole(rng):

@@ -68,7 +68,7 @@ def preset_config(
         weights=weights,
         from_scratch=from_scratch,
         adapt=adapt,
-        restore=RestoreConfig(ensemble=4 if single else 1),
+        restore=RestoreConfig(ensemble=4 if single and preset != "fast" else 1),
     )
 
 

@@ -70,9 +70,10 @@ def expected_seconds(head: Head, config: DeblurConfig, pace: Pace) -> float:
     """Time of a whole run, if no frame is sharp enough to be handed through."""
     flown = head.pixels * min(1.0, config.align.resolution, config.align.longest / max(head.width, head.height)) ** 2
     guided = config.restore.guided and pace.needs.guides > 0
-    rounds = config.restore.rounds if guided else 1
-    views = rounds - 1 + config.restore.ensemble
-    guides = rounds * pace.needs.guides if guided else 0
+    turns = config.restore.rounds - 1 if guided else 0
+    sets = config.restore.guide_sets if guided else 1
+    views = turns + sets * config.restore.ensemble
+    guides = (turns + sets) * pace.needs.guides if guided else 0
     restore = views * head.pixels * pace.view + guides * flown * pace.guide
     handling = _HANDLING * head.pixels / 1e6
     return head.frames * (restore + handling) + _learning(head, config, pace, flown, restore)
