@@ -30,7 +30,7 @@ class RestoreConfig:
     the flow finds the path of the exposure, a second round no longer gains: it lost 0.1 dB on five held-out clips."""
     guide_sets: int = 2
     """How often the network is shown a frame in the last round, each time with the next best sharp frames beside it,
-    and the outputs averaged. 2 gave 0.13 to 0.32 dB on four held-out clips at twice the time for alignment and network."""
+    and the outputs averaged. 2 gave 0.13 to 0.32 dB on four held-out clips, at twice the time."""
     ensemble: int = 1
     """Mirrored views (1, 2 or 4) averaged in the last round: +0.02 to +0.07 dB on the same clips; the network's part
     of the time grows as much."""
