@@ -172,10 +172,11 @@ def test_weights_that_are_not_there(tmp_path):
         Deblurrer(quick(weights=tmp_path / "bad.safetensors"))
 
 
-def test_presets_differ_in_length_only():
+def test_presets_differ_in_length_and_mirrored_views_only():
     lengths = [preset_config(name).adapt.stage_two.steps for name in PRESETS]
     assert lengths == sorted(set(lengths))
-    assert {preset_config(name).restore for name in PRESETS} == {preset_config().restore}
+    assert [preset_config(name).restore.ensemble for name in PRESETS] == [1, 4, 4]
+    assert {replace(preset_config(name).restore, ensemble=1) for name in PRESETS} == {preset_config().restore}
 
 
 def test_training_material_is_gone_afterwards_what_was_learned_is_kept(tmp_path):
