@@ -27,12 +27,12 @@ class RestoreConfig:
 
     rounds: int = 1
     """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i). Where
-    the flow finds the path of the exposure, a second round no longer gains: it lost 0.1 dB on five held-out clips."""
+    the flow finds the path of the exposure, a second round no longer gains: it lost 0.15 dB on five held-out clips."""
     guide_sets: int = 2
     """How often the network is shown a frame in the last round, each time with the next best sharp frames beside it,
     and the outputs averaged. 2 gave 0.13 to 0.32 dB on four held-out clips, at twice the time."""
     ensemble: int = 1
-    """Mirrored views (1, 2 or 4) averaged in the last round: +0.02 to +0.07 dB on the same clips; the network's part
+    """Mirrored views (1, 2 or 4) averaged in the last round: +0.01 to +0.07 dB on the same clips; the network's part
     of the time grows as much."""
     guided: bool = True
     """Show the network sharp frames beside each frame, where it takes any; off only for baselines that have none."""

@@ -5,7 +5,8 @@ import torch
 
 from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.frames import ArrayFrames
-from selfhvd.method.trial import GAMMA, LENGTH, STEPS, reblur, trial_score
+from selfhvd.method.trial import LENGTH, STEPS, reblur, trial_score
+from selfhvd.ops.light import GAMMA
 
 
 class Rightwards(FlowPredictor):

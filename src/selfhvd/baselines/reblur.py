@@ -8,8 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.baselines.blur_condition import BlurCondition
+from selfhvd.ops.light import GAMMA
 from selfhvd.ops.warp import warp_clamped
-from selfhvd.synthesis.light import GAMMA
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ from selfhvd.baselines.pairs import ALL, Pair, Pairs, Share, Turn, crop_side, wi
 from selfhvd.baselines.scale import relative_size
 from selfhvd.frames import Frames
 from selfhvd.method.sharp import Selection
-from selfhvd.synthesis.light import GAMMA
+from selfhvd.ops.light import GAMMA
 
 
 @dataclass(frozen=True)

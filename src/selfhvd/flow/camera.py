@@ -1,5 +1,7 @@
 """Camera first: hand shake is mostly a homography; find that, then let a free flow find what moves on its own."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import torch
@@ -18,6 +20,17 @@ _BLURRIER = 0.7
 """Part of the other image's detail below which an image counts as blurred by its exposure."""
 _WORST_MISFIT = 25.0
 """Grey levels of 255 by which a camera motion may miss and still be one."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A second image as the camera of the first would have seen it."""
+
+    camera: Path
+    moved: Float[Tensor, "1 xy=2 height width"]
+    """The camera's flow, on the grid of the first image."""
+    second: Float[Tensor, "1 3 height width"]
+    """Brought over by it, and blurred along the path of the first one's exposure."""
 
 
 class CameraFirst(FlowPredictor):
@@ -50,7 +63,7 @@ class CameraFirst(FlowPredictor):
     ) -> Flow:
         """See `FlowPredictor`."""
         pairs = zip(first.split(1), second.split(1), strict=True)
-        return _stacked([self._there(a, b, self.camera(a, b)) for a, b in pairs])
+        return _stacked([self._there(a, b, self._seen(a, b)) for a, b in pairs])
 
     def both(
         self,
@@ -61,32 +74,39 @@ class CameraFirst(FlowPredictor):
         there: list[Flow] = []
         back: list[Flow] = []
         for a, b in zip(first.split(1), second.split(1), strict=True):
-            camera = self.camera(a, b)
-            there.append(self._there(a, b, camera))
-            back.append(self._back(a, b, camera))
+            seen = self._seen(a, b)
+            there.append(self._there(a, b, seen))
+            back.append(self._back(a, b, seen))
         return _stacked(there), _stacked(back)
 
     def _there(
-        self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"], camera: Path | None
+        self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"], seen: "_Seen | None"
     ) -> Flow:
-        if camera is None:
+        if seen is None:
             return self.free(first, second)
-        moved = homography_flow(camera.middle, first)
-        rest = self.free(first, camera.blurred(warp(second, moved)))
+        rest = self.free(first, seen.second)
         own = self._own(rest)
         # The rest leads to a place in the brought-over image; the camera's flow there leads on into the second one.
-        return Flow(own + warp_clamped(moved, own), rest.certainty)
+        return Flow(own + warp_clamped(seen.moved, own), rest.certainty)
 
     def _back(
-        self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"], camera: Path | None
+        self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"], seen: "_Seen | None"
     ) -> Flow:
-        if camera is None:
+        if seen is None:
             return self.free(second, first)
-        brought = homography_flow(camera.middle, first)
-        rest = self.free(camera.blurred(warp(second, brought)), first)
+        rest = self.free(seen.second, first)
         # The camera's flow leads to a place in the first image; the rest found there leads on.
-        moved = homography_flow(np.linalg.inv(camera.middle), second)
+        moved = homography_flow(np.linalg.inv(seen.camera.middle), second)
         return Flow(moved + warp(self._own(rest), moved), warp(rest.certainty, moved))
+
+    def _seen(
+        self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
+    ) -> "_Seen | None":
+        camera = self.camera(first, second)
+        if camera is None:
+            return None
+        moved = homography_flow(camera.middle, first)
+        return _Seen(camera, moved, camera.blurred(warp(second, moved)))
 
     def _own(self, rest: Flow) -> Float[Tensor, "1 xy=2 height width"]:
         """What is no estimation error of a flow that should be zero where only the camera moves."""

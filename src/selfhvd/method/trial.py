@@ -12,10 +12,9 @@ from torch import Tensor
 
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.frames import Frames
+from selfhvd.ops.light import GAMMA
 from selfhvd.ops.warp import warp_clamped
 
-GAMMA = 2.2
-"""Light adds up in linear values (Eq. B)."""
 STEPS = 9
 """Instants averaged."""
 LENGTH = 8.0

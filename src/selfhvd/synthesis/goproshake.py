@@ -13,11 +13,12 @@ from jaxtyping import Float
 
 from selfhvd.errors import InputError
 from selfhvd.flow import Dis, FlowPredictor
+from selfhvd.ops.light import GAMMA
 from selfhvd.synthesis.clip_folder import ClipFolder, ClipInMaking
 from selfhvd.synthesis.egomotion import estimate_egomotion
 from selfhvd.synthesis.exposure import Exposure
 from selfhvd.synthesis.in_between import in_between
-from selfhvd.synthesis.light import GAMMA, to_codes
+from selfhvd.synthesis.light import to_codes
 from selfhvd.synthesis.poses import Quaternion, read_poses
 from selfhvd.synthesis.source_clips import SourceFrames, find_clips, open_frames
 from selfhvd.synthesis.trajectory import exposure_counts, normalisation

@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.flow import FlowPredictor
+from selfhvd.ops.light import GAMMA
 from selfhvd.ops.warp import warp_clamped
-from selfhvd.synthesis.light import GAMMA
 
 
 def in_between(

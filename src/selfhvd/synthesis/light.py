@@ -6,8 +6,7 @@ GoProShake used the response estimated for REDS (Nah et al., 2019), whose table 
 import numpy as np
 from jaxtyping import Float, UInt8, UInt16
 
-GAMMA = 2.2
-"""Eq. B: encoded = linear ** (1 / GAMMA)."""
+from selfhvd.ops.light import GAMMA
 
 
 def to_light(codes: UInt8[np.ndarray, "h w 3"] | UInt16[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w 3"]:
