@@ -10,7 +10,7 @@ import selfhvd
 
 ROOT = Path(selfhvd.__file__).parent
 FLOORS = (
-    {"errors", "frames", "memory", "versions"},
+    {"errors", "frames", "memory", "telling", "versions"},
     {"fingerprint", "lock", "ops"},
     {"losses", "device", "video", "flow"},
     {"metrics", "backbones", "synthesis"},

@@ -1,7 +1,6 @@
 """The command line: parse, call a job, print the result; errors as one sentence and an exit code."""
 
 import json
-import os
 import signal
 import sys
 from difflib import get_close_matches
@@ -129,10 +128,8 @@ def demo(
 
 
 def main() -> None:
-    """Entry point: run the command line and leave with a documented exit code."""
+    """Run the command line and leave with a documented exit code."""
     words = sys.argv[1:]
-    # On a busy machine threads that wait by spinning make everything several times slower. Read when torch is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     set_up_logging(words)
     signal.signal(signal.SIGTERM, _terminate)
     try:

@@ -15,9 +15,9 @@ from selfhvd.errors import PartialError, UsageError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from selfhvd.adapt import Progress
     from selfhvd.datasets import Part
     from selfhvd.evaluation import EvaluationConfig, Outputs
+    from selfhvd.telling import Progress
 
 Flow = Literal["dis", "sea-raft-s", "sea-raft-m", "raft", "flowformer++"]
 

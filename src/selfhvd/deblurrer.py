@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from selfhvd.adapt import Adaptation, AdaptConfig, Adapter, DamagedState, Progress, TrainingClip, silent
+from selfhvd.adapt import Adaptation, AdaptConfig, Adapter, DamagedState, TrainingClip
 from selfhvd.backbones import BACKBONES, Backbone
 from selfhvd.config import DeblurConfig
 from selfhvd.device import pick_device, settle
@@ -27,6 +27,7 @@ from selfhvd.method.scenes import Scene, find_scenes, joined
 from selfhvd.method.sharp import Selection
 from selfhvd.perceptual import find_perceptual
 from selfhvd.restore import Restorer
+from selfhvd.telling import Progress, silent
 from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights
 
 log = logging.getLogger(__name__)

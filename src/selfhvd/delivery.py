@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from selfhvd.adapt import Progress
 from selfhvd.deblurrer import Deblurrer
 from selfhvd.errors import OutputError
 from selfhvd.ops.sharpness import laplacian_variance
 from selfhvd.report.crops import BlurriestFrames
 from selfhvd.restored import restored_frames
 from selfhvd.strength import at_strength
+from selfhvd.telling import Progress
 from selfhvd.video import Footage, Frame, open_writer
 from selfhvd.video.destination import part_path
 from selfhvd.video.frame import as_tensor

@@ -12,7 +12,6 @@ import torch
 from jaxtyping import UInt8
 from rich.table import Table
 
-from selfhvd.adapt import Progress, silent
 from selfhvd.composite import composite
 from selfhvd.config import Preset
 from selfhvd.errors import OutputError
@@ -21,6 +20,7 @@ from selfhvd.jobs import deblur
 from selfhvd.method.sharp import Selection
 from selfhvd.metrics import psnr
 from selfhvd.synthesis import Handheld, shoot
+from selfhvd.telling import Progress, silent
 from selfhvd.video import Footage, Frame, encode_clip, ingest
 
 Picture = UInt8[np.ndarray, "height width 3"]

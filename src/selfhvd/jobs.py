@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from selfhvd.adapt import Progress, Stopped, silent
+from selfhvd.adapt import Stopped
 from selfhvd.config import DeblurConfig, Preset, preset_config
 from selfhvd.deblurrer import Deblurrer
 from selfhvd.delivery import OnFrame, Watch, deliver
@@ -19,6 +19,7 @@ from selfhvd.report.page import write_report
 from selfhvd.report.record import write_run
 from selfhvd.same_job import facts_of, stamp
 from selfhvd.strength import check_strength
+from selfhvd.telling import Progress, silent
 from selfhvd.versions import versions
 from selfhvd.video import Footage, check_destination, check_source, default_destination, ingest
 from selfhvd.work_folder import WorkFolder, open_work_folder

@@ -8,7 +8,6 @@ from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision.models.vgg import cfgs, make_layers
 
 from selfhvd.errors import WeightsError
 from selfhvd.weights.cache import cache_folder
@@ -30,6 +29,8 @@ class Perceptual(nn.Module):
     """mean |φ(a) - φ(b)|, φ = VGG19 features up to conv5_4 of ImageNet-normalised images."""
 
     def __init__(self, weights: Path) -> None:
+        from torchvision.models.vgg import cfgs, make_layers  # takes three seconds
+
         super().__init__()
         self.features = nn.Sequential(*list(make_layers(cfgs["E"]).children())[:_LAYERS])
         try:

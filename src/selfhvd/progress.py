@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from selfhvd.adapt import Progress, silent
+from selfhvd.telling import Progress, silent
 
 Style = Literal["auto", "lines", "json", "none"]
 """auto: bars on a terminal, else lines."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from selfhvd.adapt import Adapter, Keeping, Progress, Stopped, TrainingClip, silent
+from selfhvd.adapt import Adapter, Keeping, Stopped, TrainingClip
 from selfhvd.backbones import BACKBONES, Backbone
 from selfhvd.device import pick_device, settle
 from selfhvd.errors import InputError, OutputError, UsageError, WeightsError
@@ -20,6 +20,7 @@ from selfhvd.lock import locked
 from selfhvd.perceptual import Perceptual, find_perceptual
 from selfhvd.recipe import Recipe, as_toml, difference, read_recipe
 from selfhvd.restore import Restorer
+from selfhvd.telling import Progress, silent
 from selfhvd.training.processes import Processes, together
 from selfhvd.training_clips import find_clips, read_clips
 from selfhvd.versions import versions

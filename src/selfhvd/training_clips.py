@@ -9,13 +9,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from selfhvd.adapt import Progress, TrainingClip
+from selfhvd.adapt import TrainingClip
 from selfhvd.datasets import DatasetClip, open_dataset
 from selfhvd.errors import InputError, SelfHVDError
 from selfhvd.frames import Frames
 from selfhvd.method.sharp import Selection, find_sharp
 from selfhvd.recipe import Recipe
 from selfhvd.report.aside import write_aside
+from selfhvd.telling import Progress
 from selfhvd.training.processes import Processes
 from selfhvd.video import Footage, ingest
 from selfhvd.video.image_frames import ImageFrames

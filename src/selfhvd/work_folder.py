@@ -15,11 +15,12 @@ from typing import Any
 
 import psutil
 
-from selfhvd.adapt import Progress, Stopped
+from selfhvd.adapt import Stopped
 from selfhvd.errors import InputError, OutputError, SelfHVDError
 from selfhvd.lock import locked
 from selfhvd.report.aside import write_aside
 from selfhvd.same_job import Facts, changes
+from selfhvd.telling import Progress
 from selfhvd.video import Footage, ingest
 from selfhvd.video.destination import part_path
 from selfhvd.video.footage import RECORD

@@ -1,6 +1,6 @@
 """Adapt: the two stages of the paper on one clip or on many, from given weights or from scratch."""
 
-from selfhvd.adapt.adapter import Adapter, Progress, silent
+from selfhvd.adapt.adapter import Adapter
 from selfhvd.adapt.clip import TrainingClip
 from selfhvd.adapt.config import Adaptation, AdaptConfig
 from selfhvd.adapt.course import DamagedState, Keeping, Stopped
@@ -11,8 +11,6 @@ __all__ = [
     "Adapter",
     "DamagedState",
     "Keeping",
-    "Progress",
     "Stopped",
     "TrainingClip",
-    "silent",
 ]

@@ -23,6 +23,7 @@ from selfhvd.method.align import AlignConfig
 from selfhvd.method.consistency import Snapshot, Standing
 from selfhvd.perceptual import Perceptual
 from selfhvd.restore import RestoreConfig, Restorer
+from selfhvd.telling import Progress, silent
 from selfhvd.training.batches import Batch, Lesson, Sampler
 from selfhvd.training.loop import LoopConfig, Step, train
 from selfhvd.training.material import Material
@@ -31,13 +32,7 @@ from selfhvd.training.stages import StageOne, StageTwo, learn_truth
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, int, int], None]
-"""Told the name of the stage, how much of it is done, and how much there is."""
 Stage = Callable[[torch.nn.Module, Batch], torch.Tensor]
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """A `Progress` that says nothing."""
 
 
 class Adapter:

@@ -9,7 +9,6 @@ against the truth of the test set; here nothing looks at a truth and the last st
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.frames import Frames, RecentFrames
 from selfhvd.method.align import AlignConfig, align_guides
 from selfhvd.method.sharp import Selection
+from selfhvd.telling import Progress, silent
 from selfhvd.training.material import Caption, Material, Record, to_bytes
 
 _GUIDES = 2
@@ -36,8 +36,6 @@ _LEAST_TILE, _LEAST_SIDE = 4, 16
 """Pixels: in smaller tiles there is nothing to measure, on smaller crops nothing to learn."""
 _KEPT = 8
 """Frames kept in memory: one frame's condition looks at seven."""
-Progress = Callable[[str, int, int], None]
-"""Told the name of the part, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def prepare(
     config: DaDeblurConfig = DaDeblurConfig(),
     align: AlignConfig = AlignConfig(),
     seed: int = 0,
-    on_progress: Progress = lambda part, done, total: None,
+    on_progress: Progress = silent,
 ) -> Prepared:
     """Find the regions, re-blur their frames and align the guides, once; all of it lies in `folder` afterwards.
 

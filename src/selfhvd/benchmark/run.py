@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
-from selfhvd.adapt import Progress, silent
 from selfhvd.benchmark.clips import film, photos_of
 from selfhvd.benchmark.rows import Setup, Table
 from selfhvd.benchmark.size import Size
 from selfhvd.benchmark.trial import Score, try_out
 from selfhvd.errors import OutputError
 from selfhvd.report.aside import write_aside
+from selfhvd.telling import Progress, silent
 
 Scores = dict[tuple[Setup, int], Score | None]
 """Of each setup and seed; None where it could not be run."""

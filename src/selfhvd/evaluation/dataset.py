@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from selfhvd.adapt import Progress, silent
 from selfhvd.datasets import DatasetClip, Part, open_dataset
 from selfhvd.errors import InputError
 from selfhvd.evaluation.meter import EvaluationConfig, Image, Meter, Moment
@@ -16,6 +15,7 @@ from selfhvd.evaluation.save import Saved, check_saving
 from selfhvd.evaluation.scores import ALL, BLURRY, SHARP, FrameScores, GroupScores, definitions, group, mean
 from selfhvd.metrics.accuracy import SHARP_ACCURACY, sharp_accuracy
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
+from selfhvd.telling import Progress, silent
 from selfhvd.versions import versions
 from selfhvd.video.frame import as_bytes
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from selfhvd.adapt import Progress, silent
 from selfhvd.errors import InputError, UsageError
 from selfhvd.evaluation.meter import EvaluationConfig, Meter, Moment
 from selfhvd.evaluation.scores import FrameScores, GroupScores, definitions, group
 from selfhvd.method.sharp import Selection, find_sharp
 from selfhvd.metrics.accuracy import SHARP_ACCURACY, read_labels, sharp_accuracy
 from selfhvd.metrics.definition import Definition
+from selfhvd.telling import Progress, silent
 from selfhvd.versions import versions
 from selfhvd.video import Footage, check_source, ingest
 from selfhvd.video.frame import as_bytes

@@ -3,7 +3,7 @@
 import logging
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,11 @@ from selfhvd.synthesis.light import to_codes
 from selfhvd.synthesis.poses import Quaternion, read_poses
 from selfhvd.synthesis.source_clips import SourceFrames, find_clips, open_frames
 from selfhvd.synthesis.trajectory import exposure_counts, normalisation
+from selfhvd.telling import Progress, silent
 from selfhvd.video.frame import as_bytes, as_tensor
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, int, int], None]
-"""Told stage, done, total."""
 _SUBSTEPS = (7, 9, 11, 13)
 """N of the clips of GoPro."""
 _GOPRO_NAME = re.compile(r"GOPR\d+_(\d\d)_\d\d")
@@ -55,7 +54,7 @@ def make_goproshake(
     destination: Path,
     settings: GoProShake = GoProShake(),
     trajectory: Path | None = None,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Progress = silent,
 ) -> tuple[str, ...]:
     """Make a blurry clip with its truth of every clip in `source`; see `ClipFolder` for the layout.
 

@@ -1,6 +1,5 @@
 """Many handheld clips from a folder of photos, each with draws of its own."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,14 +10,13 @@ from jaxtyping import UInt8
 
 from selfhvd.synthesis.clip_folder import ClipFolder, ClipInMaking
 from selfhvd.synthesis.handheld import Handheld, Kind, shoot
+from selfhvd.telling import Progress, silent
 from selfhvd.video.frame import as_bytes
 from selfhvd.video.images import list_images, read_image
 from selfhvd.video.limits import Limits
 
 Photo = UInt8[np.ndarray, "h w 3"]
 AnyKind = Literal[Kind, "mixed"]
-Progress = Callable[[str, int, int], None]
-"""Told stage, done, total."""
 MIXED: dict[Kind, float] = {
     "plain": 0.35, "object": 0.22, "night": 0.20, "cut": 0.10, "all-blurry": 0.08, "sharp": 0.05,
 }  # fmt: skip
@@ -50,7 +48,7 @@ def make_handheld(
     destination: Path,
     clips: int,
     settings: HandheldClips = HandheldClips(),
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Progress = silent,
 ) -> None:
     """Film the photos of a folder in turn, in a drawn order; see `ClipFolder` for the layout.
 
