@@ -39,7 +39,7 @@ def handheld(
     kind: Kind = "mixed",
     frames: int = 60,
     size: str = "480x272",
-    crf: int | None = 18,
+    crf: str = "18",
     seed: int = 0,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -54,7 +54,7 @@ def handheld(
             nothing else; `cut`: half way the scene changes; `mixed`: drawn for each clip.
         frames: length of a clip.
         size: width and height in pixels.
-        crf: H.264 quality of the blurry frames, 0 to 51; `none` leaves them uncoded.
+        crf: H.264 quality of the blurry frames, 0 to 51; 8-26: each clip draws its own; `none` leaves them uncoded.
         seed: another seed, other clips.
         quiet: print nothing but the result.
         verbose: say more, and show tracebacks.
@@ -63,10 +63,9 @@ def handheld(
     from selfhvd.synthesis import HandheldClips, make_handheld
 
     width, height = _size(size)
-    _check_crf(crf)
     if clips < 1 or frames < 2 or seed < 0:
         raise UsageError("--clips must be at least 1, --frames at least 2 and --seed at least 0.")
-    settings = HandheldClips(kind, frames, width, height, crf, seed)
+    settings = HandheldClips(kind, frames, width, height, _crf(crf), seed)
     with shown_progress(quiet) as progress:
         make_handheld(photos, destination, clips, settings, progress)
     sys.stdout.write(f"{destination}\n")
@@ -127,6 +126,16 @@ def _size(words: str) -> tuple[int, int]:
     if match is None or min(int(match[1]), int(match[2])) < 32:
         raise UsageError(f"--size {words} is no size; write WIDTHxHEIGHT, as 480x272, each at least 32.")
     return int(match[1]), int(match[2])
+
+
+def _crf(words: str) -> int | tuple[int, int] | None:
+    """`18`, `8-26` or `none`."""
+    if words == "none":
+        return None
+    ends = [int(end) for end in words.split("-")] if re.fullmatch(r"\d+(-\d+)?", words) else [-1]
+    if ends != sorted(ends) or not 0 <= ends[0] <= ends[-1] <= 51:
+        raise UsageError("--crf must be 0 to 51, two such numbers as 8-26, or none.")
+    return (ends[0], ends[1]) if len(ends) > 1 else ends[0]
 
 
 def _check_crf(crf: int | None) -> None:

@@ -39,6 +39,7 @@ def test_both_makers(run, tmp_path, photos):
     [
         (("handheld", "--size", "480"), "--size 480 is no size"),
         (("handheld", "--crf", "52"), "--crf must be 0 to 51"),
+        (("handheld", "--crf", "26-8"), "--crf must be 0 to 51"),
         (("handheld", "--clips", "0"), "--clips must be at least 1"),
         (("goproshake", "--substeps", "4"), "--substeps must be odd"),
         (("goproshake", "--sharp-share", "1"), "--sharp-share must be at least 0 and below 1"),

@@ -97,6 +97,13 @@ def test_same_seed_same_bytes_also_coded(tmp_path, photos):
     assert label.keyframes[0] == 0
 
 
+def test_each_clip_draws_its_coding(tmp_path, photos):
+    make_handheld(photos, tmp_path / "made", 4, replace(SMALL, frames=2, crf=(20, 40)))
+    drawn = {ClipLabel.load(path).facts["crf"] for path in (tmp_path / "made" / "labels").iterdir()}
+    assert len(drawn) > 1 and drawn <= set(range(20, 41))
+    make_handheld(photos, tmp_path / "made", 5, replace(SMALL, frames=2, crf=(20, 40)))
+
+
 def test_every_photo_has_its_turn(tmp_path, photos):
     make_handheld(photos, tmp_path / "made", 3, replace(SMALL, frames=2))
     used = [ClipLabel.load(path).facts["photos"][0] for path in (tmp_path / "made" / "labels").iterdir()]

@@ -38,8 +38,8 @@ class HandheldClips:
     width: int = 480
     """Pixels."""
     height: int = 272
-    crf: int | None = 18
-    """H.264 quality of the blurry frames, 0 to 51; None = not coded."""
+    crf: int | tuple[int, int] | None = 18
+    """H.264 quality of the blurry frames, 0 to 51; two numbers: each clip draws its own; None = not coded."""
     seed: int = 0
 
 
@@ -113,6 +113,7 @@ def _make(clip: ClipInMaking, paths: list[Path], number: int, settings: Handheld
     low = _LONGEST[0] if len(paths) > 1 or shot.kind != "cut" else _LONGEST[1]
     longest = rng.uniform(low, _LONGEST[1]) * settings.width
     used = paths if shot.kind == "cut" else paths[:1]
+    crf = int(rng.integers(*settings.crf, endpoint=True)) if isinstance(settings.crf, tuple) else settings.crf
     pictures = [load_photo(path, longest, settings.width, settings.height) for path in used]
-    facts = {"photos": [path.name for path in used], "seed": shot.seed, "settings": asdict(shot), "crf": settings.crf}
-    clip.write(shoot(pictures[0], shot, *pictures[1:]), shot.kind, settings.crf, facts)
+    facts = {"photos": [path.name for path in used], "seed": shot.seed, "settings": asdict(shot), "crf": crf}
+    clip.write(shoot(pictures[0], shot, *pictures[1:]), shot.kind, crf, facts)
