@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.flow.shutter import Homography, Path, find_path
+from selfhvd.flow.shutter import Homography, Path, find_camera, find_path
 from selfhvd.ops.grid import pixel_grid
 from selfhvd.ops.warp import warp, warp_clamped
 
@@ -128,7 +128,8 @@ class CameraFirst(FlowPredictor):
             return None
         blurrier = self.shutter and _detail(a) < _BLURRIER * _detail(b)
         path = find_path(a, b, best) if blurrier else None
-        return path if path is not None and _is_plausible(path.middle, a.shape) else Path.still(best)
+        path = Path.still(find_camera(a, b, best)) if path is None else path
+        return path if _is_plausible(path.middle, a.shape) else Path.still(best)
 
     def _consensus(
         self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]

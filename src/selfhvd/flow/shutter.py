@@ -19,18 +19,26 @@ from selfhvd.ops.light import GAMMA
 
 Homography = Float[np.ndarray, "3 3"]
 Grey = Float[np.ndarray, "height width"]
+Sampled = Float[np.ndarray, "row column"]
+"""Values at the places on a grid, coarser than the pixels, where images are compared."""
+Known = Bool[np.ndarray, "row column"]
 Motion = Float[np.ndarray, "kind=4"]
 """Pixels of shift right, shift down, rotation and growth, the last two as seen half a diagonal from the centre."""
 
-_SIDES = (120, 240)
-"""Longer side of the images, coarse and fine: enough for a tenth of a pixel at 480."""
-_ROUNDS = (10, 8)
+_SIDES = (120, 240, 720)
+"""Longer side of the images, coarse to fine, at most."""
+_ROUNDS = (10, 8, 4)
+_SAMPLES = 120
+"""Places along the longer side at which they are compared: the images must be fine, the places need not be many. On
+frames of 480 pixels every fourth pixel each way did as well as all of them."""
+_JUDGED = 1
+"""Level at which a path is believed or not."""
 _TRIED = (0.5, 1.5, 3.0, 6.0, 10.0)
 """Lengths of straight paths tried first, coarse pixels, in eight directions each."""
 _ODDITY = 0.5
 """Acceleration that is as likely as not, as part of the speed."""
 _LEAST_REACH = 1.5
-"""Fine pixels; a shorter path hides no part of a pixel that could be told from noise."""
+"""Pixels of the level that judges; a shorter path hides no part of a pixel that could be told from noise."""
 _LONGEST = 0.15
 """Of the diagonal: a longer path in one exposure is no hand's."""
 _LIKELY = 0.7
@@ -96,32 +104,55 @@ def find_path(blurry: Grey, sharp: Grey, start: Homography) -> Path | None:
     `start` leads from pixels of `blurry` to pixels of `sharp` and may miss by as much as the blur is long. Robust
     Gauss-Newton on homography, velocity, acceleration, gain and offset together, in linear light, coarse to fine.
     """
-    height, width = blurry.shape
-    lights = [(np.clip(image, 0, 255) / 255) ** GAMMA for image in (blurry, sharp)]
-    path = Path.still(start)
-    for side, rounds in zip(_SIDES, _ROUNDS, strict=True):
-        part = min(1.0, side / max(height, width))
-        size = (max(8, round(width * part)), max(8, round(height * part)))
-        small = [cv2.GaussianBlur(cv2.resize(x, size, interpolation=cv2.INTER_AREA), (0, 0), 0.7) for x in lights]
-        zoom = _zoom(size, (width, height))
-        scaled = _rescaled(path, zoom, size[0] / width)
-        fit = _Fit(*small)
-        scaled = fit.refined(fit.guessed(scaled) if path.reach == 0 else scaled, rounds)
-        if scaled is None:
+    lights, path = _lights(blurry, sharp), Path.still(start)
+    for level, rounds in enumerate(_ROUNDS):
+        fit, zoom, factor = _level(lights, level)
+        scaled = _rescaled(path, zoom, factor)
+        found = fit.refined(fit.guessed(scaled) if path.reach == 0 else scaled, rounds)
+        if found is None:
+            return path if level > _JUDGED else None
+        if level == _JUDGED and (found.reach < _LEAST_REACH or not fit.explains(found)):
             return None
-        path = _rescaled(scaled, np.linalg.inv(zoom), width / size[0])
-        if side == _SIDES[-1] and (scaled.reach < _LEAST_REACH or not fit.explains(scaled)):
-            return None
+        path = _rescaled(found, np.linalg.inv(zoom), 1 / factor)
     return path
 
 
+def find_camera(first: Grey, second: Grey, start: Homography) -> Homography:
+    """`start`, from pixels of `first` to pixels of `second` (grey levels 0..255), made exact; itself where that fails.
+
+    For images blurred alike, and right to a pixel or so at the start. The same fit as `find_path`, without the path.
+    """
+    fit, zoom, factor = _level(_lights(first, second), len(_SIDES) - 1)
+    begun = _rescaled(Path.still(start), zoom, factor)
+    found = fit.refined(begun, _ROUNDS[-1], moving=False)
+    if found is None or not fit.nearer(found, begun):
+        return start
+    return _rescaled(found, np.linalg.inv(zoom), 1 / factor).middle
+
+
+def _lights(*images: Grey) -> list[Grey]:
+    return [(np.clip(image, 0, 255) / 255) ** GAMMA for image in images]
+
+
+def _level(lights: list[Grey], level: int) -> "tuple[_Fit, Homography, float]":
+    """Two images reduced to a level's size, the way from full to reduced pixels, and their ratio."""
+    height, width = lights[0].shape
+    part = min(1.0, _SIDES[level] / max(height, width))
+    size = (max(8, round(width * part)), max(8, round(height * part)))
+    small = [cv2.GaussianBlur(cv2.resize(x, size, interpolation=cv2.INTER_AREA), (0, 0), 0.7) for x in lights]
+    return _Fit(*small), _zoom(size, (width, height)), size[0] / width
+
+
 class _Fit:
-    """Two small images in linear light, and how well a path leads from one to the other."""
+    """Two reduced images in linear light, and how well a path leads from one to the other, at places on a grid."""
 
     def __init__(self, blurry: Grey, sharp: Grey) -> None:
-        self.blurry, self.sharp = blurry, sharp
         height, width = blurry.shape
-        self.grid, self.moves = _grid(height, width), _moves(height, width)
+        step = max(1, round(max(height, width) / _SAMPLES))
+        places = np.s_[..., step // 2 :: step, step // 2 :: step]
+        self.sharp, self.blurry = sharp, np.ascontiguousarray(blurry[places])
+        self.size = (width, height)
+        self.grid, self.moves = (np.ascontiguousarray(m[places]) for m in (_grid(height, width), _moves(height, width)))
         self.unit = 0.5 * math.hypot(height, width)
         x, y = self.moves[3]
         one, none = np.ones_like(x), np.zeros_like(x)
@@ -129,8 +160,9 @@ class _Fit:
         self.poses = np.array([(one, none), (none, one), *tilts], np.float32)
         to_unit = [[1 / self.unit, 0, -(width - 1) / 2 / self.unit], [0, 1 / self.unit, -(height - 1) / 2 / self.unit]]
         self.to_unit = np.array([*to_unit, [0, 0, 1]])
-        self.inner = np.zeros(blurry.shape, bool)
-        self.inner[2:-2, 2:-2] = True
+        inner = np.zeros(blurry.shape, bool)
+        inner[2:-2, 2:-2] = True
+        self.inner = inner[places]
 
     def guessed(self, path: Path) -> Path:
         """Of straight paths of several lengths and directions the one that misses least."""
@@ -140,8 +172,12 @@ class _Fit:
         missing = [self._mean_error(*self._blurred(brought, replace(path, velocity=way))[:2]) for way in ways]
         return replace(path, velocity=ways[int(np.argmin(missing))])
 
-    def refined(self, path: Path, rounds: int) -> Path | None:
-        """Gauss-Newton with Cauchy weights; None where the images hardly overlap or nothing can be solved for."""
+    def refined(self, path: Path, rounds: int, moving: bool = True) -> Path | None:
+        """Gauss-Newton with Cauchy weights; None where the images hardly overlap or nothing can be solved for.
+
+        `moving`: velocity and acceleration are looked for, too.
+        """
+        unknown = np.r_[0 : 16 if moving else 8, 16:18]
         gain, offset = 1.0, 0.0
         for _ in range(rounds):
             synthetic, seen, slopes = self._blurred(self._brought(path.middle, slopes=True), path)
@@ -150,16 +186,17 @@ class _Fit:
             rest = (self.blurry - gain * synthetic - offset)[seen]
             spread = 1.4826 * float(np.median(np.abs(rest))) + 1e-5
             weight = 1 / (1 + (rest / (3 * spread)) ** 2)
-            fields = [(slopes[0], self.poses), (slopes[1], self.moves), (slopes[2], self.moves)]
+            fields = [(slopes[0], self.poses), (slopes[1], self.moves), (slopes[2], self.moves)][: 3 if moving else 1]
             columns = [gain * (s[..., 0] * f[0] + s[..., 1] * f[1])[seen] for s, basis in fields for f in basis]
             jacobian = np.stack([*columns, synthetic[seen], np.ones_like(rest)])
             # torch: its threads are the ones that the run was given.
             weighted, plain = torch.from_numpy(jacobian * weight), torch.from_numpy(jacobian)
             matrix, right = (weighted @ plain.T).numpy(), (weighted @ torch.from_numpy(rest)).numpy()
-            strength, pull = self._prior(path, spread)
+            strength, pull = (known[unknown] for known in self._prior(path, spread))
             matrix = matrix + np.diag(strength + 1e-3 * np.diag(matrix))
+            step = np.zeros(18)
             try:
-                step = np.linalg.solve(matrix, right - strength * pull)
+                step[unknown] = np.linalg.solve(matrix, right - strength * pull)
             except np.linalg.LinAlgError:
                 return None
             middle = path.middle @ self._tilted(step[:8])
@@ -183,8 +220,13 @@ class _Fit:
         moving, still = (self._disagreement(*self._blurred(brought, p)[:2]) for p in (path, Path.still(path.middle)))
         return moving < min(_STRANGE, _LEFT * still)
 
-    def _disagreement(self, synthetic: Grey, seen: Bool[np.ndarray, "height width"]) -> float:
-        """1 - correlation of the pixels that agree best; neither gain nor offset changes it; 0 is the same image."""
+    def nearer(self, path: Path, other: Path) -> bool:
+        """Whether `path` brings the images nearer to each other than `other` does."""
+        ours, theirs = (self._disagreement(*self._blurred(self._brought(p.middle), p)[:2]) for p in (path, other))
+        return ours < theirs
+
+    def _disagreement(self, synthetic: Sampled, seen: Known) -> float:
+        """1 - correlation of the places that agree best; neither gain nor offset changes it; 0 is the same image."""
         if seen.mean() < 0.2:
             return math.inf
         ours, theirs = synthetic[seen], self.blurry[seen]
@@ -196,27 +238,26 @@ class _Fit:
             ours, theirs = synthetic[seen][likely], self.blurry[seen][likely]
         return 1 - float(np.corrcoef(ours, theirs)[0, 1]) if min(ours.std(), theirs.std()) > 1e-4 else math.inf
 
-    def _mean_error(self, synthetic: Grey, seen: Bool[np.ndarray, "height width"]) -> float:
+    def _mean_error(self, synthetic: Sampled, seen: Known) -> float:
         """In linear light, between the blurry image and the blurred sharp one."""
         return float(np.abs(synthetic - self.blurry)[seen].mean()) if seen.mean() > 0.2 else math.inf
 
     def _brought(self, middle: Homography, slopes: bool = False) -> Float[np.ndarray, "height width plane"]:
         """The sharp image on the blurry one's grid, where it is known (0..1), and on demand its slopes."""
-        size = self.blurry.shape[::-1]
         how = cv2.WARP_INVERSE_MAP
         image = cv2.warpPerspective(
-            self.sharp, middle, size, flags=cv2.INTER_CUBIC | how, borderMode=cv2.BORDER_REPLICATE
+            self.sharp, middle, self.size, flags=cv2.INTER_CUBIC | how, borderMode=cv2.BORDER_REPLICATE
         )
-        known = cv2.warpPerspective(np.ones_like(self.sharp), middle, size, flags=cv2.INTER_LINEAR | how)
+        known = cv2.warpPerspective(np.ones_like(self.sharp), middle, self.size, flags=cv2.INTER_LINEAR | how)
         steps = [cv2.Sobel(image, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1)) if slopes]
         return np.dstack([image, known, *steps])
 
     def _blurred(
         self, brought: Float[np.ndarray, "height width plane"], path: Path
-    ) -> tuple[Grey, Bool[np.ndarray, "height width"], list[Float[np.ndarray, "height width xy"]]]:
+    ) -> tuple[Sampled, Known, list[Float[np.ndarray, "row column axis"]]]:
         """The mean over the path, where all of it is known, and the slopes' means weighted by 1, τ and τ²/2."""
-        total = np.zeros_like(brought)
-        slopes = [np.zeros_like(brought[..., 2:]) for _ in range(3)]
+        total = np.zeros((*self.blurry.shape, brought.shape[2]), np.float32)
+        slopes = [np.zeros_like(total[..., 2:]) for _ in range(3)]
         for tau, displaced in path.instants(self.moves):
             seen = _seen(brought, self.grid, displaced)
             total += seen
@@ -229,7 +270,7 @@ class _Fit:
     def _prior(self, path: Path, spread: float) -> tuple[Float[np.ndarray, "18"], Float[np.ndarray, "18"]]:
         """Strength and pull of what is known before: little acceleration beside the speed, little turning."""
         strength, pull = np.full(18, (spread / 50) ** 2), np.zeros(18)
-        pixel = self.unit / (0.57 * _SIDES[-1])  # of the fine images
+        pixel = self.unit / (0.57 * _SIDES[_JUDGED])
         strength[12:16] = (spread / (_ODDITY * (path.reach + 0.5 * pixel))) ** 2
         strength[10:12] = (spread / pixel) ** 2
         pull[10:12], pull[12:16] = path.velocity[2:], path.acceleration
@@ -266,9 +307,9 @@ def _moves(height: int, width: int) -> Float[np.ndarray, "kind=4 xy=2 height wid
 
 def _seen(
     planes: Float[np.ndarray, "height width plane"],
-    grid: Float[np.ndarray, "xy=2 height width"],
-    displaced: Float[np.ndarray, "xy=2 height width"],
-) -> Float[np.ndarray, "height width plane"]:
+    grid: Float[np.ndarray, "xy=2 row column"],
+    displaced: Float[np.ndarray, "xy=2 row column"],
+) -> Float[np.ndarray, "row column plane"]:
     x, y = grid + displaced
     return cv2.remap(planes, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
