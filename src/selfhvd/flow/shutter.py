@@ -39,7 +39,7 @@ _ODDITY = 0.5
 """Acceleration that is as likely as not, as part of the speed."""
 _LEAST_REACH = 1.5
 """Pixels of the level that judges; a shorter path hides no part of a pixel that could be told from noise."""
-_LONGEST = 0.15
+_LONGEST = 0.3
 """Of the diagonal: a longer path in one exposure is no hand's."""
 _LIKELY = 0.7
 """Part of the pixels that is looked at to judge a path, the best ones: what moves on its own does not count."""
