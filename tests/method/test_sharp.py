@@ -226,3 +226,15 @@ def test_models_are_sharp_and_nearly_the_best_around():
 def test_blur_of_extreme_shapes_is_measured_without_a_warning(size):
     noise = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
     assert blur_effect(noise) < blur_effect(torch.zeros(3, *size)) == 1.0
+
+
+def test_noise_does_not_hide_which_frames_are_sharp(photo, rng):
+    """Sharp and blurry frames in turn in heavy noise: measured at half the size, and nothing is handed through."""
+    view = cv2.resize(photo, (240, 160), interpolation=cv2.INTER_AREA).astype(float)
+    clean = [view if i % 3 == 0 else cv2.blur(view, (1, 9)) for i in range(30)]
+    noisy = [np.clip(0.3 * image + rng.normal(0, 9, image.shape), 0, 255).astype(np.uint8) for image in clean]
+    chosen = find_sharp(ArrayFrames(noisy), [False] * 30)
+    assert chosen.noisy and chosen.sharp == tuple(range(0, 30, 3))
+    assert not any(chosen.is_model(i) for i in range(30))
+    calm = find_sharp(ArrayFrames([image.astype(np.uint8) for image in clean]), [False] * 30)
+    assert not calm.noisy and calm.sharp == chosen.sharp and all(calm.is_model(i) for i in calm.sharp)

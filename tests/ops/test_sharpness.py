@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.ops.sharpness import laplacian_variance, noise_share
 
 
 def tensor(image: np.ndarray) -> torch.Tensor:
@@ -63,3 +63,20 @@ def test_each_image_of_a_batch_on_its_own():
 def test_gradient():
     image = torch.rand(2, 3, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(2), requires_grad=True)
     assert torch.autograd.gradcheck(laplacian_variance, (image / 16,))
+
+
+def test_noise_alone_is_all_noise(rng):
+    image = torch.from_numpy(0.5 + 0.03 * rng.standard_normal((1, 3, 96, 128))).float()
+    assert noise_share(image).item() == pytest.approx(1, abs=0.1)
+
+
+def test_noise_share_of_a_photo_grows_with_the_noise(photo, rng):
+    view = tensor(cv2.resize(photo, (240, 160), interpolation=cv2.INTER_AREA))
+    noise = torch.from_numpy(rng.standard_normal(view.shape)).float()
+    shares = [noise_share(view + sigma / 255 * noise).item() for sigma in (0, 4, 12)]
+    assert shares == sorted(shares) and shares[0] < 0.15 < 0.4 < shares[2] < 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (2, 2)])
+def test_the_smallest_images_have_a_noise_share(shape):
+    assert noise_share(torch.zeros(1, 3, *shape)).tolist() == [0.0]

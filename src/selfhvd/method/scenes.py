@@ -135,6 +135,7 @@ def joined(scenes: Sequence[Scene]) -> Selection:
         verdict=_verdict({part.verdict for part in parts}),
         cuts=tuple(scene.start for scene in scenes[1:]),
         thresholds=tuple(part.threshold for part in parts),
+        noisy=any(part.noisy for part in parts),
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from skimage.measure import blur_effect as skimage_blur_effect
 from torch import Tensor
 
 from selfhvd.frames import Frames
-from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.ops.sharpness import laplacian_variance, noise_share
 
 _NEARBY = 10
 """Frames on each side that a frame's sharpness is compared with."""
@@ -28,6 +28,8 @@ _BLUR_SAMPLES = 12
 """Frames, about, whose `blur_effect` is measured."""
 _LEAST_BLUR_SIDE = 4
 """Pixels; smaller frames have no blur to measure and count as blurry."""
+_MOST_NOISE = 0.9
+"""Part of the least v_l that may be taken for noise."""
 _LEAST_KEYS = 3
 """Fewer key frames say nothing about how key frames differ from others."""
 
@@ -49,6 +51,10 @@ class SharpConfig:
     blurry_above: float = 0.37
     """A clip of one class is blurry where the median `blur_effect` of its frames is above this (derived; on real
     clips sharp ones have 0.27 to 0.36, blurry ones 0.38 to 0.50)."""
+    noisy_above: float = 0.22
+    """Where noise makes more than this part of v_l (median over the frames), as at night, v_l is measured at half the
+    size, where it tells sharp from blurry better (derived: eight synthetic night clips have 0.19 to 0.40, ten others
+    0.00 to 0.20, eight real ones none)."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Selection:
     """Which frames of a clip are sharp, and why."""
 
     sharpness: tuple[float, ...]
-    """v_l of each frame as measured (Eq. 1)."""
+    """v_l of each frame as measured (Eq. 1), of a noisy clip at half the size, less the noise's part."""
     scores: tuple[float, ...]
     """v_l with the pulse of key frames taken out: what the threshold is laid on."""
     threshold: float
@@ -70,6 +76,8 @@ class Selection:
     """First frames of the scenes after the first."""
     thresholds: tuple[float, ...] = ()
     """Of each scene, where there are several."""
+    noisy: bool = False
+    """Whether `sharpness` was measured at half the size, because of noise; then no frame is a model."""
 
     @property
     def ratio(self) -> float:
@@ -85,9 +93,9 @@ class Selection:
         return min(self.sharp, key=lambda j: (abs(j - index), j))
 
     def is_model(self, index: int) -> bool:
-        """Whether frame `index` is sharp, and hardly less so than the best within ten frames."""
+        """Whether frame `index` is sharp, hardly less so than the best within ten frames, and not noisy."""
         nearby = self.scores[max(0, index - _NEARBY) : index + _NEARBY + 1]
-        return self.is_sharp(index) and self.scores[index] >= _MODEL_SHARE * max(nearby)
+        return not self.noisy and self.is_sharp(index) and self.scores[index] >= _MODEL_SHARE * max(nearby)
 
     def around(self, index: int, each_side: int) -> tuple[int, ...]:
         """The sharp frames to learn from around `index`, never itself: before, after, second before, second after, ...
@@ -113,16 +121,32 @@ def find_sharp(
 ) -> Selection:
     """Measure every frame of a clip, one after the other, and choose its sharp ones."""
     every = max(1, len(frames) // _BLUR_SAMPLES)
-    sharpness: list[float] = []
+    whole: list[float] = []
+    halved: list[float] = []
+    noise: list[tuple[float, float]] = []
     blur: list[float] = []
     for i in range(len(frames)):
         frame = frames.tensor(i)
         # The 8-bit frame, whatever the source's depth.
-        sharpness.append(float(laplacian_variance((255 * frame[None]).round() / 255)))
+        shown = (255 * frame[None]).round() / 255
+        small = _halved(shown)
+        whole.append(float(laplacian_variance(shown)))
+        halved.append(float(laplacian_variance(small)))
+        noise.append((float(noise_share(shown)), float(noise_share(small)) * halved[-1]))
         if i % every == 0:
             blur.append(blur_effect(frame))
         on_frame(i + 1, len(frames))
-    return select_sharp(sharpness, keyframes, blur, config)
+    share, floor = np.median(np.array(noise), axis=0).tolist()
+    if share <= config.noisy_above:
+        return select_sharp(whole, keyframes, blur, config)
+    # What noise adds to every frame would hide how far sharp and blurry ones are apart.
+    floor = min(floor, _MOST_NOISE * min(halved))
+    return replace(select_sharp([v - floor for v in halved], keyframes, blur, config), noisy=True)
+
+
+def _halved(image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 3 h w"]:
+    """Means of two by two pixels, where there are so many."""
+    return F.avg_pool2d(image, 2) if min(image.shape[-2:]) >= _LEAST_BLUR_SIDE else image
 
 
 def select_sharp(
