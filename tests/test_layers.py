@@ -27,9 +27,7 @@ FLOORS = (
     {"work_folder"},
     {"delivery"},
     {"batch", "benchmark", "doctor", "jobs", "evaluation", "train"},
-    {"cli_benchmark", "cli_datasets", "cli_synthesize", "cli_train", "cli_weights", "demo", "inspection"},
-    {"cli_evaluate", "cli_words"},
-    {"cli_deblur", "cli_doctor"},
+    {"demo", "inspection"},
     {"cli"},
     {"__init__", "__main__"},
 )

@@ -63,7 +63,7 @@ def test_list_json(run):
 
 
 def test_list_needs_no_torch():
-    code = "from selfhvd.cli_weights import show_known; show_known(); import sys; assert 'torch' not in sys.modules"
+    code = "from selfhvd.cli.weights import show_known; show_known(); import sys; assert 'torch' not in sys.modules"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, stdout=subprocess.DEVNULL)
 

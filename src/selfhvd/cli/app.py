@@ -11,15 +11,15 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Parameter
 from rich.console import Console
 
-from selfhvd.cli_benchmark import benchmark
-from selfhvd.cli_datasets import datasets
-from selfhvd.cli_deblur import Preset, deblur, in_words
-from selfhvd.cli_doctor import doctor
-from selfhvd.cli_evaluate import evaluate
-from selfhvd.cli_synthesize import app as synthesize_app
-from selfhvd.cli_train import train
-from selfhvd.cli_weights import app as weights_app
-from selfhvd.cli_words import AsJson, Flag, Quiet, ShownProgress, Verbose, fail, out, set_up_logging
+from selfhvd.cli.benchmark import benchmark
+from selfhvd.cli.datasets import datasets
+from selfhvd.cli.deblur import Preset, deblur, in_words
+from selfhvd.cli.doctor import doctor
+from selfhvd.cli.evaluate import evaluate
+from selfhvd.cli.synthesize import app as synthesize_app
+from selfhvd.cli.train import train
+from selfhvd.cli.weights import app as weights_app
+from selfhvd.cli.words import AsJson, Flag, Quiet, ShownProgress, Verbose, fail, out, set_up_logging
 from selfhvd.errors import INTERRUPTED, TERMINATED, SelfHVDError, UsageError
 
 app = App(

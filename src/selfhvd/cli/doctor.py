@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from selfhvd.cli_words import AsJson, Quiet, Verbose, out
+from selfhvd.cli.words import AsJson, Quiet, Verbose, out
 from selfhvd.errors import DeviceError
 
 if TYPE_CHECKING:

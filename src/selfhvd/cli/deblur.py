@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from selfhvd.cli_words import Flag, Quiet, ShownProgress, Verbose, out, say
+from selfhvd.cli.words import Flag, Quiet, ShownProgress, Verbose, out, say
 from selfhvd.errors import OutputError, PartialError, UsageError
 
 if TYPE_CHECKING:
