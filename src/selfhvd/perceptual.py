@@ -29,7 +29,7 @@ class Perceptual(nn.Module):
     """mean |φ(a) - φ(b)|, φ = VGG19 features up to conv5_4 of ImageNet-normalised images."""
 
     def __init__(self, weights: Path) -> None:
-        from torchvision.models.vgg import cfgs, make_layers  # takes three seconds
+        from torchvision.models.vgg import cfgs, make_layers  # takes two seconds, and few runs need it
 
         super().__init__()
         self.features = nn.Sequential(*list(make_layers(cfgs["E"]).children())[:_LAYERS])

@@ -12,9 +12,9 @@ from selfhvd.ops.grid import pixel_grid
 class Recorder(Raft):
     """Remembers what it is asked; its flow is the place of each pixel, after one of zeros."""
 
-    def forward(self, image1, image2, num_flow_updates=12):
-        self.seen = image1, image2, num_flow_updates
-        grid = pixel_grid(*image1.shape[-2:], like=image1)[None].expand(len(image1), -1, -1, -1)
+    def forward(self, first, second):
+        self.seen = first, second
+        grid = pixel_grid(*first.shape[-2:], like=first)[None].expand(len(first), -1, -1, -1)
         return [0 * grid, grid]
 
 
@@ -33,11 +33,11 @@ def test_is_torchvision_s_network():
 
 def test_padding_range_and_cropping():
     """130 x 156 lies in 136 x 160, three pixels down and two to the right."""
-    network = Recorder(RaftConfig(iterations=7))
+    network = Recorder()
     first, second = torch.rand(2, 2, 3, 130, 156).unbind(0)
     flow = RaftFlow(network)(first, second)
-    a, b, iterations = network.seen
-    assert a.shape == (2, 3, 136, 160) and iterations == 7
+    a, b = network.seen
+    assert a.shape == (2, 3, 136, 160)
     torch.testing.assert_close(a[..., 3:133, 2:158], 2 * first - 1)
     torch.testing.assert_close(b[..., 3:133, 2:158], 2 * second - 1)
     wanted = pixel_grid(130, 156, like=first) + torch.tensor([2.0, 3]).view(2, 1, 1)

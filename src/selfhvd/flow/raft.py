@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torchvision.models.optical_flow import RAFT, raft_large
+from torch import Tensor, nn
 
 from selfhvd.flow.network import Images, NetworkFlow, cropped, margins, padded
 from selfhvd.flow.predictor import Flow
@@ -19,19 +19,23 @@ class RaftConfig:
     iterations: int = 12
 
 
-class Raft(RAFT):
+class Raft(nn.Module):
     """torchvision's `raft_large` with its own parameter names; images in [-1, 1], sides multiples of 8, from 128 up."""
 
     def __init__(self, config: RaftConfig = RaftConfig()) -> None:
+        from torchvision.models.optical_flow import raft_large  # takes two seconds, and few runs need it
+
+        super().__init__()
         whole = raft_large(weights=None)
-        super().__init__(
-            feature_encoder=whole.feature_encoder,
-            context_encoder=whole.context_encoder,
-            corr_block=whole.corr_block,
-            update_block=whole.update_block,
-            mask_predictor=whole.mask_predictor,
-        )
+        # Its parts stand here directly, so that their names are torchvision's; its class says how they work together.
+        for name, part in whole.named_children():
+            self.add_module(name, part)
+        self._work = type(whole).forward
         self.config = config
+
+    def forward(self, first: Images, second: Images) -> list[Tensor]:
+        """The flow after each iteration."""
+        return self._work(self, first, second, num_flow_updates=self.config.iterations)  # pyright: ignore[reportArgumentType]
 
     @classmethod
     def recognised(cls, shapes: Mapping[str, tuple[int, ...]]) -> RaftConfig | None:
@@ -59,5 +63,5 @@ class RaftFlow(NetworkFlow):
         """See `NetworkFlow`."""
         around = margins(*first.shape[-2:])
         a, b = (padded(2 * image - 1, around) for image in (first, second))
-        field = cropped(self.raft(a, b, num_flow_updates=self.raft.config.iterations)[-1], around)
+        field = cropped(self.raft(a, b)[-1], around)
         return Flow(field, torch.ones_like(field[:, :1]))

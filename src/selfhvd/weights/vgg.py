@@ -6,7 +6,6 @@ from typing import Literal
 
 import torch
 from torch import nn
-from torchvision.models.vgg import cfgs, make_layers
 
 LAYERS = 35
 """Layers up to conv5_4."""
@@ -23,6 +22,8 @@ class Vgg19(nn.Module):
     """Its features under torchvision's own names."""
 
     def __init__(self, config: Vgg19Config = Vgg19Config()) -> None:
+        from torchvision.models.vgg import cfgs, make_layers  # takes two seconds, and few runs need it
+
         super().__init__()
         self.config = config
         self.features = nn.Sequential(*list(make_layers(cfgs["E"]).children())[:LAYERS])
