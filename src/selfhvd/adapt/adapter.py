@@ -75,7 +75,8 @@ class Adapter:
         self.align, self.config, self.perceptual, self.seed = align, config, perceptual, seed
         self.untrained, self.keeping, self.on_step, self.stop = untrained, keeping, on_step, stop
         self.processes = processes or alone(next(network.parameters()).device)
-        frames = [training_frames(c.selection, len(c.frames), config.frames, self._window) for c in clips]
+        evenly = config.teach == "truth"
+        frames = [training_frames(c.selection, len(c.frames), config.frames, self._window, evenly) for c in clips]
         self.training_frames = frames
         self.judge = Judge(clips, frames, predictor, config.probes)
 

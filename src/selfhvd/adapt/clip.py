@@ -22,14 +22,17 @@ class TrainingClip:
     """Unique among the clips, fit for a relative path."""
 
 
-def training_frames(selection: Selection, count: int, most: int, run: int = 1) -> tuple[int, ...]:
+def training_frames(selection: Selection, count: int, most: int, run: int = 1, evenly: bool = False) -> tuple[int, ...]:
     """About `most` frames to train on: the blurry ones, spread evenly, and a few sharp ones.
 
-    A network that looks at several frames gets runs of `run` consecutive frames instead, spread evenly.
+    A network that looks at several frames gets runs of `run` consecutive frames instead, spread evenly. `evenly`: sharp
+    and blurry frames alike, where the truth is taught and sharp ones have something to teach, too.
     """
     if run > 1:
         starts = spread(range(max(count - run, 0) + 1), max(1, most // run))
         return tuple(sorted({i for start in starts for i in range(start, min(start + run, count))}))
+    if evenly:
+        return tuple(spread(range(count), most))
     blurry = [i for i in range(count) if not selection.is_sharp(i)]
     sharp = [i for i in range(count) if selection.is_sharp(i)]
     few = min(max(1, most // 6), len(sharp))
