@@ -54,7 +54,8 @@ def choose_flow(
     """
     path, reason = _auto(weights, device) if name == "auto" else (_named(name, weights), "as asked")
     if path is None:
-        predictor = CameraFirst(Dis(), shutter=shutter)
+        # A blurred frame that is matched as it is leads the flow pixels astray.
+        predictor = CameraFirst(Dis()) if shutter else CameraFirst(Dis(), near=2.0, far=5.0, shutter=False)
     elif name == "flowformer++":
         predictor = FlowFormer(path, device)
     else:
