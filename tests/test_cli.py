@@ -352,7 +352,7 @@ def test_demo_command(run, tmp_path, monkeypatch):
 
 
 def test_terminated(clip):
-    words = [*COMMAND, str(clip), "--preset", "best", "--device", "cpu"]
+    words = [*COMMAND, str(clip), "--preset", "best", "--from-scratch", "--device", "cpu"]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     for line in process.stderr:
         if line.startswith("align"):

@@ -13,6 +13,7 @@ from selfhvd.config import PRESETS, preset_config
 from selfhvd.errors import UsageError, WeightsError
 from selfhvd.method.consistency import Standing
 from selfhvd.method.scenes import SceneConfig
+from selfhvd.weights import BASE_WEIGHTS
 
 
 def state(deblurrer):
@@ -172,11 +173,18 @@ def test_weights_that_are_not_there(tmp_path):
         Deblurrer(quick(weights=tmp_path / "bad.safetensors"))
 
 
-def test_presets_differ_in_length_and_mirrored_views_only():
-    lengths = [preset_config(name).adapt.stage_two.steps for name in PRESETS]
+def test_presets_differ_in_length_guides_and_mirrored_views_only():
+    assert [preset_config(name).restore.guide_sets for name in PRESETS] == [2, 3, 4]
+    assert [preset_config(name).restore.ensemble for name in PRESETS] == [1, 1, 4]
+    alike = {replace(preset_config(name).restore, guide_sets=1, ensemble=1) for name in PRESETS}
+    assert alike == {replace(preset_config().restore, guide_sets=1)}
+    lengths = [preset_config(name, from_scratch=True).adapt.stage_two.steps for name in PRESETS]
     assert lengths == sorted(set(lengths))
-    assert [preset_config(name).restore.ensemble for name in PRESETS] == [1, 4, 4]
-    assert {replace(preset_config(name).restore, ensemble=1) for name in PRESETS} == {preset_config().restore}
+
+
+def test_base_weights_learn_only_where_they_are_given_as_a_file():
+    assert [preset_config(name).adapt.stage_two.steps for name in PRESETS] == [0, 0, 0]
+    assert preset_config("fast", weights=BASE_WEIGHTS).adapt.stage_two.steps > 0
 
 
 def test_training_material_is_gone_afterwards_what_was_learned_is_kept(tmp_path):

@@ -70,7 +70,7 @@ class TestDisk:
     def test_by_hand(self, tmp_path):
         room = needed_room(HEAD, tmp_path / "a.mp4", FAST)
         assert (room.cache, room.material, room.result) == (12_000_000, 0, 500_000)
-        learned = needed_room(HEAD, tmp_path / "a.mp4", preset_config("balanced"))
+        learned = needed_room(HEAD, tmp_path / "a.mp4", preset_config("balanced", from_scratch=True))
         assert learned.material == 10 * 500_000 * 23  # frame 3, truth 3, four guides of 3 and 1, 1 to spare
         assert needed_room(HEAD, tmp_path / "shots", FAST).result == 6_000_000
 
@@ -102,7 +102,7 @@ class TestTime:
         assert expected_seconds(HEAD, FAST, pace) == pytest.approx(10 * (500_000 * 2e-6 + 0.2))
 
     def test_learning_takes_its_time_and_no_more_than_allowed(self):
-        balanced = preset_config("balanced")
+        balanced = preset_config("balanced", from_scratch=True)
         longer = expected_seconds(HEAD, balanced, PACE) - expected_seconds(HEAD, FAST, PACE)
         assert longer > 900 * 3 * 2 * 256**2 * 2e-6
         bounded = expected_seconds(HEAD, replace(balanced, max_minutes=1.0), PACE)

@@ -53,7 +53,7 @@ def deblur(
         source: clips, or folders of videos, which are never touched; a folder of images is one clip.
         output: a video file, or a folder for PNG frames; of several clips the folder for the results. Default:
             CLIP_deblurred beside each clip.
-        preset: fast uses the base weights as they are; balanced and best learn from the clip.
+        preset: how many sharp frames help each frame, and how long is learned; from the base weights nothing is.
         strength: how much of the restoration is blended in: 0 is the clip as it came, 1 all of it.
         overwrite: replace an existing output.
         restart: begin anew where an earlier run was cut off, instead of going on from it.
