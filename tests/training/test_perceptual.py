@@ -7,7 +7,6 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models.vgg import cfgs, make_layers
 
-import selfhvd.perceptual
 from selfhvd.errors import WeightsError
 from selfhvd.perceptual import Perceptual, find_perceptual, vgg_path
 
@@ -29,7 +28,7 @@ def weights(tmp_path_factory, small_vgg):
 @pytest.fixture(autouse=True)
 def no_large_network(monkeypatch, small_vgg):
     """The classifier alone would take half a gigabyte."""
-    monkeypatch.setattr(selfhvd.perceptual, "cfgs", {"E": small_vgg})
+    monkeypatch.setitem(cfgs, "E", small_vgg)
 
 
 def test_distance(weights):
