@@ -5,6 +5,8 @@ import signal
 import sys
 from types import FrameType
 
+from selfhvd.errors import INTERRUPTED
+
 
 def main() -> None:
     """Entry point."""
@@ -22,7 +24,7 @@ def interrupt(signum: int, frame: FrameType | None) -> None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             sys.stderr.write("selfhvd: interrupted while loading.\n")
             sys.stderr.flush()
-            os._exit(130)
+            os._exit(INTERRUPTED)
         frame = frame.f_back
     raise KeyboardInterrupt
 

@@ -111,7 +111,7 @@ def demo(
 
     Args:
         output: folder for the clips, the picture and the report.
-        preset: how long to learn from the clip.
+        preset: how many sharp frames help each frame.
         overwrite: replace an existing folder.
         seed: another seed, another shake.
         progress: auto, lines, none, or json: one object a line on stderr.
