@@ -138,6 +138,32 @@ def test_beginning_later_changes_nothing(rng, network, overlap):
         assert all(torch.equal(one, two) for one, two in zip(rest, whole[first:], strict=True))
 
 
+@pytest.mark.parametrize("network", [Five(0.01), Lite().eval()])
+def test_beginning_later_changes_nothing_for_steadied_frames(rng, network):
+    frames = flickering(rng)
+    whole = list(restorer(network, frames, selection(2, 9), steadiness=0.25))
+    for first in range(COUNT + 1):
+        rest = list(restorer(network, frames, selection(2, 9), steadiness=0.25).since(first))
+        assert len(rest) == COUNT - first
+        assert all(torch.equal(one, two) for one, two in zip(rest, whole[first:], strict=True))
+
+
+def flickering(rng) -> ArrayFrames:
+    """The same picture again and again, every other time 2 code values lighter."""
+    picture = rng.integers(100, 200, size=(10, 14, 3), dtype=np.uint8)
+    return ArrayFrames([picture + 2 * np.uint8(n % 2) for n in range(COUNT)])
+
+
+def test_steadied_frames_flicker_less_and_sharp_ones_stay(rng):
+    frames = flickering(rng)
+    output = list(restorer(Five(), frames, selection(2, 9), steadiness=0.25))
+    light = [255 * (frame - frames.tensor(0)).mean().item() for frame in output]
+    alternating = [2.0 * (n % 2) for n in range(COUNT)]
+    assert [light[2], light[9]] == pytest.approx([alternating[2], alternating[9]], abs=1e-4)
+    assert [light[n] for n in (1, 4, 7)] == pytest.approx([1.0] * 3, abs=0.05)
+    assert light[0] == pytest.approx(2 / 3, abs=0.05)  # it has one neighbour only
+
+
 def test_beginning_later_computes_no_window_before(rng):
     network = Five(0.01)
     list(restorer(network, clip(rng), ensemble=1, overlap=1).since(11))

@@ -69,7 +69,11 @@ def preset_config(
         weights=weights,
         from_scratch=from_scratch,
         adapt=adapt,
-        restore=RestoreConfig(guide_sets=_GUIDE_SETS[preset], ensemble=4 if single and preset == "best" else 1),
+        restore=RestoreConfig(
+            guide_sets=_GUIDE_SETS[preset],
+            ensemble=4 if single and preset == "best" else 1,
+            steadiness=0.25 if single else 0.0,  # the others look at many frames at once
+        ),
     )
 
 

@@ -93,13 +93,13 @@ class TestDisk:
 
 class TestTime:
     def test_by_hand(self):
-        # Two views and four guides, seen at 720 of 1000 pixels; 0.2 s of coding.
-        one = 2 * 500_000 * 2e-6 + 4 * 500_000 * 0.72**2 * 1e-6 + 0.4 * 0.5
+        # Two views, four guides and the frame beside it, seen at 720 of 1000 pixels; 0.2 s of coding.
+        one = 2 * 500_000 * 2e-6 + 5 * 500_000 * 0.72**2 * 1e-6 + 0.4 * 0.5
         assert expected_seconds(HEAD, FAST, PACE) == pytest.approx(10 * one)
 
     def test_without_guides_there_is_one_round(self):
         pace = replace(PACE, needs=Needs(window=20))
-        assert expected_seconds(HEAD, FAST, pace) == pytest.approx(10 * (500_000 * 2e-6 + 0.2))
+        assert expected_seconds(HEAD, FAST, pace) == pytest.approx(10 * (500_000 * (2e-6 + 0.72**2 * 1e-6) + 0.2))
 
     def test_learning_takes_its_time_and_no_more_than_allowed(self):
         balanced = preset_config("balanced", from_scratch=True)

@@ -74,7 +74,8 @@ def expected_seconds(head: Head, config: DeblurConfig, pace: Pace) -> float:
     sets = config.restore.guide_sets if guided else 1
     views = turns + sets * config.restore.ensemble
     guides = (turns + sets) * pace.needs.guides if guided else 0
-    restore = views * head.pixels * pace.view + guides * flown * pace.guide
+    aligned = guides + bool(config.restore.steadiness)
+    restore = views * head.pixels * pace.view + aligned * flown * pace.guide
     handling = _HANDLING * head.pixels / 1e6
     return head.frames * (restore + handling) + _learning(head, config, pace, flown, restore)
 

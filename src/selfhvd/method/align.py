@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.flow.predictor import FlowPredictor
+from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.frames import Frames
 from selfhvd.ops.masks import in_frame, occlusion, uncertainty
 from selfhvd.ops.warp import Resampling, resize_flow, warp
@@ -57,9 +57,37 @@ def align(
     `output` is R_i (in the first round the blurry frame itself), `sharp` is S_j; both whole frames, because a sharp
     frame ten frames away shares little with a crop. No gradient flows.
     """
-    height, width = output.shape[-2:]
-    scale = min(config.resolution, config.longest / max(height, width))
-    forward, backward = predictor.both(_reduced(output, scale), _reduced(sharp, scale))
+    forward, backward, scale = _flows(output, sharp, predictor, config)
+    return _aligned(sharp, forward, backward, scale, config)
+
+
+def align_both(
+    first: Float[Tensor, "batch 3 height width"],
+    second: Float[Tensor, "batch 3 height width"],
+    predictor: FlowPredictor,
+    config: AlignConfig = AlignConfig(),
+) -> tuple[Aligned, Aligned]:
+    """Two frames, each onto the other's grid: `second` onto that of `first`, then `first` onto that of `second`."""
+    forward, backward, scale = _flows(first, second, predictor, config)
+    return _aligned(second, forward, backward, scale, config), _aligned(first, backward, forward, scale, config)
+
+
+def _flows(
+    first: Float[Tensor, "batch 3 height width"],
+    second: Float[Tensor, "batch 3 height width"],
+    predictor: FlowPredictor,
+    config: AlignConfig,
+) -> tuple[Flow, Flow, float]:
+    """There and back on reduced frames, and their size as part of the frames' own."""
+    scale = min(config.resolution, config.longest / max(first.shape[-2:]))
+    return *predictor.both(_reduced(first, scale), _reduced(second, scale)), scale
+
+
+def _aligned(
+    image: Float[Tensor, "batch 3 height width"], forward: Flow, backward: Flow, scale: float, config: AlignConfig
+) -> Aligned:
+    """`image` where `forward` sees it."""
+    height, width = image.shape[-2:]
     seen = in_frame(forward.field)
     if config.use_occlusion:
         # A reduced pixel is 1 / scale full ones.
@@ -69,8 +97,8 @@ def align(
         mask = mask * uncertainty(forward.certainty, backward.certainty, forward.field)
     if scale < 1:
         mask = F.interpolate(mask, size=(height, width), mode="bilinear", align_corners=False)
-    image = warp(sharp, resize_flow(forward.field, height, width), config.resampling).clamp(0, 1)
-    return Aligned(image, mask, seen.mean(dim=(1, 2, 3)))
+    warped = warp(image, resize_flow(forward.field, height, width), config.resampling).clamp(0, 1)
+    return Aligned(warped, mask, seen.mean(dim=(1, 2, 3)))
 
 
 def _reduced(image: Float[Tensor, "batch 3 height width"], scale: float) -> Float[Tensor, "batch 3 h w"]:

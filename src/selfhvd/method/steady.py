@@ -1,0 +1,52 @@
+"""Steady (ours): a restored frame takes part of its pixels from the restored frames beside it, against flicker."""
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from selfhvd.method.align import Aligned
+
+_TOLERANCE = 0.1
+"""Difference between frame and neighbour (colour in [0, 1], mean of 5x5 pixels) from which little is taken."""
+_MOST_DETAIL = 4.0
+"""A neighbour with more, or less, detail counts up to so many times as much, or as little."""
+_NO_DETAIL = 2.0 / 255**2
+"""Squared Laplacian below which there is only noise."""
+
+
+def steadied(
+    frame: Float[Tensor, "3 height width"], neighbours: Iterable[Aligned], share: float
+) -> Float[Tensor, "3 height width"]:
+    """(R_i + Σ_n k_n R_{n→i}) / (1 + Σ_n k_n) with k_n = share / (1 - 2 share) · M_n · exp(-(d_n / 0.1)²) · e_n / e_i.
+
+    Args:
+        frame: R_i, a restored frame, RGB in [0, 1].
+        neighbours: R_{n→i}, the frames before and after it, restored too, aligned onto it, with their masks M_n.
+        share: in [0, 0.5): what each of two neighbours gives where it is trusted, differs by nothing (d_n, the mean
+            difference around a pixel) and has as much detail (e, the mean squared Laplacian around it).
+    """
+    detail = _detail(frame)
+    total, weights = frame, torch.ones_like(frame[:1])
+    for other in neighbours:
+        image = other.image[0]
+        difference = _mean((image - frame).abs().mean(dim=0, keepdim=True), 5)
+        ratio = (_detail(image) / detail).clamp(1 / _MOST_DETAIL, _MOST_DETAIL)
+        weight = share / (1 - 2 * share) * other.mask[0] * torch.exp(-((difference / _TOLERANCE) ** 2)) * ratio
+        total, weights = total + weight * image, weights + weight
+    return total / weights
+
+
+def _detail(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "1 height width"]:
+    """Mean squared Laplacian of 15x15 pixels, grey and low-passed, so that noise counts for little."""
+    grey = _mean(image.mean(dim=0, keepdim=True), 3)
+    centre = F.pad(grey[None], (1, 1, 1, 1), mode="replicate")[0]
+    around = centre[:, :-2, 1:-1] + centre[:, 2:, 1:-1] + centre[:, 1:-1, :-2] + centre[:, 1:-1, 2:]
+    return _mean((around - 4 * grey) ** 2, 15) + _NO_DETAIL
+
+
+def _mean(image: Float[Tensor, "channel height width"], side: int) -> Float[Tensor, "channel height width"]:
+    """Of `side` x `side` pixels around each, as far as there are any."""
+    return F.avg_pool2d(image[None], side, stride=1, padding=side // 2, count_include_pad=False)[0]

@@ -1,0 +1,57 @@
+"""Steadiness: what flickers is averaged, what differs or is blurred is left alone."""
+
+import pytest
+import torch
+
+from selfhvd.method.align import Aligned
+from selfhvd.method.steady import steadied
+
+
+def beside(image, trust: float = 1.0) -> Aligned:
+    return Aligned(image[None], torch.full((1, 1, *image.shape[-2:]), trust), torch.ones(1))
+
+
+def noise(seed: int, height: int = 40, width: int = 50) -> torch.Tensor:
+    return torch.rand(3, height, width, generator=torch.Generator().manual_seed(seed))
+
+
+def blurred(image: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.avg_pool2d(image[None], 5, 1, 2, count_include_pad=False)[0]
+
+
+def test_alone_a_frame_stays():
+    image = noise(0)
+    assert torch.equal(steadied(image, (), 0.25), image)
+    torch.testing.assert_close(steadied(image, [beside(noise(1), 0.0)] * 2, 0.25), image)
+
+
+def test_each_neighbour_gives_its_share():
+    """Level grey, so that all three are alike: a quarter each of 0.51 and 0.49, a half of 0.50."""
+    middle, before, after = (torch.full((3, 20, 30), value) for value in (0.50, 0.51, 0.49))
+    torch.testing.assert_close(steadied(middle, [beside(before), beside(after)], 0.25), middle, atol=1e-4, rtol=0)
+    both = steadied(middle, [beside(before), beside(before)], 0.25)
+    torch.testing.assert_close(both, torch.full_like(both, 0.505), atol=1e-4, rtol=0)
+
+
+def test_noise_goes_down():
+    truth = blurred(noise(0))
+    frames = [truth + 0.02 * (noise(n) - 0.5) for n in (1, 2, 3)]
+    after = steadied(frames[1], [beside(frames[0]), beside(frames[2])], 0.3)
+    assert (after - truth).square().mean() < 0.5 * (frames[1] - truth).square().mean()
+
+
+def test_what_is_only_in_the_neighbour_leaves_no_ghost():
+    image = blurred(noise(0)) * 0.3
+    other = image.clone()
+    other[:, 10:20, 10:20] = 1.0
+    assert (steadied(image, [beside(other)] * 2, 0.25) - image).abs()[:, 12:18, 12:18].max() < 0.01
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3])
+def test_the_one_with_more_detail_counts_for_more(share):
+    sharp = 0.4 + 0.1 * noise(0)
+    soft = blurred(sharp)
+    taken = steadied(soft, [beside(sharp)] * 2, share)
+    given = steadied(sharp, [beside(soft)] * 2, share)
+    assert (taken - soft).abs().mean() > 2 * share * 1.3 * (sharp - soft).abs().mean()
+    assert (given - sharp).abs().mean() < 2 * share * 0.7 * (sharp - soft).abs().mean()
