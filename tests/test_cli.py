@@ -250,6 +250,7 @@ def test_inspect_json(run, clip):
     facts = json.loads(shown.out)
     assert (shown.code, shown.err) == (0, "")
     assert facts["sharp"] == list(MIXED) and facts["verdict"] == "mixed" and facts["frames"] == 12
+    assert facts["noisy"] is False
     assert len(facts["sharpness"]) == len(facts["scores"]) == len(facts["seconds"]) == 12
     assert facts["seconds"][1] == pytest.approx(1 / 30) and facts["warnings"] == []
 

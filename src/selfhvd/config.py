@@ -72,7 +72,7 @@ def preset_config(
         restore=RestoreConfig(
             guide_sets=_GUIDE_SETS[preset],
             ensemble=4 if single and preset == "best" else 1,
-            steadiness=0.25 if single else 0.0,  # the others look at many frames at once
+            steadiness=0.3 if single else 0.0,  # the others look at many frames at once
         ),
     )
 

@@ -13,6 +13,8 @@ _TOLERANCE = 0.1
 """Difference between frame and neighbour (colour in [0, 1], mean of 5x5 pixels) from which little is taken."""
 _MOST_DETAIL = 4.0
 """A neighbour with more, or less, detail counts up to so many times as much, or as little."""
+_MOST_LOST = 1.2
+"""So many times at most detail is enlarged."""
 _NO_DETAIL = 2.0 / 255**2
 """Squared Laplacian below which there is only noise."""
 
@@ -21,6 +23,9 @@ def steadied(
     frame: Float[Tensor, "3 height width"], neighbours: Iterable[Aligned], share: float
 ) -> Float[Tensor, "3 height width"]:
     """(R_i + Σ_n k_n R_{n→i}) / (1 + Σ_n k_n) with k_n = share / (1 - 2 share) · M_n · exp(-(d_n / 0.1)²) · e_n / e_i.
+
+    What a mean of frames loses in detail, because none lies exactly on the other, is given back: what it has beyond the
+    mean of 5x5 pixels is enlarged until e is e_i again.
 
     Args:
         frame: R_i, a restored frame, RGB in [0, 1].
@@ -36,7 +41,9 @@ def steadied(
         ratio = (_detail(image) / detail).clamp(1 / _MOST_DETAIL, _MOST_DETAIL)
         weight = share / (1 - 2 * share) * other.mask[0] * torch.exp(-((difference / _TOLERANCE) ** 2)) * ratio
         total, weights = total + weight * image, weights + weight
-    return total / weights
+    blend = total / weights
+    lost = (detail / _detail(blend)).sqrt().clamp(1, _MOST_LOST) - 1
+    return (blend + lost * (blend - _mean(blend, 5))).clamp(0, 1)
 
 
 def _detail(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "1 height width"]:

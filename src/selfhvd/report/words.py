@@ -42,7 +42,8 @@ def verdict(facts: RunFacts) -> str:
     bare = "a stretch" if picks == 1 else "stretches"
     more = f" {picks:,} more stood in as the best of {bare} without a sharp frame." if picks else ""
     share = f"{sharp_share(facts)} {'is' if passed(facts) == 1 else 'are'} sharp and guided the others"
-    return f"The clip mixes sharp and blurry frames: {share}.{more}"
+    noise = " The clip is noisy, so its sharp frames were restored, too." if facts.selection.noisy else ""
+    return f"The clip mixes sharp and blurry frames: {share}.{more}{noise}"
 
 
 def adaptation(facts: RunFacts) -> str:
