@@ -99,8 +99,10 @@ def test_same_seed_same_bytes_also_coded(tmp_path, photos):
 
 def test_each_clip_draws_its_coding(tmp_path, photos):
     make_handheld(photos, tmp_path / "made", 4, replace(SMALL, frames=2, crf=(20, 40)))
-    drawn = {ClipLabel.load(path).facts["crf"] for path in (tmp_path / "made" / "labels").iterdir()}
+    facts = [ClipLabel.load(path).facts for path in (tmp_path / "made" / "labels").iterdir()]
+    drawn, efforts = ({fact[name] for fact in facts} for name in ("crf", "effort"))
     assert len(drawn) > 1 and drawn <= set(range(20, 41))
+    assert len(efforts) > 1 and efforts <= {"ultrafast", "veryfast", "medium"}
     make_handheld(photos, tmp_path / "made", 5, replace(SMALL, frames=2, crf=(20, 40)))
 
 

@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -90,24 +91,34 @@ class ClipFolder:
             raise OutputError(f"{self.root} was begun with other settings ({said}); give those, or another folder.")
 
 
+@dataclass(frozen=True)
+class Coding:
+    """How an H.264 encoder takes the frames."""
+
+    crf: int
+    """0 (lossless) to 51 (worst)."""
+    effort: str = "medium"
+    """x264's preset: how hard it looks for what repeats. Phones' encoders have no time to."""
+
+
 class ClipInMaking:
     """A clip that grows in a hidden folder; `work` is for whatever the making needs, and goes with it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.work = folder, folder / "work"
 
-    def write(self, exposures: Iterable[Exposure], kind: str, crf: int | None, facts: dict[str, Any]) -> None:
-        """Write frame by frame; with `crf`, the blurry frames are what an H.264 encoder makes of them.
+    def write(self, exposures: Iterable[Exposure], kind: str, coding: Coding | None, facts: dict[str, Any]) -> None:
+        """Write frame by frame; with `coding`, the blurry frames are what an H.264 encoder makes of them.
 
         Args:
             exposures: at least one.
             kind: see `ClipLabel`.
-            crf: 0 (lossless) to 51 (worst); None leaves the frames as they are.
+            coding: None leaves the frames as they are.
             facts: see `ClipLabel`.
         """
         notes = _Notes()
         frames = self._frames(exposures, notes)
-        keyframes = self._plain(frames) if crf is None else self._coded(frames, crf)
+        keyframes = self._plain(frames) if coding is None else self._coded(frames, coding)
         notes.label(kind, keyframes, facts).save(self.folder / "label.json")
 
     def _frames(self, exposures: Iterable[Exposure], notes: "_Notes") -> Iterator[Frame]:
@@ -122,9 +133,9 @@ class ClipInMaking:
             write_png(self.folder / "blur" / _name(index), frame)
         return ()
 
-    def _coded(self, frames: Iterator[Frame], crf: int) -> tuple[int, ...]:
+    def _coded(self, frames: Iterator[Frame], coding: Coding) -> tuple[int, ...]:
         """Through an encoder and back; the numbers of the key frames."""
-        encode_clip(frames, self.work / "coded.mp4", crf=crf)
+        encode_clip(frames, self.work / "coded.mp4", crf=coding.crf, preset=coding.effort)
         footage = ingest(self.work / "coded.mp4", self.work / "coded")
         for index in range(len(footage)):
             footage.path(index).replace(self.folder / "blur" / _name(index))

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from selfhvd.errors import InputError
 from selfhvd.flow import Dis, FlowPredictor
 from selfhvd.ops.light import GAMMA
-from selfhvd.synthesis.clip_folder import ClipFolder, ClipInMaking
+from selfhvd.synthesis.clip_folder import ClipFolder, ClipInMaking, Coding
 from selfhvd.synthesis.egomotion import estimate_egomotion
 from selfhvd.synthesis.exposure import Exposure
 from selfhvd.synthesis.in_between import in_between
@@ -154,7 +154,8 @@ def _make(
         "speed": speed.tolist(),
         "settings": asdict(settings),
     }
-    clip.write(watched(), "goproshake", settings.crf, facts)
+    coding = None if settings.crf is None else Coding(settings.crf)
+    clip.write(watched(), "goproshake", coding, facts)
 
 
 def _speed(

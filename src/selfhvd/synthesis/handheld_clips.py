@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from selfhvd.synthesis.clip_folder import ClipFolder, ClipInMaking
+from selfhvd.synthesis.clip_folder import ClipFolder, ClipInMaking, Coding
 from selfhvd.synthesis.handheld import Handheld, Kind, shoot
 from selfhvd.telling import Progress, silent
 from selfhvd.video.frame import as_bytes
@@ -27,6 +27,8 @@ _SHARP_SHARE = (0.30, 0.39)
 """As phones have it."""
 _LONGEST = (1.25, 2.3)
 """Length of the photo in lengths of the view: a random size, so grain and detail differ."""
+_EFFORTS = ("ultrafast", "veryfast", "medium")
+"""A network that was taught one encoder's marks takes away little of another's: see docs/results.md."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class HandheldClips:
     """Pixels."""
     height: int = 272
     crf: int | tuple[int, int] | None = 18
-    """H.264 quality of the blurry frames, 0 to 51; two numbers: each clip draws its own; None = not coded."""
+    """H.264 quality of the blurry frames, 0 to 51; two numbers: each clip draws its own, and an encoder; None = not
+    coded."""
     seed: int = 0
 
 
@@ -113,7 +116,14 @@ def _make(clip: ClipInMaking, paths: list[Path], number: int, settings: Handheld
     low = _LONGEST[0] if len(paths) > 1 or shot.kind != "cut" else _LONGEST[1]
     longest = rng.uniform(low, _LONGEST[1]) * settings.width
     used = paths if shot.kind == "cut" else paths[:1]
-    crf = int(rng.integers(*settings.crf, endpoint=True)) if isinstance(settings.crf, tuple) else settings.crf
+    coding = _draw_coding(rng, settings.crf)
     pictures = [load_photo(path, longest, settings.width, settings.height) for path in used]
-    facts = {"photos": [path.name for path in used], "seed": shot.seed, "settings": asdict(shot), "crf": crf}
-    clip.write(shoot(pictures[0], shot, *pictures[1:]), shot.kind, crf, facts)
+    facts = {"photos": [path.name for path in used], "seed": shot.seed, "settings": asdict(shot)}
+    facts |= {"crf": None} if coding is None else asdict(coding)
+    clip.write(shoot(pictures[0], shot, *pictures[1:]), shot.kind, coding, facts)
+
+
+def _draw_coding(rng: np.random.Generator, crf: int | tuple[int, int] | None) -> Coding | None:
+    if crf is None or isinstance(crf, int):
+        return None if crf is None else Coding(crf)
+    return Coding(int(rng.integers(*crf, endpoint=True)), str(rng.choice(_EFFORTS)))
