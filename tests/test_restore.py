@@ -1,5 +1,7 @@
 """Restoring: padding, windows and blending change nothing that the network does not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -162,6 +164,15 @@ def test_steadied_frames_flicker_less_and_sharp_ones_stay(rng):
     assert [light[2], light[9]] == pytest.approx([alternating[2], alternating[9]], abs=1e-4)
     assert [light[n] for n in (1, 4, 7)] == pytest.approx([1.0] * 3, abs=0.05)
     assert light[0] == pytest.approx(2 / 3, abs=0.05)  # it has one neighbour only
+
+
+@pytest.mark.parametrize("noisy", [True, False])
+def test_a_sharp_frame_takes_nothing_but_in_noise(rng, noisy):
+    frames = flickering(rng)
+    chosen = replace(selection(*range(0, COUNT, 2)), noisy=noisy)
+    output = list(restorer(Five(), frames, chosen, steadiness=0.25, copy_sharp=False))
+    same = [torch.allclose(frame, frames.tensor(n), atol=1e-5) for n, frame in enumerate(output)]
+    assert set(same[::2]) == {not noisy} and not any(same[1::2])
 
 
 def test_beginning_later_computes_no_window_before(rng):
