@@ -119,7 +119,8 @@ def test_handing_through_is_asked_for(restored):
     root, _, found = restored
     through = evaluate_dataset(root, Restored(device="cpu", hand_through=True))
     for one, other in zip(found.clips[0].frames, through.clips[0].frames, strict=True):
-        assert other.values["psnr"] == (100 if one.sharp else one.values["psnr"])
+        # A blurry frame is steadied by what is beside it, and beside it are now sharp frames as they came.
+        assert other.values["psnr"] == (100 if one.sharp else pytest.approx(one.values["psnr"], abs=0.2))
     assert "sharpest frames handed through" in through.outputs
 
 
