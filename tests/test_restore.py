@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from selfhvd.backbones import Backbone, Lite, Needs
+from selfhvd.backbones import Backbone, Lite, LiteConfig, Needs
 from selfhvd.errors import DeviceError
 from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.frames import ArrayFrames
@@ -204,7 +204,7 @@ def test_untrained_lite_changes_nothing(rng, size, bfloat16):
 
 def copier() -> Lite:
     """Weights of 1 on the guide before and 0 on that after."""
-    network = Lite().eval()
+    network = Lite(LiteConfig(guides=2)).eval()
     with torch.no_grad():
         network.tail.bias.copy_(torch.tensor([0.0, 0, 0, 1, 0]).repeat_interleave(4))
     return network
@@ -294,3 +294,45 @@ def test_windows_can_be_shorter_than_the_network_likes(rng):
     network = Five()
     list(restorer(network, clip(rng), ensemble=1, window=3))
     assert {shown[0] for shown in network.shown} == {3}
+
+
+class HalfWay(Backbone):
+    """Gives the frame half way to its first guide."""
+
+    needs = Needs(guides=2)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config, self.nothing = None, nn.Parameter(torch.zeros(1))
+
+    def deblur(self, frames, guides, trust):
+        return frames + 0.5 * (trust * (guides - frames[:, :, None]))[:, :, 0]
+
+
+def test_restored_sharp_frames_guide_the_others_but_not_one_another(rng):
+    """Frame 4, sharp, goes half way to 1; frame 5, blurry, half way to that. Frame 1 has nothing before it."""
+    frames = clip(rng, 6)
+    chosen = selection(1, 4, count=6)
+    output = list(restorer(HalfWay(), frames, chosen, restored_guides=True, copy_sharp=False))
+    one, four, five = (frames.tensor(i) for i in (1, 4, 5))
+    torch.testing.assert_close(output[1], one, atol=1e-5, rtol=0)
+    torch.testing.assert_close(output[4], (one + four) / 2, atol=1e-5, rtol=0)
+    guide = Restorer.guiding(restorer(HalfWay(), frames, chosen, restored_guides=True, copy_sharp=False), 4)
+    torch.testing.assert_close(guide, output[4], atol=0, rtol=0)
+    torch.testing.assert_close(output[2], (frames.tensor(2) + one) / 2, atol=1e-5, rtol=0)
+    assert chosen.around(5, 1)[0] == 4
+    torch.testing.assert_close(output[5], (five + (one + four) / 2) / 2, atol=1e-5, rtol=0)
+
+
+def test_frames_handed_through_guide_as_they_are(rng):
+    frames = clip(rng, 6)
+    output = list(restorer(HalfWay(), frames, selection(1, 4, count=6), restored_guides=True))
+    torch.testing.assert_close(output[5], (frames.tensor(5) + frames.tensor(4)) / 2, atol=1e-5, rtol=0)
+
+
+def test_restored_guides_are_the_same_from_the_middle_on(rng):
+    frames = clip(rng, 9)
+    config = {"restored_guides": True, "copy_sharp": False, "steadiness": 0.3}
+    whole = list(restorer(HalfWay(), frames, selection(1, 4, 7, count=9), **config))
+    later = list(restorer(HalfWay(), frames, selection(1, 4, 7, count=9), **config).since(5))
+    assert all(torch.equal(a, b) for a, b in zip(whole[5:], later, strict=True))

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.backbones.backbone import Backbone
+from selfhvd.device import convolving
 from selfhvd.errors import DeviceError
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.frames import Frames, RecentFrames
@@ -30,7 +31,7 @@ class RestoreConfig:
     rounds: int = 1
     """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i). Where
     the flow finds the path of the exposure, a second round no longer gains: it lost 0.15 dB on five held-out clips."""
-    guide_sets: int = 2
+    guide_sets: int = 1
     """How often the network is shown a frame in the last round, each time with the next best sharp frames beside it,
     and the outputs averaged. On four held-out clips 2 gave 0.07 to 0.51 dB over 1, at twice the time, 3 another 0.08 to
     0.35, 4 nothing more on most."""
@@ -41,6 +42,8 @@ class RestoreConfig:
     """Part of each frame, below a half, that each of the restored frames beside it gives, see `steadied`; 0 = each
     frame stands alone, as sharp frames of a clip without noise always do. With 0.3 the flicker of three held-out clips
     fell by 0.2 to 0.5 of the truth's, and blurry frames gained 0.2 to 0.3 dB; one more alignment a frame."""
+    restored_guides: bool = False
+    """Restore the sharp frames first, and show the network those; only for networks that take single frames."""
     guided: bool = True
     """Show the network sharp frames beside each frame, where it takes any; off only for baselines that have none."""
     copy_sharp: bool = True
@@ -49,7 +52,7 @@ class RestoreConfig:
     """Frames that neighbouring windows share, blended; only for networks that look at several frames. With weights by
     rule, 4 instead of 2 halves what `ifirnn` loses at the seams and takes a third off for `estrnn`."""
     bfloat16: bool = True
-    """Convolve in bf16 where the device has it."""
+    """Convolve in bf16 where the device computes in it."""
     window: int | None = None
     """Frames restored at once; None = as many as the network likes."""
     tile: int | None = None
@@ -59,6 +62,8 @@ class RestoreConfig:
 _TILE_OVERLAP = 32
 """Pixels that neighbouring tiles share, blended."""
 _LEAST_TILE = 128
+_KEPT_GUIDES = 8
+"""Restored sharp frames in memory at once."""
 _MIRRORS = ((), (-1,), (-2,), (-2, -1))
 """Axes to flip: none, left-right, up-down, both."""
 
@@ -80,6 +85,8 @@ class Restorer:
         self._device = next(network.parameters()).device
         self._window = min(network.needs.window, config.window or network.needs.window)
         self._guided = config.guided and network.needs.guides > 0
+        self._restored_first = config.restored_guides and self._guided and self._window == 1
+        self._guiding = RecentFrames(_Guiding(self), _KEPT_GUIDES) if self._restored_first else self.frames
         self._last, self._outputs = (0, 0), list[Tensor]()
         self._tile: int | None = None
         self._tile_chosen = False
@@ -130,7 +137,7 @@ class Restorer:
         """The frames before they are steadied."""
         if self._window == 1:
             for index in range(first, len(self.frames)):
-                yield self.frames.tensor(index) if self._handed_through(index) else self.window(index, index + 1)[0]
+                yield self._single(index)
             return
         overlap = min(self.config.overlap, self._window // 2)
         ranges = list(windows(len(self.frames), self._window, overlap))
@@ -151,6 +158,15 @@ class Restorer:
                 if index >= first:
                     yield self.frames.tensor(index) if self._handed_through(index) else parts[place]
             tail = parts[ready:]
+
+    def _single(self, index: int) -> Float[Tensor, "3 height width"]:
+        """Frame `index` of a network that takes single frames."""
+        if self._handed_through(index):
+            return self.frames.tensor(index)
+        once = self.config.rounds == self.config.guide_sets == self.config.ensemble == 1
+        if self._restored_first and once and self.selection.is_sharp(index):
+            return self._guiding.tensor(index)  # the same, and at hand
+        return self.window(index, index + 1)[0]
 
     def frame(self, index: int) -> Float[Tensor, "3 height width"]:
         """The output D(B)_i for one frame, from a window with it inside, without the copying of sharp frames.
@@ -174,7 +190,7 @@ class Restorer:
         rounds = self.config.rounds if self._guided else 1
         for turn in range(rounds):
             sets, views = (self.config.guide_sets, self.config.ensemble) if turn + 1 == rounds else (1, 1)
-            shown = [self._guides(start + n, frame, sets) for n, frame in enumerate(output)]
+            shown = [self._guides(n, frame, sets, self._source(n)) for n, frame in enumerate(output, start=start)]
             outputs = [self._apply(clip, list(guides), views) for guides in zip(*shown, strict=True)]
             output = [torch.stack(same).mean(dim=0) for same in zip(*outputs, strict=True)]
         return [frame.cpu() for frame in output]
@@ -184,7 +200,7 @@ class Restorer:
         """What would come out for frame `index` if it looked like `image`; for trials."""
         start, end = self._around(index)
         clip = [(image if i == index else self.frames.tensor(i)).to(self._device) for i in range(start, end)]
-        guides = [self._guides(start + n, frame, 1)[0] for n, frame in enumerate(clip)]
+        guides = [self._guides(start + n, frame, 1, self.frames)[0] for n, frame in enumerate(clip)]
         return self._apply(clip, guides)[index - start].cpu()
 
     def _around(self, index: int) -> tuple[int, int]:
@@ -196,18 +212,34 @@ class Restorer:
         start = max(0, min(index - margin, len(self.frames) - self._window))
         return start, min(start + self._window, len(self.frames))
 
-    def _guides(self, index: int, output: Float[Tensor, "3 height width"], sets: int) -> list[Guides | None]:
+    def _source(self, index: int) -> Frames:
+        """Where the guides of frame `index` come from: restored ones would tell a sharp frame only about themselves."""
+        return self.frames if self.selection.is_sharp(index) else self._guiding
+
+    @torch.inference_mode()
+    def guiding(self, index: int) -> Float[Tensor, "3 height width"]:
+        """Sharp frame `index` as it guides others: restored from frames as they came, unless it is handed through."""
+        if self._handed_through(index):
+            return self.frames.tensor(index)
+        frame = self.frames.tensor(index).to(self._device)
+        (guides,) = self._guides(index, frame, 1, self.frames)
+        return self._apply([frame], [guides])[0].cpu()
+
+    def _guides(
+        self, index: int, output: Float[Tensor, "3 height width"], sets: int, source: Frames
+    ) -> list[Guides | None]:
         """Sharp frames around frame `index` aligned onto it: the best, the next best, ...; the best again for want."""
         if not self._guided:
             return [None]
-        size, numbers = self.network.needs.guides, self.selection.around(index, sets)
+        size = self.network.needs.guides
+        numbers = self.selection.around(index, -(-size * sets // 2))
         first, *others = (numbers[n * size : (n + 1) * size] for n in range(sets))
-        best = align_guides(output, self.frames, first, self.predictor, self.align)
-        return [best, *(self._aligned_or(best, output, other) for other in others)]
 
-    def _aligned_or(self, best: Guides, output: Float[Tensor, "3 height width"], numbers: tuple[int, ...]) -> Guides:
-        there = any(number >= 0 for number in numbers)
-        return align_guides(output, self.frames, numbers, self.predictor, self.align) if there else best
+        def aligned(numbers: tuple[int, ...]) -> Guides:
+            return align_guides(output, source, numbers, self.predictor, self.align)
+
+        best = aligned(first)
+        return [best, *(aligned(other) if max(other) >= 0 else best for other in others)]
 
     def _apply(
         self, clip: list[Float[Tensor, "3 height width"]], guides: list[Guides | None], views: int = 1
@@ -245,7 +277,7 @@ class Restorer:
             self._tile = smaller
 
     def _average(self, images: list[Tensor], views: int) -> Float[Tensor, "batch frame 3 height width"]:
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self.config.bfloat16):
+        with convolving(self._device, self.config.bfloat16):
             return torch.stack([self._mirrored(images, axes) for axes in _MIRRORS[:views]]).mean(dim=0)
 
     def _mirrored(self, images: list[Tensor], axes: tuple[int, ...]) -> Tensor:
@@ -258,3 +290,17 @@ class Restorer:
 
     def _handed_through(self, index: int) -> bool:
         return self.config.copy_sharp and self.selection.is_model(index)
+
+
+class _Guiding:
+    """The sharp frames of a clip as they guide others, see `Restorer.guiding`."""
+
+    def __init__(self, restorer: Restorer) -> None:
+        self._restorer = restorer
+
+    def __len__(self) -> int:
+        return len(self._restorer.frames)
+
+    def tensor(self, index: int) -> Float[Tensor, "3 height width"]:
+        """See `Frames.tensor`."""
+        return self._restorer.guiding(index)

@@ -10,6 +10,7 @@ import torch
 from selfhvd.backbones.backbone import Needs
 from selfhvd.config import DeblurConfig
 from selfhvd.deblurrer import Deblurrer
+from selfhvd.device import convolving
 from selfhvd.forecast.head import Head
 from selfhvd.frames import ArrayFrames
 from selfhvd.method.align import align_guides
@@ -55,7 +56,7 @@ def measure_pace(config: DeblurConfig) -> Pace:
 
     @torch.inference_mode()
     def view() -> None:
-        with torch.autocast(ready.device.type, torch.bfloat16, enabled=config.restore.bfloat16):
+        with convolving(ready.device, config.restore.bfloat16):
             float(ready.network(clip, *given).mean())  # a number, so that a GPU has finished
 
     @torch.inference_mode()

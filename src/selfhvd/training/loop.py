@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from selfhvd.backbones.backbone import Backbone
+from selfhvd.device import convolving
 from selfhvd.training.batches import Batch
 from selfhvd.training.processes import Processes, alone
 
@@ -27,7 +28,7 @@ class LoopConfig:
     clip: float = 1.0
     """Largest gradient norm; a guard against the one bad batch."""
     bfloat16: bool = False
-    """Convolve in bf16; weights and sums stay in float32."""
+    """Convolve in bf16 where the device computes in it; weights and sums stay in float32."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def train(
         for group in plain.param_groups:
             group["lr"] = rate
         batch = draw(step).to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
+        with convolving(device, config.bfloat16):
             loss = loss_of(joined, batch)
         optimiser.zero_grad(set_to_none=True)
         processes.fabric.backward(loss)
