@@ -1,6 +1,6 @@
 """How good is the default? The whole job, file to file, on held-out synthetic clips with known truth.
 
-    python bench/quality.py PHOTOS OUT.jsonl [--preset fast] [--kind plain] [--clips 5]
+    python bench/quality.py PHOTOS OUT.jsonl [--preset fast] [--kind plain] [--clips 5] [--no-composite]
 
 Clips: 480x272, 60 frames, H.264 crf 18, blurry frames at 26-30 dB; the first held-out photos on which a shake of at
 most 30 pixels a frame gives that. PSNR of the restored frames before they are encoded, and of the written file.
@@ -37,7 +37,7 @@ def suitable(photos: list[Path], kind: str, count: int) -> Iterator[Clip]:
             return
 
 
-def measure(clip: Clip, preset: str) -> dict[str, object]:
+def measure(clip: Clip, preset: str, fuse: bool = True) -> dict[str, object]:
     predictor = choose_flow("dis", shutter=False)
     restored: list[np.ndarray] = []
     with tempfile.TemporaryDirectory() as name:
@@ -53,21 +53,19 @@ def measure(clip: Clip, preset: str) -> dict[str, object]:
         clip = Clip(clip.name, clip.kind, [taken.frame(i) for i in range(len(taken))], [], clip.truth, clip.counts)
         written = ingest(folder / "out.mp4", folder / "back")
         encoded = [psnr(written.frame(i), t) for i, t in enumerate(clip.truth)]
-        fused = [
-            [as_bytes(composite(taken, facts.selection, i, flow)) for i in range(len(taken))]
-            for flow in (predictor, choose_flow("dis"))
-        ]
-    before, after, over, over_ours = (
-        [psnr(f, t) for f, t in zip(frames, clip.truth, strict=True)] for frames in (clip.frames, restored, *fused)
-    )
+        scores = {"input": clip.frames, "result": restored}
+        if fuse:
+            for name, flow in (("composite", predictor), ("own_composite", choose_flow("dis"))):
+                scores[name] = [as_bytes(composite(taken, facts.selection, i, flow)) for i in range(len(taken))]
+    columns = {name: [psnr(f, t) for f, t in zip(frames, clip.truth, strict=True)] for name, frames in scores.items()}
+    before, after = columns["input"], columns["result"]
     drifts = [drift(as_tensor(restored[i]), as_tensor(clip.truth[i]), predictor) for i in range(0, 60, 3)]
     steadiness = [drift(as_tensor(clip.frames[i]), as_tensor(clip.truth[i]), predictor) for i in range(0, 60, 3)]
     rows = {"blurry": clip.rows(blurry=True), "sharp": clip.rows(blurry=False)}
     result: dict[str, object] = {"clip": clip.name, "kind": clip.kind, "preset": preset, "seconds": round(seconds)}
     for name, row in rows.items():
-        columns = {"input": before, "composite": over, "own_composite": over_ours, "result": after, "written": encoded}
-        for column, scores in columns.items():
-            result[f"{name}_{column}"] = round(mean(scores[i] for i in row), 2)
+        for column, values in {**columns, "written": encoded}.items():
+            result[f"{name}_{column}"] = round(mean(values[i] for i in row), 2)
     result["worst_blurry"] = round(min((after[i] - before[i] for i in rows["blurry"]), default=0.0), 2)
     result["flicker"] = flicker_ratio(restored, clip.truth, predictor)
     result["input_flicker"] = flicker_ratio(clip.frames, clip.truth, predictor)
@@ -94,10 +92,11 @@ def main() -> None:
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--kind", default="plain")
     parser.add_argument("--clips", type=int, default=5)
+    parser.add_argument("--no-composite", action="store_true", help="which hangs on the clip and the flow alone")
     options = parser.parse_args()
     torch.manual_seed(0)
     for clip in suitable(held_out(options.photos), options.kind, options.clips):
-        result = measure(clip, options.preset)
+        result = measure(clip, options.preset, not options.no_composite)
         print(result, flush=True)
         with options.out.open("a") as file:
             file.write(json.dumps(result) + "\n")

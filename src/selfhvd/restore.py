@@ -131,7 +131,7 @@ class Restorer:
         if self._stands(index):
             return frame
         there = [neighbour for neighbour in beside if neighbour is not None]
-        return steadied(frame.to(self._device), there, self.config.steadiness).cpu()
+        return steadied(frame.to(self._device), there, self.config.steadiness, self.selection.noisy).cpu()
 
     def _alone(self, first: int) -> Iterator[Float[Tensor, "3 height width"]]:
         """The frames before they are steadied."""

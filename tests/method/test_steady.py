@@ -8,7 +8,8 @@ from selfhvd.method.steady import steadied
 
 
 def beside(image, trust: float = 1.0) -> Aligned:
-    return Aligned(image[None], torch.full((1, 1, *image.shape[-2:]), trust), torch.ones(1))
+    ones = torch.ones(1, 1, *image.shape[-2:])
+    return Aligned(image[None], trust * ones, ones, torch.ones(1))
 
 
 def noise(seed: int, height: int = 40, width: int = 50) -> torch.Tensor:
@@ -64,3 +65,23 @@ def test_detail_that_the_mean_loses_is_given_back():
     mean = (image + off[0].image[0] + off[1].image[0]) / 3
     kept, without = (part[:, 4:-4, 4:-4].diff(dim=-1).square().mean() for part in (steadied(image, off, 1 / 3), mean))
     assert without < kept <= 1.02 * image[:, 4:-4, 4:-4].diff(dim=-1).square().mean()
+
+
+def test_on_a_bare_wall_of_a_noisy_clip_the_mask_does_not_count():
+    wall = [0.3 + 0.01 * (noise(n) - 0.5) for n in (1, 2, 3)]
+    beside_it = [beside(wall[n], trust=0.0) for n in (0, 2)]
+    assert torch.equal(steadied(wall[1], beside_it, 0.3), wall[1])
+    after = steadied(wall[1], beside_it, 0.3, noisy=True)
+    assert (after - 0.3).square().mean() < 0.7 * (wall[1] - 0.3).square().mean()
+
+
+def test_detail_is_nothing_that_a_mask_may_be_ignored_for():
+    sharp = noise(0)
+    others = [beside(sharp.roll(by, -1), trust=0.0) for by in (2, -2)]
+    torch.testing.assert_close(steadied(sharp, others, 0.3, noisy=True), sharp, atol=1e-3, rtol=0)
+
+
+def test_nothing_is_taken_from_beyond_the_frame():
+    wall = torch.full((3, 20, 30), 0.05)
+    outside = Aligned(torch.zeros(1, 3, 20, 30), torch.zeros(1, 1, 20, 30), torch.zeros(1, 1, 20, 30), torch.ones(1))
+    assert torch.equal(steadied(wall, [outside], 0.3, noisy=True), wall)

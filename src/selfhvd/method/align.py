@@ -42,6 +42,8 @@ class Aligned:
     image: Float[Tensor, "batch 3 height width"]
     mask: Float[Tensor, "batch 1 height width"]
     """M of Eq. 6: in-frame, occlusion and uncertainty masks multiplied."""
+    inside: Float[Tensor, "batch 1 height width"]
+    """The in-frame mask alone."""
     visible: Float[Tensor, " batch"]
     """p of Eq. 8: the share of the frame that the occlusion and in-frame masks leave, 0..1."""
 
@@ -88,7 +90,7 @@ def _aligned(
 ) -> Aligned:
     """`image` where `forward` sees it."""
     height, width = image.shape[-2:]
-    seen = in_frame(forward.field)
+    inside = seen = in_frame(forward.field)
     if config.use_occlusion:
         # A reduced pixel is 1 / scale full ones.
         seen = seen * occlusion(forward.field, backward.field, config.occlusion_strength / scale)
@@ -96,9 +98,11 @@ def _aligned(
     if config.use_uncertainty:
         mask = mask * uncertainty(forward.certainty, backward.certainty, forward.field)
     if scale < 1:
-        mask = F.interpolate(mask, size=(height, width), mode="bilinear", align_corners=False)
+        mask, inside = (
+            F.interpolate(m, size=(height, width), mode="bilinear", align_corners=False) for m in (mask, inside)
+        )
     warped = warp(image, resize_flow(forward.field, height, width), config.resampling).clamp(0, 1)
-    return Aligned(warped, mask, seen.mean(dim=(1, 2, 3)))
+    return Aligned(warped, mask, inside, seen.mean(dim=(1, 2, 3)))
 
 
 def _reduced(image: Float[Tensor, "batch 3 height width"], scale: float) -> Float[Tensor, "batch 3 h w"]:

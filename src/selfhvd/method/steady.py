@@ -17,12 +17,17 @@ _MOST_LOST = 1.2
 """So many times at most detail is enlarged."""
 _NO_DETAIL = 2.0 / 255**2
 """Squared Laplacian below which there is only noise."""
+_FLAT = 20.0 / 255**2
+"""And how far above it a place of a noisy clip may still be flat."""
 
 
 def steadied(
-    frame: Float[Tensor, "3 height width"], neighbours: Iterable[Aligned], share: float
+    frame: Float[Tensor, "3 height width"], neighbours: Iterable[Aligned], share: float, noisy: bool = False
 ) -> Float[Tensor, "3 height width"]:
     """(R_i + Σ_n k_n R_{n→i}) / (1 + Σ_n k_n) with k_n = share / (1 - 2 share) · M_n · exp(-(d_n / 0.1)²) · e_n / e_i.
+
+    In a noisy clip M_n counts for as much as the place is flat, as a bare wall: there a flow has nothing to hold on to
+    and its mask says so, but whatever part of the wall it brings serves against the noise.
 
     What a mean of frames loses in detail, because none lies exactly on the other, is given back: what it has beyond the
     mean of 5x5 pixels is enlarged until e is e_i again.
@@ -32,14 +37,20 @@ def steadied(
         neighbours: R_{n→i}, the frames before and after it, restored too, aligned onto it, with their masks M_n.
         share: in [0, 0.5): what each of two neighbours gives where it is trusted, differs by nothing (d_n, the mean
             difference around a pixel) and has as much detail (e, the mean squared Laplacian around it).
+        noisy: whether the clip is.
     """
     detail = _detail(frame)
     total, weights = frame, torch.ones_like(frame[:1])
     for other in neighbours:
         image = other.image[0]
         difference = _mean((image - frame).abs().mean(dim=0, keepdim=True), 5)
-        ratio = (_detail(image) / detail).clamp(1 / _MOST_DETAIL, _MOST_DETAIL)
-        weight = share / (1 - 2 * share) * other.mask[0] * torch.exp(-((difference / _TOLERANCE) ** 2)) * ratio
+        theirs = _detail(image)
+        trust = other.mask[0]
+        if noisy:
+            flat = torch.exp((_NO_DETAIL - torch.maximum(detail, theirs)) / _FLAT)
+            trust = torch.maximum(trust, other.inside[0] * flat)
+        ratio = (theirs / detail).clamp(1 / _MOST_DETAIL, _MOST_DETAIL)
+        weight = share / (1 - 2 * share) * trust * torch.exp(-((difference / _TOLERANCE) ** 2)) * ratio
         total, weights = total + weight * image, weights + weight
     blend = total / weights
     lost = (detail / _detail(blend)).sqrt().clamp(1, _MOST_LOST) - 1
