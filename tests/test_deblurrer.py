@@ -174,7 +174,7 @@ def test_weights_that_are_not_there(tmp_path):
 
 
 def test_presets_differ_in_length_guides_and_mirrored_views_only():
-    assert [preset_config(name).restore.guide_sets for name in PRESETS] == [1, 2, 2]
+    assert [preset_config(name).restore.guide_sets for name in PRESETS] == [2, 3, 4]
     assert [preset_config(name).restore.ensemble for name in PRESETS] == [1, 1, 4]
     assert all(preset_config(name).restore.steadiness > 0 for name in PRESETS)
     assert not preset_config(backbone="basicvsrpp").restore.steadiness

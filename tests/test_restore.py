@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from selfhvd.backbones import Backbone, Lite, LiteConfig, Needs
+from selfhvd.backbones import Backbone, Lite, Needs
 from selfhvd.errors import DeviceError
 from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.frames import ArrayFrames
 from selfhvd.method.sharp import Selection
-from selfhvd.restore import RestoreConfig, Restorer
+from selfhvd.restore import RestoreConfig, Restorer, paired
 
 COUNT = 13
 
@@ -204,7 +204,7 @@ def test_untrained_lite_changes_nothing(rng, size, bfloat16):
 
 def copier() -> Lite:
     """Weights of 1 on the guide before and 0 on that after."""
-    network = Lite(LiteConfig(guides=2)).eval()
+    network = Lite().eval()
     with torch.no_grad():
         network.tail.bias.copy_(torch.tensor([0.0, 0, 0, 1, 0]).repeat_interleave(4))
     return network
@@ -313,11 +313,13 @@ def test_restored_sharp_frames_guide_the_others_but_not_one_another(rng):
     """Frame 4, sharp, goes half way to 1; frame 5, blurry, half way to that. Frame 1 has nothing before it."""
     frames = clip(rng, 6)
     chosen = selection(1, 4, count=6)
-    output = list(restorer(HalfWay(), frames, chosen, restored_guides=True, copy_sharp=False))
+    output = list(restorer(HalfWay(), frames, chosen, restored_guides=True, guide_sets=1, copy_sharp=False))
     one, four, five = (frames.tensor(i) for i in (1, 4, 5))
     torch.testing.assert_close(output[1], one, atol=1e-5, rtol=0)
     torch.testing.assert_close(output[4], (one + four) / 2, atol=1e-5, rtol=0)
-    guide = Restorer.guiding(restorer(HalfWay(), frames, chosen, restored_guides=True, copy_sharp=False), 4)
+    guide = Restorer.guiding(
+        restorer(HalfWay(), frames, chosen, restored_guides=True, guide_sets=1, copy_sharp=False), 4
+    )
     torch.testing.assert_close(guide, output[4], atol=0, rtol=0)
     torch.testing.assert_close(output[2], (frames.tensor(2) + one) / 2, atol=1e-5, rtol=0)
     assert chosen.around(5, 1)[0] == 4
@@ -326,7 +328,7 @@ def test_restored_sharp_frames_guide_the_others_but_not_one_another(rng):
 
 def test_frames_handed_through_guide_as_they_are(rng):
     frames = clip(rng, 6)
-    output = list(restorer(HalfWay(), frames, selection(1, 4, count=6), restored_guides=True))
+    output = list(restorer(HalfWay(), frames, selection(1, 4, count=6), restored_guides=True, guide_sets=1))
     torch.testing.assert_close(output[5], (frames.tensor(5) + frames.tensor(4)) / 2, atol=1e-5, rtol=0)
 
 
@@ -336,3 +338,17 @@ def test_restored_guides_are_the_same_from_the_middle_on(rng):
     whole = list(restorer(HalfWay(), frames, selection(1, 4, 7, count=9), **config))
     later = list(restorer(HalfWay(), frames, selection(1, 4, 7, count=9), **config).since(5))
     assert all(torch.equal(a, b) for a, b in zip(whole[5:], later, strict=True))
+
+
+def test_each_set_pairs_a_good_sharp_frame_with_a_poorer_one():
+    """Places 0, 2, 4 stand before the frame, 1, 3, 5 after it, the best first."""
+    assert paired((10, 20), 1) == [(0, 1)]
+    assert paired((10, 20, 9, 21), 2) == [(0, 3), (2, 1)]
+    assert paired((10, 20, 9, 21, 8, 22), 3) == [(0, 5), (2, 3), (4, 1)]
+
+
+def test_a_set_shows_the_best_again_where_a_side_has_too_few():
+    assert paired((10, 20, -1, 21), 2) == [(0, 3), (0, 1)]
+    assert paired((10, 20, 9, -1), 2) == [(0, 1), (2, 1)]
+    assert paired((-1, 20, -1, 21), 2) == [(0, 3), (0, 1)]  # place 0 holds none
+    assert paired((-1, -1, -1, -1), 2) == [(0, 1), (0, 1)]

@@ -73,6 +73,7 @@ def preset_config(
             guide_sets=_GUIDE_SETS[preset],
             ensemble=4 if single and preset == "best" else 1,
             steadiness=0.3 if single else 0.0,  # the others look at many frames at once
+            restored_guides=single,
         ),
     )
 
@@ -85,6 +86,6 @@ _STEPS: dict[str, tuple[int, int, int]] = {
 }
 """Steps of stage 1 and 2, and frames trained on. The base weights are not adapted: on the synthetic clips no part of
 the adaptation improved on them, and 900 steps under `balanced` cost 0.9 dB on one (docs/results.md)."""
-_GUIDE_SETS: dict[Preset, int] = {"fast": 1, "balanced": 2, "best": 2}
+_GUIDE_SETS: dict[Preset, int] = {"fast": 2, "balanced": 3, "best": 4}
 _SCRATCH_RATES = {"lite": 1e-3, "ifirnn": 5e-4, "estrnn": 5e-4, "basicvsrpp": 1e-4, "rvrt": 4e-4}
 """First learning rates from scratch: those the networks were published with; our own for `lite` and `ifirnn`."""

@@ -1,7 +1,7 @@
 """Restore: frames in, sharper frames out, window by window; nothing holds the whole clip."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -31,10 +31,10 @@ class RestoreConfig:
     rounds: int = 1
     """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i). Where
     the flow finds the path of the exposure, a second round no longer gains: it lost 0.15 dB on five held-out clips."""
-    guide_sets: int = 1
-    """How often the network is shown a frame in the last round, each time with the next best sharp frames beside it,
-    and the outputs averaged. On four held-out clips 2 gave 0.07 to 0.51 dB over 1, at twice the time, 3 another 0.08 to
-    0.35, 4 nothing more on most."""
+    guide_sets: int = 2
+    """How often the network is shown a frame in the last round, each time with other sharp frames beside it, see
+    `paired`, and the outputs averaged. On four held-out clips 2 gave 0.07 to 0.51 dB over 1, at twice the time, 3
+    another 0.08 to 0.35, 4 nothing more on most."""
     ensemble: int = 1
     """Mirrored views (1, 2 or 4) averaged in the last round: +0.01 to +0.07 dB on the same clips; the network's part
     of the time grows as much."""
@@ -62,7 +62,7 @@ class RestoreConfig:
 _TILE_OVERLAP = 32
 """Pixels that neighbouring tiles share, blended."""
 _LEAST_TILE = 128
-_KEPT_GUIDES = 8
+_KEPT_GUIDES = 4
 """Restored sharp frames in memory at once."""
 _MIRRORS = ((), (-1,), (-2,), (-2, -1))
 """Axes to flip: none, left-right, up-down, both."""
@@ -228,18 +228,13 @@ class Restorer:
     def _guides(
         self, index: int, output: Float[Tensor, "3 height width"], sets: int, source: Frames
     ) -> list[Guides | None]:
-        """Sharp frames around frame `index` aligned onto it: the best, the next best, ...; the best again for want."""
+        """Sharp frames around frame `index` aligned onto it, as each set shows them."""
         if not self._guided:
             return [None]
-        size = self.network.needs.guides
-        numbers = self.selection.around(index, -(-size * sets // 2))
-        first, *others = (numbers[n * size : (n + 1) * size] for n in range(sets))
-
-        def aligned(numbers: tuple[int, ...]) -> Guides:
-            return align_guides(output, source, numbers, self.predictor, self.align)
-
-        best = aligned(first)
-        return [best, *(aligned(other) if max(other) >= 0 else best for other in others)]
+        numbers = self.selection.around(index, sets)
+        aligned = align_guides(output, source, numbers, self.predictor, self.align)
+        pairs = paired(numbers, sets)
+        return [aligned.take(pair[: self.network.needs.guides]) for pair in pairs]
 
     def _apply(
         self, clip: list[Float[Tensor, "3 height width"]], guides: list[Guides | None], views: int = 1
@@ -290,6 +285,20 @@ class Restorer:
 
     def _handed_through(self, index: int) -> bool:
         return self.config.copy_sharp and self.selection.is_model(index)
+
+
+def paired(numbers: Sequence[int], sets: int) -> list[tuple[int, int]]:
+    """Places in `numbers` of the sharp frames before and after that each set shows: the best with the worst, and so on.
+
+    `numbers` are as `Selection.around` gives them: before, after, second before, second after, ...; -1 where there is
+    none, where the set shows the best of that side again.
+    """
+
+    def side(first: int) -> list[int]:
+        there = [place for place in range(first, len(numbers), 2) if numbers[place] >= 0]
+        return there + (there[:1] or [first]) * (sets - len(there))
+
+    return list(zip(side(0), reversed(side(1)), strict=True))
 
 
 class _Guiding:

@@ -10,16 +10,7 @@ import pytest
 import torch
 
 from golden import fill_rule
-from selfhvd.backbones import (
-    BACKBONES,
-    Backbone,
-    BasicVsrPpConfig,
-    EstRnnConfig,
-    IfiRnnConfig,
-    Lite,
-    LiteConfig,
-    RvrtConfig,
-)
+from selfhvd.backbones import BACKBONES, Backbone, BasicVsrPpConfig, EstRnnConfig, IfiRnnConfig, Lite, RvrtConfig
 from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.frames import ArrayFrames
 from selfhvd.method.sharp import Selection
@@ -260,7 +251,7 @@ class TestLite:
 
     def test_blends_the_guides_as_its_weights_say(self):
         """With a bias alone: out = B + 0.1 + 0.5 · M_0 · (G_0 - B) + 0.25 · M_1 · (G_1 - B)."""
-        network = Lite(LiteConfig(guides=2))
+        network = Lite()
         with torch.no_grad():
             network.tail.bias.copy_(torch.tensor([0.1] * 3 + [0.5, 0.25]).repeat_interleave(4))
         frames, guides, trust = clip(network, frames=2)

@@ -57,7 +57,7 @@ def located(tmp_path_factory) -> Material:
 
 
 def config(**changes) -> BatchConfig:
-    return BatchConfig(**({"crop": 8, "size": 4, "window": 1, "guides": 2} | changes))
+    return BatchConfig(**({"crop": 8, "size": 4, "window": 1} | changes))
 
 
 def codes(images: torch.Tensor) -> list:
@@ -237,16 +237,6 @@ def test_choice_of_guides():
     assert choose_guides(near, {4, 1, 9, 13}, 2) == (-1, -1)
     assert choose_guides(near, set(), 1) == (0,)
     assert choose_guides(Caption(0, False, (-1, 1, -1, 4), (0.0,) * 4), {1}, 2) == (-1, 3)
-    assert choose_guides(near, set(), 4) == (0, 1, 2, 3)
-    assert choose_guides(near, {4}, 4) == (2, 1, -1, 3)
-    assert choose_guides(near, {4}, 3) == (2, 1, -1)
-    assert choose_guides(near, set(), 6) == (0, 1, 2, 3, -1, -1)
-
-
-def test_four_guides_are_the_two_best_of_each_side(numbered):
-    for batch in draws(numbered, "truth", guides=4, guide_dropout=0.0, count=10):
-        for frame, guides, _ in seen_guides(batch):
-            assert guides == {j for j in SELECTION.around(frame, 2) if j >= 0}
 
 
 def test_label_of_a_caption():

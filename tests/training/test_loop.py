@@ -31,7 +31,7 @@ def batches(seed: int):
 
     def draw(step: int) -> Batch:
         frames, target = torch.rand(2, 1, 1, 3, 8, 8, generator=generator)
-        guides, trust = torch.rand(1, 1, 4, 3, 8, 8, generator=generator), torch.ones(1, 1, 4, 1, 8, 8)
+        guides, trust = torch.rand(1, 1, 2, 3, 8, 8, generator=generator), torch.ones(1, 1, 2, 1, 8, 8)
         first, mask, whole = torch.zeros(1, 1, dtype=torch.long), torch.ones(1, 1, 1, 8, 8), torch.ones(1, 1)
         return Batch(frames, guides, trust, first, guides, trust, target, mask, whole, whole)
 

@@ -80,7 +80,7 @@ def test_facts(path, network):
 
 
 def test_shipped_weights_load():
-    assert load_weights(BASE_WEIGHTS).needs.guides == 4
+    assert load_weights(BASE_WEIGHTS).needs.guides == 2
 
 
 def test_a_flow_network_with_tensors_of_two_names(tmp_path):

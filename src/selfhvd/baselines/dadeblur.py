@@ -31,6 +31,7 @@ from selfhvd.method.sharp import Selection
 from selfhvd.telling import Progress, silent
 from selfhvd.training.material import Caption, Material, Record, to_bytes
 
+_GUIDES = 2
 _LEAST_TILE, _LEAST_SIDE = 4, 16
 """Pixels: in smaller tiles there is nothing to measure, on smaller crops nothing to learn."""
 _KEPT = 8
@@ -48,7 +49,7 @@ class DaDeblurConfig:
     window: int = 5
     """Frames a window (theirs: 5); 1 = the centre alone."""
     guides: int = 0
-    """Guides that the network takes; neighbours of the centre have none that are trusted."""
+    """Guides that the network takes, at most 2; neighbours of the centre have none that are trusted."""
     regions: RegionConfig = field(default_factory=RegionConfig)
     condition: ConditionConfig = field(default_factory=ConditionConfig)
 
@@ -110,12 +111,12 @@ def prepare(
     numbers = sorted({region.frame for region in regions})
     # What an earlier preparation left must not be taken for this one.
     shutil.rmtree(folder / "material", ignore_errors=True)
-    material = Material.create(folder / "material", len(numbers), max(config.guides, 1), height, width)
+    material = Material.create(folder / "material", len(numbers), _GUIDES, height, width)
     captions: list[Caption] = []
     for slot, index in enumerate(numbers):
         original = frames.tensor(index)
         blurry = blur(original[None], blur_condition(frames, index, predictor, config.condition), seed + index)[0]
-        around = selection.around(index, -(-config.guides // 2))[: config.guides] or (-1,)
+        around = selection.around(index, 1) if config.guides else (-1,) * _GUIDES
         guides = align_guides(blurry, frames, around, predictor, align)
         images, trust = np.stack([_bytes(g) for g in guides.images]), to_bytes(guides.trust[:, 0].cpu().numpy())
         material.put(slot, Record(_bytes(blurry), images, trust, _bytes(original)))
@@ -172,8 +173,8 @@ class ReblurredRegions(Pairs):
         shown[centre], target[centre] = turn(_floats(record.frame)), turn(_floats(record.truth))
         guides, trust = without_guides(shown, self.config.guides)
         if self.config.guides:
-            guides[centre] = turn(_floats(record.guides))
-            trust[centre] = turn(_floats(record.trust[..., None]))
+            guides[centre] = turn(_floats(record.guides))[: self.config.guides]
+            trust[centre] = turn(_floats(record.trust[..., None]))[: self.config.guides]
         weight = torch.zeros(self.window)
         weight[centre] = 1
         return Pair(shown, guides, trust, target, weight)

@@ -15,7 +15,7 @@ from selfhvd.video import Color, Footage
 from selfhvd.video.destination import is_folder
 from selfhvd.video.plan import plan
 
-_FLOATS = 28
+_FLOATS = 32
 """Frames in memory at once as float32: recent ones, guides, flows, sums (fitted to two runs, docs/results.md)."""
 _SHARE = 0.5
 """Part of the free memory that a network may fill; beyond it the frame is cut into tiles."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, fields
-from itertools import chain, islice, repeat, zip_longest
 from typing import Literal, get_args
 
 import numpy as np
@@ -68,7 +67,7 @@ class BatchConfig:
     window: int = 10
     """Frames a window at most; a network that looks at one frame at a time takes 1 (paper: not published, the shipped
     config has 30; fewer here for memory)."""
-    guides: int = 4
+    guides: int = 2
     """Sharp frames the network takes beside each frame."""
     segment: int = 20
     """Frames a segment of RSCR (paper: 20)."""
@@ -182,7 +181,7 @@ class Sampler:
         return [_turned(material.crop(slot, top, left, rows, columns), turns, flip) for slot in slots]
 
     def _guides(self, view: _View, caption: Caption, withheld: Set[int]) -> tuple[Tensor, Tensor]:
-        """The first sharp frames before and after that are not withheld, with their trust."""
+        """The nearest sharp frame before and the nearest after that are not withheld, with their trust."""
         chosen = choose_guides(caption, withheld, self.config.guides)
         there = torch.tensor([[[[float(g >= 0)]]] for g in chosen]).reshape(-1, 1, 1, 1)
         picks = [max(g, 0) for g in chosen]
@@ -206,14 +205,13 @@ def _runs(indices: Sequence[int], length: int) -> list[int]:
 
 
 def choose_guides(caption: Caption, withheld: Set[int], count: int) -> tuple[int, ...]:
-    """Positions among the caption's guides of the first usable one before, after, of the second, ...; else -1."""
+    """Positions among the caption's guides of the nearest usable sharp frame on each side; -1 where there is none."""
     sides = (
         [g for g, j in enumerate(caption.guides) if 0 <= j < caption.index],
         [g for g, j in enumerate(caption.guides) if j > caption.index],
     )
     usable = [[g for g in side if caption.guides[g] not in withheld] for side in sides]
-    pairs = zip_longest(*usable, fillvalue=-1)
-    return tuple(islice(chain(chain.from_iterable(pairs), repeat(-1)), count))
+    return tuple(next(iter(side), -1) for side in usable)[:count]
 
 
 def _label_index(caption: Caption) -> int:
