@@ -1,7 +1,7 @@
 """Restore: frames in, sharper frames out, window by window; nothing holds the whole clip."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -36,14 +36,15 @@ class RestoreConfig:
     `paired`, and the outputs averaged. On four held-out clips 2 gave 0.07 to 0.51 dB over 1, at twice the time, 3
     another 0.08 to 0.35, 4 nothing more on most."""
     ensemble: int = 1
-    """Mirrored views (1, 2 or 4) averaged in the last round: +0.01 to +0.07 dB on the same clips; the network's part
-    of the time grows as much."""
+    """Mirrored views (1, 2 or 4) of each set averaged in the last round: +0.01 to +0.07 dB on the same clips; the
+    network's part of the time grows as much."""
     steadiness: float = 0.0
     """Part of each frame, below a half, that each of the restored frames beside it gives, see `steadied`; 0 = each
     frame stands alone, as sharp frames of a clip without noise always do. With 0.3 the flicker of three held-out clips
     fell by 0.2 to 0.5 of the truth's, and blurry frames gained 0.2 to 0.3 dB; one more alignment a frame."""
     restored_guides: bool = False
-    """Restore the sharp frames first, and show the network those; only for networks that take single frames."""
+    """Restore the sharp frames first, and show those beside the blurry ones; only for networks that take single frames,
+    and not in noisy clips: there what a guide lost with its noise is missed (0.06 dB, mean of eight held-out clips)."""
     guided: bool = True
     """Show the network sharp frames beside each frame, where it takes any; off only for baselines that have none."""
     copy_sharp: bool = True
@@ -64,8 +65,10 @@ _TILE_OVERLAP = 32
 _LEAST_TILE = 128
 _KEPT_GUIDES = 4
 """Restored sharp frames in memory at once."""
-_MIRRORS = ((), (-1,), (-2,), (-2, -1))
-"""Axes to flip: none, left-right, up-down, both."""
+Views = tuple[tuple[int, ...], ...]
+"""Axes to flip of each view."""
+_MIRRORS: Views = ((), (-2, -1), (-1,), (-2,))
+"""None, both, left-right, up-down."""
 
 
 class Restorer:
@@ -85,7 +88,8 @@ class Restorer:
         self._device = next(network.parameters()).device
         self._window = min(network.needs.window, config.window or network.needs.window)
         self._guided = config.guided and network.needs.guides > 0
-        self._restored_first = config.restored_guides and self._guided and self._window == 1
+        single = self._guided and self._window == 1
+        self._restored_first = config.restored_guides and single and not selection.noisy
         self._guiding = RecentFrames(_Guiding(self), _KEPT_GUIDES) if self._restored_first else self.frames
         self._last, self._outputs = (0, 0), list[Tensor]()
         self._tile: int | None = None
@@ -163,8 +167,7 @@ class Restorer:
         """Frame `index` of a network that takes single frames."""
         if self._handed_through(index):
             return self.frames.tensor(index)
-        once = self.config.rounds == self.config.guide_sets == self.config.ensemble == 1
-        if self._restored_first and once and self.selection.is_sharp(index):
+        if self._restored_first and self.selection.is_sharp(index):
             return self._guiding.tensor(index)  # the same, and at hand
         return self.window(index, index + 1)[0]
 
@@ -185,13 +188,20 @@ class Restorer:
     @torch.inference_mode()
     def window(self, start: int, end: int) -> list[Float[Tensor, "3 height width"]]:
         """D(B) for frames `start` to `end` (exclusive)."""
+        return self._restored(start, end, self._source)
+
+    def _restored(self, start: int, end: int, source: Callable[[int], Frames]) -> list[Float[Tensor, "3 height width"]]:
+        """The same, the guides of each frame being frames of `source(its number)`."""
         clip = [self.frames.tensor(i).to(self._device) for i in range(start, end)]
         output = clip
         rounds = self.config.rounds if self._guided else 1
         for turn in range(rounds):
             sets, views = (self.config.guide_sets, self.config.ensemble) if turn + 1 == rounds else (1, 1)
-            shown = [self._guides(n, frame, sets, self._source(n)) for n, frame in enumerate(output, start=start)]
-            outputs = [self._apply(clip, list(guides), views) for guides in zip(*shown, strict=True)]
+            shown = [self._guides(n, frame, sets, source(n)) for n, frame in enumerate(output, start=start)]
+            outputs = [
+                self._apply(clip, list(guides), _views(number, views))
+                for number, guides in enumerate(zip(*shown, strict=True))
+            ]
             output = [torch.stack(same).mean(dim=0) for same in zip(*outputs, strict=True)]
         return [frame.cpu() for frame in output]
 
@@ -221,9 +231,7 @@ class Restorer:
         """Sharp frame `index` as it guides others: restored from frames as they came, unless it is handed through."""
         if self._handed_through(index):
             return self.frames.tensor(index)
-        frame = self.frames.tensor(index).to(self._device)
-        (guides,) = self._guides(index, frame, 1, self.frames)
-        return self._apply([frame], [guides])[0].cpu()
+        return self._restored(index, index + 1, lambda _: self.frames)[0]
 
     def _guides(
         self, index: int, output: Float[Tensor, "3 height width"], sets: int, source: Frames
@@ -237,7 +245,7 @@ class Restorer:
         return [aligned.take(pair[: self.network.needs.guides]) for pair in pairs]
 
     def _apply(
-        self, clip: list[Float[Tensor, "3 height width"]], guides: list[Guides | None], views: int = 1
+        self, clip: list[Float[Tensor, "3 height width"]], guides: list[Guides | None], views: Views = ((),)
     ) -> list[Float[Tensor, "3 height width"]]:
         images = [torch.stack(clip)[None]]
         given = [g for g in guides if g is not None]
@@ -247,7 +255,7 @@ class Restorer:
         # A value that is not finite must not reach the file: the input is the last resort.
         return list(torch.where(restored.isfinite(), restored, images[0][0]))
 
-    def _in_tiles(self, images: list[Tensor], views: int) -> Float[Tensor, "batch frame 3 height width"]:
+    def _in_tiles(self, images: list[Tensor], views: Views) -> Float[Tensor, "batch frame 3 height width"]:
         """The averaged views, on tiles as large as memory allows."""
         frames, (height, width) = images[0].shape[1], images[0].shape[-2:]
         if not self._tile_chosen:
@@ -271,9 +279,9 @@ class Restorer:
                 log.warning("memory ran out: going on with tiles of %d pixels", smaller)
             self._tile = smaller
 
-    def _average(self, images: list[Tensor], views: int) -> Float[Tensor, "batch frame 3 height width"]:
+    def _average(self, images: list[Tensor], views: Views) -> Float[Tensor, "batch frame 3 height width"]:
         with convolving(self._device, self.config.bfloat16):
-            return torch.stack([self._mirrored(images, axes) for axes in _MIRRORS[:views]]).mean(dim=0)
+            return torch.stack([self._mirrored(images, axes) for axes in views]).mean(dim=0)
 
     def _mirrored(self, images: list[Tensor], axes: tuple[int, ...]) -> Tensor:
         """The network's output for a mirrored view, mirrored back."""
@@ -299,6 +307,11 @@ def paired(numbers: Sequence[int], sets: int) -> list[tuple[int, int]]:
         return there + (there[:1] or [first]) * (sets - len(there))
 
     return list(zip(side(0), reversed(side(1)), strict=True))
+
+
+def _views(number: int, count: int) -> Views:
+    """The views in which set `number` is shown: other ones than the set before, whose errors they do not share."""
+    return tuple(_MIRRORS[(number + n) % len(_MIRRORS)] for n in range(count))
 
 
 class _Guiding:

@@ -17,7 +17,7 @@ _MOST_LOST = 1.2
 """So many times at most detail is enlarged."""
 _NO_DETAIL = 2.0 / 255**2
 """Squared Laplacian below which there is only noise."""
-_FLAT = 20.0 / 255**2
+_FLAT = 10.0 / 255**2
 """And how far above it a place of a noisy clip may still be flat."""
 
 
