@@ -352,3 +352,26 @@ def test_a_set_shows_the_best_again_where_a_side_has_too_few():
     assert paired((10, 20, 9, -1), 2) == [(0, 1), (2, 1)]
     assert paired((-1, 20, -1, 21), 2) == [(0, 3), (0, 1)]  # place 0 holds none
     assert paired((-1, -1, -1, -1), 2) == [(0, 1), (0, 1)]
+
+
+def test_in_a_noisy_clip_guides_stay_as_they_came(rng):
+    frames = clip(rng, 6)
+    noisy = replace(selection(1, 4, count=6), noisy=True)
+    output = list(restorer(HalfWay(), frames, noisy, restored_guides=True, guide_sets=1))
+    torch.testing.assert_close(output[5], (frames.tensor(5) + frames.tensor(4)) / 2, atol=1e-5, rtol=0)
+
+
+class Ramp(HalfWay):
+    """Adds more to the right."""
+
+    def deblur(self, frames, guides, trust):
+        return frames + 0.1 * torch.linspace(0, 1, frames.shape[-1])
+
+
+@pytest.mark.parametrize(("sets", "views", "level"), [(1, 1, False), (2, 1, True), (1, 2, True), (4, 4, True)])
+def test_sets_are_shown_in_views_of_their_own(rng, sets, views, level):
+    """What leans to the right in one view and to the left in the other is level in the mean."""
+    frames = clip(rng, 3)
+    shown = restorer(Ramp(), frames, selection(0, count=3), guide_sets=sets, ensemble=views, copy_sharp=False)
+    added = shown.window(1, 2)[0] - frames.tensor(1)
+    assert torch.allclose(added, torch.tensor(0.05), atol=1e-5) is level
