@@ -119,8 +119,11 @@ def test_handing_through_is_asked_for(restored):
     root, _, found = restored
     through = evaluate_dataset(root, Restored(device="cpu", hand_through=True))
     for one, other in zip(found.clips[0].frames, through.clips[0].frames, strict=True):
-        # A blurry frame is steadied by what is beside it, and beside it are now sharp frames as they came.
-        assert other.values["psnr"] == (100 if one.sharp else pytest.approx(one.values["psnr"], abs=0.2))
+        # Sharp frames as they came (here they are the truth) now guide the blurry ones, and steady them.
+        if one.sharp:
+            assert other.values["psnr"] == 100
+        else:
+            assert one.values["psnr"] - 0.2 < other.values["psnr"] < one.values["psnr"] + 1
     assert "sharpest frames handed through" in through.outputs
 
 

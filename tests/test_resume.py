@@ -105,8 +105,8 @@ def test_killed_at_any_moment(source, right, seed):
         assert process.exitcode in (0, -signal.SIGKILL)
         if process.exitcode == 0:
             (source.with_name("out.mp4")).unlink()
-    if (source.parent / "out.mp4").exists() and WORK not in names(source.parent):
-        return  # it was clearing away
+        if (source.parent / "out.mp4").exists() and WORK not in names(source.parent):
+            return  # it was clearing away
     assert deblurred(source) == right[0]
     assert names(source.parent) == ["clip.mp4", "out.mp4"]
 
