@@ -47,7 +47,7 @@ def convolving(device: torch.device, bfloat16: bool) -> torch.autocast:
     """A context in which convolutions run in bf16, if `bfloat16` is wanted and the device computes in it.
 
     Where it does not, bf16 is made up of float32: on a CPU with AVX-512 but no bf16 `lite` restored 2.8 and learned
-    3.3 times slower so. Most laptops have none.
+    3.3 times slower so.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=bfloat16 and computes_bfloat16(device))
 

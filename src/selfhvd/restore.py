@@ -44,7 +44,7 @@ class RestoreConfig:
     fell by 0.2 to 0.5 of the truth's, and blurry frames gained 0.2 to 0.3 dB; one more alignment a frame."""
     restored_guides: bool = False
     """Restore the sharp frames first, and show those beside the blurry ones; only for networks that take single frames,
-    and not in noisy clips: three of those gained 0.2, 0 and -0.3 dB, two others 0.06 and 0.1."""
+    and not in noisy clips: three of those gained 0.2, 0 and -0.3 dB, two without noise 0.06 and 0.1."""
     guided: bool = True
     """Show the network sharp frames beside each frame, where it takes any; off only for baselines that have none."""
     copy_sharp: bool = True

@@ -16,7 +16,8 @@ from selfhvd.video.destination import is_folder
 from selfhvd.video.plan import plan
 
 _FLOATS = 32
-"""Frames in memory at once as float32: recent ones, guides, flows, sums (fitted to two runs, docs/results.md)."""
+"""Frames in memory at once as float32: recent ones, guides, flows, sums (28, fitted to two runs, docs/results.md), and
+four restored guides (counted, not measured)."""
 _SHARE = 0.5
 """Part of the free memory that a network may fill; beyond it the frame is cut into tiles."""
 
