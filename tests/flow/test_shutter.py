@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from selfhvd.flow import CameraFirst, Dis
-from selfhvd.flow.shutter import Path, find_camera, find_path
+from selfhvd.flow.shutter import Path, find_camera, find_path, light
 
 HEIGHT, WIDTH = 216, 288
 STEPS = 41
@@ -20,12 +20,13 @@ def view(photo: np.ndarray, x: float, y: float) -> np.ndarray:
     return cv2.warpAffine((photo / 255.0).astype(np.float32) ** GAMMA, matrix, (WIDTH, HEIGHT), flags=how)
 
 
-def codes(light: np.ndarray) -> np.ndarray:
-    return (255 * np.clip(light, 0, 1) ** (1 / GAMMA)).astype(np.float32)
+def codes(linear: np.ndarray) -> np.ndarray:
+    return (255 * np.clip(linear, 0, 1) ** (1 / GAMMA)).astype(np.float32)
 
 
-def grey(image: np.ndarray) -> np.ndarray:
-    return image.mean(axis=2).astype(np.float32)
+def lit(image: np.ndarray) -> np.ndarray:
+    """The light that an image of codes stands for."""
+    return light(torch.from_numpy(image / 255).permute(2, 0, 1)[None])
 
 
 def exposed(photo: np.ndarray, velocity: tuple[float, float], acceleration: tuple[float, float]) -> np.ndarray:
@@ -55,7 +56,7 @@ def test_finds_the_middle_of_an_exposure_that_speeds_up(photo, velocity, sign):
     wanted = shifted(7, -5)
     # Matching finds the mean: as good a start as there is.
     start = shifted(7 + acceleration[0] / 24, -5 + acceleration[1] / 24)
-    path = find_path(grey(blurry), grey(sharp), start)
+    path = find_path(lit(blurry), lit(sharp), start)
     assert path is not None
     assert missed(Path.still(start), wanted) > 0.6
     assert missed(path, wanted) < 0.08
@@ -64,41 +65,52 @@ def test_finds_the_middle_of_an_exposure_that_speeds_up(photo, velocity, sign):
 
 def test_a_start_that_is_pixels_off_will_do(photo):
     blurry, sharp = exposed(photo, (16.0, 4.0), (0.0, 0.0)), codes(view(photo, 103, 95))
-    path = find_path(grey(blurry), grey(sharp), shifted(11, -8))
+    path = find_path(lit(blurry), lit(sharp), shifted(11, -8))
     assert path is not None and missed(path, shifted(7, -5)) < 0.15
 
 
 def test_noise_is_borne(photo, rng):
     blurry, sharp = exposed(photo, (14.0, 5.0), (10.0, -8.0)), codes(view(photo, 103, 95))
     noisy = [image + rng.normal(0, 6, image.shape).astype(np.float32) for image in (blurry, sharp)]
-    path = find_path(grey(noisy[0]), grey(noisy[1]), shifted(7.4, -5.3))
+    path = find_path(lit(noisy[0]), lit(noisy[1]), shifted(7.4, -5.3))
     assert path is not None and missed(path, shifted(7, -5)) < 0.25
+
+
+def test_colour_adds_up_like_light(photo):
+    """Red, green and blue of three different places: a mean of their codes, made linear, is not the light."""
+    coloured = np.stack([photo[..., 0], np.roll(photo[..., 1], 60, 1) // 8, np.roll(photo[..., 2], 60, 0) // 3], axis=2)
+    blurry, sharp = exposed(coloured, (24.0, 9.0), (14.0, -12.0)), codes(view(coloured, 103, 95))
+    grey = [((image / 255).mean(axis=2) ** GAMMA).astype(np.float32) for image in (blurry, sharp)]
+    start, wanted = shifted(7.4, -5.3), shifted(7, -5)
+    right, wrong = find_path(lit(blurry), lit(sharp), start), find_path(*grey, start)
+    assert right is not None and missed(right, wanted) < 0.05
+    assert wrong is None or missed(wrong, wanted) > 2 * missed(right, wanted)
 
 
 def test_darker_exposure_is_borne(photo):
     """Frames of other exposure times differ in brightness."""
     blurry, sharp = exposed(photo, (14.0, 5.0), (10.0, -8.0)), codes(view(photo, 103, 95))
-    path = find_path(grey(0.85 * blurry), grey(sharp), shifted(7.4, -5.3))
+    path = find_path(lit(0.85 * blurry), lit(sharp), shifted(7.4, -5.3))
     assert path is not None and missed(path, shifted(7, -5)) < 0.25
 
 
 def test_no_path_between_images_that_are_equally_sharp(photo):
-    assert find_path(grey(codes(view(photo, 110, 90))), grey(codes(view(photo, 103, 95))), shifted(7, -5)) is None
+    assert find_path(lit(codes(view(photo, 110, 90))), lit(codes(view(photo, 103, 95))), shifted(7, -5)) is None
 
 
 def test_no_path_between_strangers(photo):
     """Blur alone is no proof: the images must show the same."""
     other = np.ascontiguousarray(photo[::-1, ::-1])
-    assert find_path(grey(exposed(photo, (14.0, 5.0), (0.0, 0.0))), grey(codes(view(other, 50, 50))), np.eye(3)) is None
+    assert find_path(lit(exposed(photo, (14.0, 5.0), (0.0, 0.0))), lit(codes(view(other, 50, 50))), np.eye(3)) is None
 
 
 def test_no_path_where_nothing_overlaps(photo):
     blurry, sharp = exposed(photo, (14.0, 5.0), (0.0, 0.0)), codes(view(photo, 103, 95))
-    assert find_path(grey(blurry), grey(sharp), shifted(3 * WIDTH, 0)) is None
+    assert find_path(lit(blurry), lit(sharp), shifted(3 * WIDTH, 0)) is None
 
 
 def test_flat_images_have_no_path():
-    flat = np.full((HEIGHT, WIDTH), 99, np.float32)
+    flat = np.full((HEIGHT, WIDTH), 0.2, np.float32)
     assert find_path(flat, flat, np.eye(3)) is None
 
 
@@ -106,16 +118,16 @@ def test_the_camera_is_made_exact(photo, rng):
     """From half a pixel off to a fiftieth, in noise and with a quarter of the picture strange."""
     first, second = codes(view(photo, 110, 90)), codes(view(photo, 103.3, 95.6))
     first[60:160, 80:240] = first[60:160, 80:240][:, ::-1]
-    first, second = (grey(x + rng.normal(0, 4, x.shape).astype(np.float32)) for x in (first, second))
+    first, second = (lit(x + rng.normal(0, 4, x.shape).astype(np.float32)) for x in (first, second))
     found = find_camera(first, second, shifted(7.1, -6.0))
     wanted = shifted(6.7, -5.6)
     assert missed(Path.still(found), wanted) < 0.02 < 0.5 < missed(Path.still(shifted(7.1, -6.0)), wanted)
 
 
 def test_a_camera_that_cannot_be_made_exact_stays(photo):
-    start, image = shifted(3 * WIDTH, 0), grey(codes(view(photo, 110, 90)))
+    start, image = shifted(3 * WIDTH, 0), lit(codes(view(photo, 110, 90)))
     assert find_camera(image, image, start) is start
-    flat = np.full((HEIGHT, WIDTH), 99, np.float32)
+    flat = np.full((HEIGHT, WIDTH), 0.2, np.float32)
     assert find_camera(flat, flat, start) is start
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.flow.shutter import Homography, Path, find_camera, find_path
+from selfhvd.flow.shutter import Homography, Path, find_camera, find_path, light
 from selfhvd.ops.grid import pixel_grid
 from selfhvd.ops.warp import warp, warp_clamped
 
@@ -131,8 +131,9 @@ class CameraFirst(FlowPredictor):
         if _misfit(a, b, best) >= _WORST_MISFIT:
             return None
         blurrier = self.shutter and _detail(a) < _BLURRIER * _detail(b)
-        path = find_path(a, b, best) if blurrier else None
-        path = Path.still(find_camera(a, b, best)) if path is None else path
+        lights = light(first), light(second)
+        path = find_path(*lights, best) if blurrier else None
+        path = Path.still(find_camera(*lights, best)) if path is None else path
         return path if _is_plausible(path.middle, a.shape) else Path.still(best)
 
     def _consensus(

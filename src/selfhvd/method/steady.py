@@ -17,8 +17,8 @@ _MOST_LOST = 1.2
 """So many times at most detail is enlarged."""
 _NO_DETAIL = 2.0 / 255**2
 """Squared Laplacian below which there is only noise."""
-_FLAT = 10.0 / 255**2
-"""And how far above it a place of a noisy clip may still be flat."""
+_FLAT = 5.0 / 255**2
+"""And how far above it a place of a noisy clip may still be flat: with 4 to 10 the same within 0.05 dB."""
 
 
 def steadied(
@@ -26,11 +26,13 @@ def steadied(
 ) -> Float[Tensor, "3 height width"]:
     """(R_i + Σ_n k_n R_{n→i}) / (1 + Σ_n k_n) with k_n = share / (1 - 2 share) · M_n · exp(-(d_n / 0.1)²) · e_n / e_i.
 
-    In a noisy clip M_n counts for as much as the place is flat, as a bare wall: there a flow has nothing to hold on to
-    and its mask says so, but whatever part of the wall it brings serves against the noise.
-
     What a mean of frames loses in detail, because none lies exactly on the other, is given back: what it has beyond the
     mean of 5x5 pixels is enlarged until e is e_i again.
+
+    In a noisy clip it is otherwise for as much as the place is flat, as a bare wall. There a flow has nothing to hold
+    on to, and its mask says so, but whatever part of the wall it brings serves against the noise: M_n does not count.
+    What a mean loses there is noise: it is not given back, and what is left of it a mean of 3x3 pixels takes. (On four
+    noisy clips -0.02 to +0.38 dB, flicker less by a tenth to a third.)
 
     Args:
         frame: R_i, a restored frame, RGB in [0, 1].
@@ -47,14 +49,24 @@ def steadied(
         theirs = _detail(image)
         trust = other.mask[0]
         if noisy:
-            flat = torch.exp((_NO_DETAIL - torch.maximum(detail, theirs)) / _FLAT)
-            trust = torch.maximum(trust, other.inside[0] * flat)
+            trust = torch.maximum(trust, other.inside[0] * _flatness(torch.maximum(detail, theirs)))
         ratio = (theirs / detail).clamp(1 / _MOST_DETAIL, _MOST_DETAIL)
         weight = share / (1 - 2 * share) * trust * torch.exp(-((difference / _TOLERANCE) ** 2)) * ratio
         total, weights = total + weight * image, weights + weight
     blend = total / weights
-    lost = (detail / _detail(blend)).sqrt().clamp(1, _MOST_LOST) - 1
-    return (blend + lost * (blend - _mean(blend, 5))).clamp(0, 1)
+    left = _detail(blend)
+    lost = (detail / left).sqrt().clamp(1, _MOST_LOST) - 1
+    if noisy:
+        lost = lost * (1 - _flatness(detail))
+    blend = blend + lost * (blend - _mean(blend, 5))
+    if noisy:
+        blend = blend.lerp(_mean(blend, 3), _flatness(left))
+    return blend.clamp(0, 1)
+
+
+def _flatness(detail: Float[Tensor, "1 height width"]) -> Float[Tensor, "1 height width"]:
+    """1 where there is nothing but noise, 0 where there is something to see."""
+    return torch.exp((_NO_DETAIL - detail) / _FLAT)
 
 
 def _detail(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "1 height width"]:
