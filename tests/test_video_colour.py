@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from selfhvd.video import ingest, open_writer
+from selfhvd.video import encode_clip, ingest, open_writer
 from selfhvd.video.colour import from_rgb, to_rgb
 from selfhvd.video.footage import Color
 from test_video import make_clip
@@ -90,3 +90,32 @@ def test_written_colours_are_the_source_colours(tmp_path, crf, pix_fmt, color):
         # A block of constant colour far from the moving edge.
         quiet = np.s_[difference.shape[0] * 5 // 8 :, difference.shape[1] * 5 // 8 :]
         assert np.abs(difference[quiet]).max() <= (1 if crf == 0 else 3)
+
+
+WAVE = 48
+"""Pixels from one red stripe to the next."""
+
+
+def moved(after, before):
+    """Pixels by which the stripes of an image's channel moved to the right."""
+    wave = np.exp(-2j * np.pi * np.arange(after.shape[1]) / WAVE)
+    one, two = ((channel - channel.mean()).mean(axis=0) @ wave for channel in (before, after))
+    return -np.angle(two / one) * WAVE / (2 * np.pi)
+
+
+def test_colours_stay_in_place(tmp_path):
+    """Decoders say that H.264's chroma lies to the left; heeded on one side only, colours move half a pixel."""
+    x = np.arange(10 * WAVE)
+    red = 128 + 60 * np.cos(2 * np.pi * x / WAVE)
+    image = np.stack([red, np.full_like(red, 110), 238 - red], axis=1)[None].repeat(64, 0).round().astype(np.uint8)
+    encode_clip([image] * 2, tmp_path / "clip.mp4", crf=0)
+    with av.open(str(tmp_path / "clip.mp4")) as container:
+        frame = next(container.decode(video=0))
+    assert frame.format.name == "yuv420p"
+    color = Color(range=1, matrix=1)
+    read = to_rgb(frame, color, deep=False)
+    for channel in (0, 2):
+        assert abs(moved(read[..., channel], image[..., channel])) < 0.05, channel
+    again = from_rgb(read, color, "yuv420p")
+    for before, after in zip(planes(frame, 8)[1:], planes(again, 8)[1:], strict=True):
+        assert np.abs(after - before).max() <= 2

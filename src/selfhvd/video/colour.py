@@ -2,7 +2,9 @@
 
 A stream that does not name its matrix is read and written as BT.601 with limited range at every size,
 which is what swscale does; the same choice on both sides makes the round trip neutral, and the output is
-left untagged like its source, so a player guesses for both alike.
+left untagged like its source, so a player guesses for both alike. Likewise subsampled chroma is taken to lie in the
+middle of its pixels on both sides, wherever the stream says it does: PyAV has no word for it when writing, and with
+the stream's word heeded on reading alone colours moved half a pixel to the left.
 """
 
 import av
@@ -50,7 +52,7 @@ def to_rgb(frame: av.VideoFrame, color: Color, *, deep: bool) -> Frame:
     """Decode `frame` to RGB, `height width 3`; `deep` gives uint16, else uint8. Alpha is dropped."""
     rgb = frame.format.is_rgb
     wanted = "rgb48le" if deep else "rgb24"
-    converted = frame.reformat(
+    converted = _unplaced(frame).reformat(
         format=wanted,
         src_colorspace=None if rgb else _SWSCALE.get(color.matrix, _BT601),
         src_color_range=None if rgb else (color.range or LIMITED),
@@ -59,6 +61,20 @@ def to_rgb(frame: av.VideoFrame, color: Color, *, deep: bool) -> Frame:
         threads=1,
     )
     return np.ascontiguousarray(converted.to_ndarray())
+
+
+def _unplaced(frame: av.VideoFrame) -> av.VideoFrame:
+    """The same pixels without the decoder's word on where subsampled chroma lies."""
+    if frame.format.chroma_width(16) == 16 and frame.format.chroma_height(16) == 16:
+        return frame
+    bare = av.VideoFrame(frame.width, frame.height, frame.format.name)
+    for source, plane in zip(frame.planes, bare.planes, strict=True):
+        rows = np.frombuffer(bytes(source), np.uint8).reshape(source.height, source.line_size)
+        padded = np.zeros((plane.height, plane.line_size), np.uint8)
+        used = min(source.line_size, plane.line_size)
+        padded[:, :used] = rows[:, :used]
+        plane.update(padded.tobytes())
+    return bare
 
 
 def from_rgb(image: Frame, color: Color, pixel_format: str) -> av.VideoFrame:
