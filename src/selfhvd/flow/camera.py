@@ -1,11 +1,13 @@
 """Camera first: hand shake is mostly a homography; find that, then let a free flow find what moves on its own."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
+from skimage.registration import phase_cross_correlation
 from torch import Tensor
 
 from selfhvd.flow.predictor import Flow, FlowPredictor
@@ -17,6 +19,8 @@ _LEAST_SIDE = 64
 """Pixels; smaller frames go to the free flow as they are."""
 _BLURRIER = 0.7
 """Part of the other image's detail below which an image counts as blurred by its exposure."""
+_LEAST_OVERLAP = 0.3
+"""Part of the largest overlap below which a correlation is chance."""
 _AROUND = 21
 """Pixels a side around each, over which the rest of the flow is averaged."""
 _WORST_MISFIT = 25.0
@@ -39,8 +43,9 @@ class CameraFirst(FlowPredictor):
 
     Turning a phone on the spot moves the whole image by one homography, whatever the depth of the scene.
 
-    1. Camera: phase correlation and the free flow's own consensus each propose a motion, refined by ECC; of these, the
-       consensus as it is, and no motion at all, the one with the smallest median difference is kept.
+    1. Camera: phase correlation, the correlation of what overlaps and the free flow's own consensus each propose a
+       motion, refined by ECC; of these, the consensus as it is, and no motion at all, the one with the smallest median
+       difference is kept.
     2. Shutter: where the first image is the blurrier one, the camera's path during its exposure is found, too.
     3. The second image is brought over to the middle of that path and blurred along it, so that like is compared with
        like, and the free flow finds the rest.
@@ -125,7 +130,7 @@ class CameraFirst(FlowPredictor):
             return None
         a, b = _grey(first), _grey(second)
         consensus = self._consensus(first, second)
-        refined = [_refine(a, b, start) for start in (_shift(a, b), consensus)]
+        refined = [_refine(a, b, start) for start in (_shift(a, b), _overlap(a, b), consensus)]
         candidates = [h for h in (*refined, consensus, np.eye(3)) if h is not None and _is_plausible(h, a.shape)]
         best = min(candidates, key=lambda h: _misfit(a, b, h))
         if _misfit(a, b, best) >= _WORST_MISFIT:
@@ -167,10 +172,31 @@ def _grey(image: Float[Tensor, "1 3 height width"]) -> np.ndarray:
 
 def _shift(a: np.ndarray, b: np.ndarray) -> Homography:
     """The best whole-image translation, by phase correlation at a quarter of the size."""
-    size = (max(16, a.shape[1] // 4), max(16, a.shape[0] // 4))
-    small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (a, b)]
-    (x, y), _ = cv2.phaseCorrelate(small[0], small[1], cv2.createHanningWindow(size, cv2.CV_32F))
-    return np.array([[1, 0, x * a.shape[1] / size[0]], [0, 1, y * a.shape[0] / size[1]], [0, 0, 1]])
+    one, other = _small(a, b, 4)
+    height, width = one.shape
+    move, _ = cv2.phaseCorrelate(one, other, cv2.createHanningWindow((width, height), cv2.CV_32F))
+    return _moved(move, a.shape[1] / width, a.shape[0] / height)
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> Homography:
+    """The translation with the best correlation of what overlaps, at an eighth of the size.
+
+    For large ones: phase correlation takes images for tiles and sees little of them.
+    """
+    small = _small(a, b, 8)
+    seen = np.ones_like(small[0], bool)
+    y, x = phase_cross_correlation(*small[::-1], reference_mask=seen, moving_mask=seen, overlap_ratio=_LEAST_OVERLAP)[0]
+    return _moved((x, y), a.shape[1] / seen.shape[1], a.shape[0] / seen.shape[0])
+
+
+def _small(a: np.ndarray, b: np.ndarray, part: int) -> list[np.ndarray]:
+    """Both at one `part`-th of the size, but 16 pixels at least."""
+    size = (max(16, a.shape[1] // part), max(16, a.shape[0] // part))
+    return [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (a, b)]
+
+
+def _moved(move: Sequence[float], x_scale: float, y_scale: float) -> Homography:
+    return np.array([[1, 0, move[0] * x_scale], [0, 1, move[1] * y_scale], [0, 0, 1]])
 
 
 def _refine(a: np.ndarray, b: np.ndarray, start: Homography | None) -> Homography | None:
