@@ -153,3 +153,15 @@ def test_flow_of_a_blurred_frame_leads_to_the_middle(photo):
     assert (there.field[inner].flatten(1).median(dim=1).values - torch.tensor([7.0, -5.0])).norm() < 0.15
     assert (back.field[inner].flatten(1).median(dim=1).values - torch.tensor([-7.0, 5.0])).norm() < 0.15
     assert there.certainty[..., 24:-24, 24:-24].mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "velocity"),
+    [(-60, 80, (40.0, 10.0)), (-110, -90, (10.0, 45.0)), (-140, 20, (10.0, 45.0)), (60, -110, (20.0, 10.0))],
+)
+def test_a_blurred_frame_half_a_view_away_is_placed(photo, x, y, velocity):
+    """About half of the view is in both images: phase correlation and flow find no way from one to the other."""
+    blurry, sharp = exposed(photo, velocity, (0.0, 0.0)), codes(view(photo, 110 - x, 90 - y))
+    images = [torch.from_numpy(image / 255).permute(2, 0, 1)[None] for image in (blurry, sharp)]
+    found = CameraFirst(Dis()).camera(*images)
+    assert found is not None and missed(found, shifted(x, y)) < 0.2
