@@ -55,7 +55,7 @@ def main() -> None:
         if index in shown:
             for name, picture in (("before", before), ("result", result), ("sharp", sharp)):
                 write_png(options.out / f"{index:04d}_{name}.png", picture)
-        if selection.is_sharp(index):
+        if selection.is_sharp(index) or not where.any():  # nothing to measure against
             continue
         right = detail(sharp, where)
         row = {
