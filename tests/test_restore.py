@@ -326,6 +326,19 @@ def test_restored_sharp_frames_guide_the_others_but_not_one_another(rng):
     torch.testing.assert_close(output[5], (five + (one + four) / 2) / 2, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("blurred", [False, True])
+def test_a_sharp_frame_that_restoring_made_sharper_is_restored_again(rng, blurred):
+    """Frame 7 goes half way to 4 as it came; if that shows that it was blurred, half way to 4 restored instead."""
+    images = [rng.integers(0, 200, size=(10, 14, 3), dtype=np.uint8) for _ in range(9)]
+    images[7] = np.full_like(images[7], 90) if blurred else images[7]
+    frames = ArrayFrames(images)
+    chosen = selection(1, 4, 7, count=9)
+    output = list(restorer(HalfWay(), frames, chosen, restored_guides=True, guide_sets=1, copy_sharp=False))
+    one, four, seven = (frames.tensor(i) for i in (1, 4, 7))
+    guide = (one + four) / 2 if blurred else four
+    torch.testing.assert_close(output[7], (seven + guide) / 2, atol=1e-5, rtol=0)
+
+
 def test_frames_handed_through_guide_as_they_are(rng):
     frames = clip(rng, 6)
     output = list(restorer(HalfWay(), frames, selection(1, 4, count=6), restored_guides=True, guide_sets=1))

@@ -86,8 +86,8 @@ class Path:
             return image
         height, width = image.shape[-2:]
         grid, moves = _grid(height, width), _moves(height, width)
-        light = np.ascontiguousarray(image[0].clamp(0, 1).cpu().permute(1, 2, 0).numpy() ** GAMMA)
-        seen = sum(_seen(light, grid, displaced) for _, displaced in self.instants(moves))
+        linear = np.ascontiguousarray(image[0].clamp(0, 1).cpu().permute(1, 2, 0).numpy() ** GAMMA)
+        seen = sum(_seen(linear, grid, displaced) for _, displaced in self.instants(moves))
         codes = (seen / _instants(self.reach)) ** (1 / GAMMA)
         return torch.from_numpy(codes).permute(2, 0, 1)[None].to(image)
 
