@@ -1,17 +1,16 @@
 """Camera first: hand shake is mostly a homography; find that, then let a free flow find what moves on its own."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
-from skimage.registration import phase_cross_correlation
 from torch import Tensor
 
+from selfhvd.flow.homography import Grey, Homography, find_homography, is_plausible
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.flow.shutter import Homography, Path, find_camera, find_path, light
+from selfhvd.flow.shutter import Path, find_camera, find_path, light
 from selfhvd.ops.grid import pixel_grid
 from selfhvd.ops.warp import warp, warp_clamped
 
@@ -19,12 +18,8 @@ _LEAST_SIDE = 64
 """Pixels; smaller frames go to the free flow as they are."""
 _BLURRIER = 0.7
 """Part of the other image's detail below which an image counts as blurred by its exposure."""
-_LEAST_OVERLAP = 0.3
-"""Part of the largest overlap below which a correlation is chance."""
 _AROUND = 21
 """Pixels a side around each, over which the rest of the flow is averaged."""
-_WORST_MISFIT = 25.0
-"""Grey levels of 255 by which a camera motion may miss and still be one."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +38,7 @@ class CameraFirst(FlowPredictor):
 
     Turning a phone on the spot moves the whole image by one homography, whatever the depth of the scene.
 
-    1. Camera: phase correlation, the correlation of what overlaps and the free flow's own consensus each propose a
-       motion, refined by ECC; of these, the consensus as it is, and no motion at all, the one with the smallest median
-       difference is kept.
+    1. Camera: `find_homography`, to which the free flow's own consensus is one more proposal.
     2. Shutter: where the first image is the blurrier one, the camera's path during its exposure is found, too.
     3. The second image is brought over to the middle of that path and blurred along it, so that like is compared with
        like, and the free flow finds the rest.
@@ -129,17 +122,14 @@ class CameraFirst(FlowPredictor):
         if min(first.shape[-2:]) < _LEAST_SIDE:
             return None
         a, b = _grey(first), _grey(second)
-        consensus = self._consensus(first, second)
-        refined = [_refine(a, b, start) for start in (_shift(a, b), _overlap(a, b), consensus)]
-        candidates = [h for h in (*refined, consensus, np.eye(3)) if h is not None and _is_plausible(h, a.shape)]
-        best = min(candidates, key=lambda h: _misfit(a, b, h))
-        if _misfit(a, b, best) >= _WORST_MISFIT:
+        best = find_homography(a, b, self._consensus(first, second))
+        if best is None:
             return None
         blurrier = self.shutter and _detail(a) < _BLURRIER * _detail(b)
         lights = light(first), light(second)
         path = find_path(*lights, best) if blurrier else None
         path = Path.still(find_camera(*lights, best)) if path is None else path
-        return path if _is_plausible(path.middle, a.shape) else Path.still(best)
+        return path if is_plausible(path.middle, a.shape) else Path.still(best)
 
     def _consensus(
         self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
@@ -153,7 +143,11 @@ class CameraFirst(FlowPredictor):
         return cv2.findHomography(start, end, cv2.USAC_MAGSAC, 1.0, maxIters=300, confidence=0.99)[0]
 
 
-def _detail(image: np.ndarray) -> float:
+def _grey(image: Float[Tensor, "1 3 height width"]) -> Grey:
+    return (255 * image[0].mean(dim=0)).cpu().numpy().astype(np.float32)
+
+
+def _detail(image: Grey) -> float:
     """Mean square of the Laplacian at half the size, where noise counts less."""
     small = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     return float(np.square(cv2.Laplacian(small, cv2.CV_32F)).mean())
@@ -164,80 +158,6 @@ def homography_flow(matrix: Homography, like: Float[Tensor, "1 3 height width"])
     x, y = pixel_grid(*like.shape[-2:], like=like)
     mapped = torch.einsum("ij,jhw->ihw", torch.from_numpy(matrix).to(like), torch.stack([x, y, torch.ones_like(x)]))
     return (mapped[:2] / mapped[2:] - torch.stack([x, y]))[None]
-
-
-def _grey(image: Float[Tensor, "1 3 height width"]) -> np.ndarray:
-    return (255 * image[0].mean(dim=0)).cpu().numpy().astype(np.float32)
-
-
-def _shift(a: np.ndarray, b: np.ndarray) -> Homography:
-    """The best whole-image translation, by phase correlation at a quarter of the size."""
-    one, other = _small(a, b, 4)
-    height, width = one.shape
-    move, _ = cv2.phaseCorrelate(one, other, cv2.createHanningWindow((width, height), cv2.CV_32F))
-    return _moved(move, a.shape[1] / width, a.shape[0] / height)
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> Homography:
-    """The translation with the best correlation of what overlaps, at an eighth of the size.
-
-    For large ones: phase correlation takes images for tiles and sees little of them.
-    """
-    small = _small(a, b, 8)
-    seen = np.ones_like(small[0], bool)
-    y, x = phase_cross_correlation(*small[::-1], reference_mask=seen, moving_mask=seen, overlap_ratio=_LEAST_OVERLAP)[0]
-    return _moved((x, y), a.shape[1] / seen.shape[1], a.shape[0] / seen.shape[0])
-
-
-def _small(a: np.ndarray, b: np.ndarray, part: int) -> list[np.ndarray]:
-    """Both at one `part`-th of the size, but 16 pixels at least."""
-    size = (max(16, a.shape[1] // part), max(16, a.shape[0] // part))
-    return [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in (a, b)]
-
-
-def _moved(move: Sequence[float], x_scale: float, y_scale: float) -> Homography:
-    return np.array([[1, 0, move[0] * x_scale], [0, 1, move[1] * y_scale], [0, 0, 1]])
-
-
-def _refine(a: np.ndarray, b: np.ndarray, start: Homography | None) -> Homography | None:
-    """ECC from `start`, at a quarter and then half of the size; None where it finds no way uphill."""
-    if start is None:
-        return None
-    matrix = start
-    for part, rounds in ((0.25, 30), (0.5, 20)):
-        size = (round(a.shape[1] * part), round(a.shape[0] * part))
-        zoom = np.diag([size[0] / a.shape[1], size[1] / a.shape[0], 1.0])
-        small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (a, b)]
-        guess = (zoom @ matrix @ np.linalg.inv(zoom)).astype(np.float32)
-        criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, 1e-4)
-        try:
-            _, guess = cv2.findTransformECC(small[0], small[1], guess, cv2.MOTION_HOMOGRAPHY, criteria, None, 5)  # pyright: ignore[reportCallIssue, reportArgumentType]
-        except cv2.error:
-            return None
-        matrix = np.linalg.inv(zoom) @ guess @ zoom
-    return matrix / matrix[2, 2]
-
-
-def _is_plausible(matrix: Homography, shape: tuple[int, ...]) -> bool:
-    """A hand neither folds an image nor shrinks it to half: corners stay in order and of like depth."""
-    height, width = shape
-    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], dtype=float)
-    mapped = corners @ matrix.T
-    if not np.isfinite(mapped).all() or (mapped[:, 2] < 0.5).any() or (mapped[:, 2] > 2).any():
-        return False
-    x, y = (mapped[:, :2] / mapped[:, 2:]).T
-    area = 0.5 * abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))
-    return bool(0.5 < area / (width * height) < 2)
-
-
-def _misfit(a: np.ndarray, b: np.ndarray, matrix: Homography) -> float:
-    """Median grey difference, low-passed, where both images show something; infinity where they hardly overlap."""
-    size = (a.shape[1], a.shape[0])
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    brought = cv2.warpPerspective(b, matrix, size, flags=how)
-    seen = cv2.warpPerspective(np.ones_like(b), matrix, size, flags=how)[::4, ::4] > 0.99
-    difference = np.abs(cv2.blur(a, (9, 9)) - cv2.blur(brought, (9, 9)))[::4, ::4]
-    return float(np.median(difference[seen])) if seen.mean() > 0.2 else float("inf")
 
 
 def _stacked(flows: list[Flow]) -> Flow:

@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from selfhvd.flow.homography import Homography
 from selfhvd.ops.light import GAMMA
 
-Homography = Float[np.ndarray, "3 3"]
 Light = Float[np.ndarray, "height width"]
 """Linear, in [0, 1], mean of the channels."""
 Sampled = Float[np.ndarray, "row column"]
