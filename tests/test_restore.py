@@ -140,12 +140,14 @@ def test_beginning_later_changes_nothing(rng, network, overlap):
         assert all(torch.equal(one, two) for one, two in zip(rest, whole[first:], strict=True))
 
 
+@pytest.mark.parametrize("noisy", [True, False])
 @pytest.mark.parametrize("network", [Five(0.01), Lite().eval()])
-def test_beginning_later_changes_nothing_for_steadied_frames(rng, network):
+def test_beginning_later_changes_nothing_for_steadied_frames(rng, network, noisy):
     frames = flickering(rng)
-    whole = list(restorer(network, frames, selection(2, 9), steadiness=0.25))
+    chosen = replace(selection(2, 9), noisy=noisy)
+    whole = list(restorer(network, frames, chosen, steadiness=0.25))
     for first in range(COUNT + 1):
-        rest = list(restorer(network, frames, selection(2, 9), steadiness=0.25).since(first))
+        rest = list(restorer(network, frames, chosen, steadiness=0.25).since(first))
         assert len(rest) == COUNT - first
         assert all(torch.equal(one, two) for one, two in zip(rest, whole[first:], strict=True))
 
@@ -164,6 +166,15 @@ def test_steadied_frames_flicker_less_and_sharp_ones_stay(rng):
     assert [light[2], light[9]] == pytest.approx([alternating[2], alternating[9]], abs=1e-4)
     assert [light[n] for n in (1, 4, 7)] == pytest.approx([1.0] * 3, abs=0.05)
     assert light[0] == pytest.approx(2 / 3, abs=0.05)  # it has one neighbour only
+
+
+@pytest.mark.parametrize(("noisy", "reached"), [(True, [4, 5, 6, 7, 8]), (False, [5, 6, 7])])
+def test_noise_is_spread_over_more_frames(rng, noisy, reached):
+    """Steadied twice, a frame takes from the second before and after it, too."""
+    picture = rng.integers(100, 200, size=(10, 14, 3), dtype=np.uint8)
+    frames = ArrayFrames([picture + 3 * np.uint8(n == 6) for n in range(COUNT)])
+    output = list(restorer(Five(), frames, replace(selection(0), noisy=noisy), steadiness=0.25))
+    assert [n for n, frame in enumerate(output) if (frame - frames.tensor(0)).mean() > 1e-4] == reached
 
 
 @pytest.mark.parametrize("noisy", [True, False])

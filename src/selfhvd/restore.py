@@ -70,6 +70,9 @@ _TILE_OVERLAP = 32
 _LEAST_TILE = 128
 _KEPT_GUIDES = 4
 """Restored sharp frames in memory at once."""
+_NOISY_PASSES = 2
+"""Times the frames of a noisy clip are steadied: two clips gained 0.08 dB by the second and flickered less by 0.17 and
+0.39 of the truth's, three without noise lost 0.02 to 0.04 dB."""
 _NOT_BLURRED = 0.9
 """Part of its restored self's sharpness that a sharp frame has: medians 0.91 to 0.98 on four clips that have some, 0.85
 to 0.93 on five in which no frame is quite sharp."""
@@ -109,15 +112,21 @@ class Restorer:
 
     def since(self, first: int) -> Iterator[Float[Tensor, "3 height width"]]:
         """The same from frame `first` on, to the bit as if the frames before had been asked for too."""
-        if not self.config.steadiness:
-            return self._alone(first)
-        return islice(self._steadied(max(0, first - 1)), min(first, 1), None)
+        passes = 0 if not self.config.steadiness else _NOISY_PASSES if self.selection.noisy else 1
+        # Without those before it a frame is blended wrongly: each pass is one more.
+        begin = max(0, first - passes)
+        frames = self._alone(begin)
+        for _ in range(passes):
+            frames = self._steadied(frames, begin)
+        return islice(frames, first - begin, None)
 
-    def _steadied(self, first: int) -> Iterator[Float[Tensor, "3 height width"]]:
-        """Each frame blended with those before and after it; only `first` itself misses the one before."""
+    def _steadied(
+        self, frames: Iterator[Float[Tensor, "3 height width"]], first: int
+    ) -> Iterator[Float[Tensor, "3 height width"]]:
+        """Each of `frames`, the first of them number `first`, blended with those before and after it."""
         before: Aligned | None = None
         held: Tensor | None = None
-        for index, frame in enumerate(self._alone(first), start=first):
+        for index, frame in enumerate(frames, start=first):
             if held is not None:
                 after, behind = self._beside(index, held, frame)
                 yield self._blended(index - 1, held, before, after)
