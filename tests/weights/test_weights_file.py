@@ -52,6 +52,13 @@ def test_nothing_is_left_beside_the_file(path):
     assert [p.name for p in path.parent.iterdir()] == ["lite.safetensors"]
 
 
+def test_others_may_read_it(path):
+    """As any new file's, its rights are those that the user's umask leaves."""
+    plain = path.with_name("plain")
+    plain.touch()
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
 def test_a_file_is_replaced(path, network):
     with torch.no_grad():
         network.tail.bias.fill_(3)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from selfhvd.backbones import BACKBONES
@@ -51,7 +51,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], texts: dict[str, str]) 
     """Write any safetensors file, aside and then renamed; see `save_weights`."""
     aside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, aside, metadata=texts)
+        # `save_file` would make a file that only its owner may read.
+        aside.write_bytes(save(tensors, metadata=texts))
         os.replace(aside, path)
     except (SafetensorError, OSError) as error:
         raise OutputError(
