@@ -119,11 +119,10 @@ def test_handing_through_is_asked_for(restored):
     root, _, found = restored
     through = evaluate_dataset(root, Restored(device="cpu", hand_through=True))
     for one, other in zip(found.clips[0].frames, through.clips[0].frames, strict=True):
-        # Sharp frames as they came (here they are the truth) now guide the blurry ones, and steady them.
-        if one.sharp:
-            assert other.values["psnr"] == 100
-        else:
-            assert one.values["psnr"] - 0.2 < other.values["psnr"] < one.values["psnr"] + 1
+        assert other.values["psnr"] == 100 if one.sharp else other.values["psnr"] != one.values["psnr"]
+    # Sharp frames as they came (here they are the truth) now guide the blurry ones, and steady them: better as a whole.
+    network, handed = (means(m)["clips", "blurry"].values["psnr"] for m in (found, through))
+    assert network < handed < network + 1
     assert "sharpest frames handed through" in through.outputs
 
 
