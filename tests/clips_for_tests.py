@@ -112,9 +112,10 @@ def names(folder: Path) -> list[str]:
 def quick(
     preset="fast", *, backbone: str = "lite", from_scratch: bool = False, steps: int = 2, **changes
 ) -> DeblurConfig:
-    """The preset on the CPU with so many steps a stage and few frames to learn from."""
+    """The preset on the CPU with so many steps a stage and few frames to learn from; who learns hands sharp ones on."""
     config = preset_config(preset, backbone=backbone, from_scratch=from_scratch)
     one, two = (replace(stage, steps=steps) for stage in (config.adapt.stage_one, config.adapt.stage_two))
     adapt = replace(config.adapt, stage_one=one, stage_two=two, frames=4, probes=2, checks=1)
     adapt = replace(adapt, batch=replace(adapt.batch, crop=48, size=1))
+    config = replace(config, restore=replace(config.restore, copy_sharp=steps > 0 or config.restore.copy_sharp))
     return replace(config, device="cpu", adapt=adapt, **changes)

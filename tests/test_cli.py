@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from clips_for_tests import MIXED, always, film, names, never, quick, seen, sound_only, views
@@ -267,6 +268,18 @@ def test_inspect_plot_never_lands_on_the_clip(run, clip):
     before = clip.read_bytes()
     assert run("inspect", clip, "-q", "--plot", clip).code in (2, 4)
     assert clip.read_bytes() == before
+
+
+def test_keep_sharp_leaves_the_sharpest_frames(run, clip, tmp_path, monkeypatch):
+    monkeypatch.setattr("selfhvd.config.preset_config", partial(quick, steps=0))
+    came = seen(clip, tmp_path / "came")
+
+    def left(*options):
+        folder = tmp_path / f"out{len(options)}"
+        assert run(clip, "-o", folder, *options).code == 0
+        return [i for i in MIXED if np.array_equal(cv2.imread(str(folder / f"{i:08d}.png"))[..., ::-1], came.frame(i))]
+
+    assert left() == [] and left("--keep-sharp") == list(MIXED)
 
 
 def test_verdicts_in_words(run, shelf, tmp_path):

@@ -78,8 +78,9 @@ def test_without_steps_nothing_is_learnt():
 
 def test_steps_change_the_network_and_the_blurry_frames_only():
     frames = list(views())
-    plain = list(Deblurrer(quick(steps=0)).fit(frames).restore())
-    learnt = list(Deblurrer(bold(quick(steps=2))).fit(frames).restore())
+    learning = bold(quick(steps=2))
+    plain = list(Deblurrer(quick(steps=0, restore=learning.restore)).fit(frames).restore())
+    learnt = list(Deblurrer(learning).fit(frames).restore())
     changed = [i for i in range(len(frames)) if not torch.equal(plain[i], learnt[i])]
     assert changed == [i for i in range(len(frames)) if i not in MIXED]
 
@@ -187,6 +188,12 @@ def test_presets_differ_in_length_guides_and_mirrored_views_only():
 def test_base_weights_learn_only_where_they_are_given_as_a_file():
     assert [preset_config(name).adapt.stage_two.steps for name in PRESETS] == [0, 0, 0]
     assert preset_config("fast", weights=BASE_WEIGHTS).adapt.stage_two.steps > 0
+
+
+def test_only_the_base_weights_as_they_come_restore_the_sharpest_frames():
+    assert not any(preset_config(name).restore.copy_sharp for name in PRESETS)
+    others = ({"weights": BASE_WEIGHTS}, {"from_scratch": True}, {"backbone": "basicvsrpp"})
+    assert all(preset_config(**other).restore.copy_sharp for other in others)
 
 
 def test_training_material_is_gone_afterwards_what_was_learned_is_kept(tmp_path):

@@ -242,6 +242,8 @@ class TestWords:
         assert headline(done) == "a.mov was already sharp and has been copied." and "copied" in verdict(done)
         assert "1 more stood in" in verdict(facts()) and "noisy" not in verdict(facts())
         assert "The clip is noisy" in verdict(facts(selection=replace(MIXED, noisy=True)))
+        kept, restored = (verdict(facts(settings={"restore": {"copy_sharp": on}})) for on in (True, False))
+        assert "--keep-sharp" in restored and kept == verdict(facts()) == restored.split(" Its sharp frames")[0]
         assert adaptation(facts(adaptation=None)).startswith("The network was used as it came")
         nothing = "Nothing was learned, so the clip was left as it came."
         assert adaptation(facts(adaptation=None, weights="none")) == nothing

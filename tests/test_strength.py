@@ -94,8 +94,7 @@ def test_blend(kind, strength):
 def test_nothing_and_half_of_it(filmed, wanted, depth):
     before, after = wanted[depth]
     assert before.dtype == after.dtype == (np.uint8 if depth == 8 else np.uint16)
-    changed = [i for i in range(12) if not np.array_equal(before[i], after[i])]
-    assert changed == [i for i in range(12) if i not in MIXED]
+    assert not any(np.array_equal(before[i], after[i]) for i in range(12))
     source, folder = filmed[depth], filmed[depth].parent
     assert np.array_equal(deblurred(source, f"none{depth}", strength=0.0), before)
     assert np.array_equal(read(folder / f"none{depth}", folder / f"none{depth}.cache"), before)

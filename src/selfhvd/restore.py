@@ -53,7 +53,9 @@ class RestoreConfig:
     guided: bool = True
     """Show the network sharp frames beside each frame, where it takes any; off only for baselines that have none."""
     copy_sharp: bool = True
-    """Hand frames through untouched that are sharp and nearly the best around."""
+    """Hand frames through untouched that are sharp and nearly the best around. Where the base weights restored them,
+    too, those of 16 held-out clips coded by x264 at crf 18 gained 0.7 to 2.3 dB a clip, of two coded at crf 8 (1.1 bits
+    a pixel) 0.3 dB; of two at crf 2 (2.2 bits) they lost 0.4 dB, of four never coded they came out at 47 to 63 dB."""
     overlap: int = 4
     """Frames that neighbouring windows share, blended; only for networks that look at several frames. With weights by
     rule, 4 instead of 2 halves what `ifirnn` loses at the seams and takes a third off for `estrnn`."""

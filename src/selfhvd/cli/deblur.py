@@ -24,6 +24,7 @@ def deblur(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     preset: Preset = "fast",
     strength: float = 1.0,
+    keep_sharp: Flag = False,
     overwrite: Flag = False,
     restart: Flag = False,
     keep_work: Flag = False,
@@ -55,6 +56,7 @@ def deblur(
             CLIP_deblurred beside each clip.
         preset: how many sharp frames help each frame, and how long is learned; from the base weights nothing is.
         strength: how much of the restoration is blended in: 0 is the clip as it came, 1 all of it.
+        keep_sharp: leave the sharpest frames as they came; the base weights take noise and coding marks off these, too.
         overwrite: replace an existing output.
         restart: begin anew where an earlier run was cut off, instead of going on from it.
         keep_work: leave every frame, as it came and restored, in a hidden folder beside the output (many times the
@@ -104,6 +106,8 @@ def deblur(
         scenes=SceneConfig(find=scenes),
     )
     config = _with_segment(replace(config, align=replace(config.align, resolution=flow_resolution)), segment)
+    if keep_sharp:
+        config = replace(config, restore=replace(config.restore, copy_sharp=True))
     run = _Run(config, strength, overwrite, restart, keep_work, skip_existing, report, strip_location, progress, quiet)
     batch = is_batch(source)
     clips = lay_out(gather(source), output) if batch else [Clip(source[0], output or default_destination(source[0]))]

@@ -65,7 +65,7 @@ def evaluate(
         part: only the clips of this part.
         weights: of any network, instead of the base weights that come with selfhvd.
         baseline: instead of a network: the input itself, or the training-free composite.
-        hand_through: give the sharpest frames as they are, as `selfhvd deblur` does.
+        hand_through: give the sharpest frames as they are, as `selfhvd deblur --keep-sharp` does.
         align_flow: the flow that aligns sharp frames for the network or the composite; default: dis.
         align_flow_weights: weights of that flow network, instead of what was fetched.
         save_frames: keep what the network made in this folder, as CLIP/00000000.png and so on.

@@ -101,8 +101,8 @@ class Restored:
 
     Args:
         weights: of any network; None = the base weights of `lite`.
-        hand_through: give the sharpest frames, and clips that are sharp throughout, as they are, as `selfhvd deblur`
-            does; without it every frame shows the network.
+        hand_through: give the sharpest frames, and clips that are sharp throughout, as they are, as `selfhvd deblur
+            --keep-sharp` does; without it every frame shows the network.
         flow: which aligns the sharp frames, for networks that are given some.
         flow_weights: see `choose_flow`.
         device: see `pick_device`.

@@ -1,5 +1,6 @@
 """What the report says, as plain text; the page escapes it."""
 
+from collections.abc import Mapping
 from pathlib import PurePath
 from statistics import median
 
@@ -42,8 +43,7 @@ def verdict(facts: RunFacts) -> str:
     bare = "a stretch" if picks == 1 else "stretches"
     more = f" {picks:,} more stood in as the best of {bare} without a sharp frame." if picks else ""
     share = f"{sharp_share(facts)} {'is' if passed(facts) == 1 else 'are'} sharp and guided the others"
-    noise = " The clip is noisy, so its sharp frames were restored, too." if facts.selection.noisy else ""
-    return f"The clip mixes sharp and blurry frames: {share}.{more}{noise}"
+    return f"The clip mixes sharp and blurry frames: {share}.{more}{_cleaned(facts)}"
 
 
 def adaptation(facts: RunFacts) -> str:
@@ -131,6 +131,16 @@ def duration(seconds: float) -> str:
 
 def _the_frames(n: int) -> str:
     return "its one frame was" if n == 1 else f"its {n:,} frames were"
+
+
+def _cleaned(facts: RunFacts) -> str:
+    """Whether the sharp frames were restored, and why."""
+    if facts.selection.noisy:
+        return " The clip is noisy, so its sharp frames were restored, too."
+    restoring = facts.settings.get("restore")
+    if not isinstance(restoring, Mapping) or restoring.get("copy_sharp", True):
+        return ""
+    return " Its sharp frames were restored, too, against noise and coding marks (--keep-sharp leaves the best)."
 
 
 def _went(facts: RunFacts) -> str:
