@@ -18,7 +18,7 @@ def inspection_table(footage: Footage, selection: Selection) -> Table:
     """Frame, time, sharpness, and a mark on the chosen ones."""
     title = f"{len(footage)} frames, {footage.width}x{footage.height}; {len(selection.sharp)} chosen as sharp"
     if selection.noisy:
-        title += "; noisy, so sharpness is measured at half the size"
+        title += "; noisy" + (", so sharpness is measured at half the size" if selection.halved else "")
     if selection.cuts:
         title += f"; {len(selection.cuts) + 1} scenes, cut before frame {', '.join(map(str, selection.cuts))}"
     table = Table("frame", "seconds", "sharpness", "score", "chosen", title=title, title_justify="left")
@@ -40,6 +40,7 @@ def inspection_json(footage: Footage, selection: Selection) -> dict[str, object]
         "verdict": selection.verdict,
         "sharp_ratio": selection.ratio,
         "noisy": selection.noisy,
+        "halved": selection.halved,
         "threshold": selection.threshold,
         "sharpness": list(selection.sharpness),
         "scores": list(selection.scores),

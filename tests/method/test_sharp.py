@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from selfhvd.frames import ArrayFrames
 from selfhvd.method.sharp import Selection, SharpConfig, blur_effect, find_sharp, select_sharp, without_key_pulse
+from selfhvd.ops.sharpness import laplacian_variance
 
 SHARP, BLURRY = 0.3, 0.45
 """A `blur_effect` on either side of what tells a sharp clip from a blurry one."""
@@ -228,13 +229,32 @@ def test_blur_of_extreme_shapes_is_measured_without_a_warning(size):
     assert blur_effect(noise) < blur_effect(torch.zeros(3, *size)) == 1.0
 
 
-def test_noise_does_not_hide_which_frames_are_sharp(photo, rng):
-    """Sharp and blurry frames in turn in heavy noise: measured at half the size, and nothing is handed through."""
+def in_turn(photo: np.ndarray) -> list[np.ndarray]:
+    """Every third frame sharp."""
     view = cv2.resize(photo, (240, 160), interpolation=cv2.INTER_AREA).astype(float)
-    clean = [view if i % 3 == 0 else cv2.blur(view, (9, 9)) for i in range(30)]
-    noisy = [np.clip(0.5 * image + rng.normal(0, 5, image.shape), 0, 255).astype(np.uint8) for image in clean]
-    chosen = find_sharp(ArrayFrames(noisy), [False] * 30)
-    assert chosen.noisy and chosen.sharp == tuple(range(0, 30, 3))
+    return [view if i % 3 == 0 else cv2.blur(view, (9, 9)) for i in range(30)]
+
+
+def with_noise(clean: list[np.ndarray], spread: float, rng: np.random.Generator) -> ArrayFrames:
+    noisy = (np.clip(0.5 * image + rng.normal(0, spread, image.shape), 0, 255) for image in clean)
+    return ArrayFrames([image.astype(np.uint8) for image in noisy])
+
+
+def test_noise_does_not_hide_which_frames_are_sharp(photo, rng):
+    """In heavy noise they are measured at half the size, and nothing is handed through."""
+    clean = in_turn(photo)
+    chosen = find_sharp(with_noise(clean, 5, rng), [False] * 30)
+    assert chosen.noisy and chosen.halved and chosen.sharp == tuple(range(0, 30, 3))
     assert not any(chosen.is_model(i) for i in range(30))
-    calm = find_sharp(ArrayFrames([image.astype(np.uint8) for image in clean]), [False] * 30)
-    assert not calm.noisy and calm.sharp == chosen.sharp and all(calm.is_model(i) for i in calm.sharp)
+    calm = find_sharp(with_noise(clean, 0, rng), [False] * 30)
+    assert not calm.noisy and not calm.halved
+    assert calm.sharp == chosen.sharp and all(calm.is_model(i) for i in calm.sharp)
+
+
+def test_a_clip_may_be_noisy_and_measured_at_full_size(photo, rng):
+    """How much noise is little hangs on two thresholds, one for each."""
+    shown = with_noise(in_turn(photo), 3, rng)
+    whole, halved = (find_sharp(shown, [False] * 30, SharpConfig(halved_below=below)) for below in (0.5, 1.2))
+    assert whole.noisy and not whole.halved and halved.noisy and halved.halved
+    assert whole.sharpness[0] == pytest.approx(float(laplacian_variance(shown.tensor(0)[None])))
+    assert whole.sharpness[1] > 1.5 * halved.sharpness[1]

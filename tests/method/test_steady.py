@@ -67,12 +67,20 @@ def test_detail_that_the_mean_loses_is_given_back():
     assert without < kept <= 1.02 * image[:, 4:-4, 4:-4].diff(dim=-1).square().mean()
 
 
-def test_on_a_bare_wall_of_a_noisy_clip_the_mask_does_not_count():
+@pytest.mark.parametrize("sharp", [False, True])
+def test_on_a_bare_wall_of_a_noisy_clip_the_mask_does_not_count(sharp):
     wall = [0.3 + 0.01 * (noise(n) - 0.5) for n in (1, 2, 3)]
     beside_it = [beside(wall[n], trust=0.0) for n in (0, 2)]
     assert torch.equal(steadied(wall[1], beside_it, 0.3), wall[1])
-    after = steadied(wall[1], beside_it, 0.3, noisy=True)
+    after = steadied(wall[1], beside_it, 0.3, noisy=True, sharp=sharp)
     assert (after - 0.3).square().mean() < 0.2 * (wall[1] - 0.3).square().mean()
+
+
+def test_a_sharp_frame_of_a_noisy_clip_takes_nothing_where_there_is_detail():
+    sharp = noise(0)
+    others = [beside(sharp + 0.05 * (noise(n) - 0.5)) for n in (1, 2)]
+    torch.testing.assert_close(steadied(sharp, others, 0.3, noisy=True, sharp=True), sharp, atol=1e-3, rtol=0)
+    assert (steadied(sharp, others, 0.3, noisy=True) - sharp).abs().max() > 0.01
 
 
 def test_before_a_bare_wall_of_a_noisy_clip_things_stay():

@@ -136,6 +136,7 @@ def joined(scenes: Sequence[Scene]) -> Selection:
         cuts=tuple(scene.start for scene in scenes[1:]),
         thresholds=tuple(part.threshold for part in parts),
         noisy=any(part.noisy for part in parts),
+        halved=any(part.halved for part in parts),
     )
 
 

@@ -50,9 +50,12 @@ class SharpConfig:
     """A clip of one class is blurry where the median `blur_effect` of its frames is above this (derived; on real
     clips sharp ones have 0.27 to 0.36, blurry ones 0.38 to 0.50)."""
     noisy_below: float = 1.38
-    """Where detail grows by less than this from full to half the size (median over the frames), much of it is noise, as
-    at night: v_l is then measured at half the size, where it tells sharp from blurry better (derived: seven of eight
-    synthetic night clips have 0.66 to 1.37, the other 1.96; ten others 1.41 to 1.98, twelve real ones 1.43 to 2.83)."""
+    """Where detail grows by less than this from full to half the size (median over the frames), some of it is noise, as
+    at night (derived: seven of eight synthetic night clips have 0.66 to 1.37, the other 1.96; ten others 1.41 to 1.98,
+    twelve real ones 1.43 to 2.83)."""
+    halved_below: float = 1.2
+    """Where it grows by less than this, so much is noise that v_l is measured at half the size (derived: of night clips
+    with 0.59 and 1.18 the blurry frames gained 1.7 and about 0.4 dB by it, with 1.31 they lost 0.3)."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Selection:
     """Which frames of a clip are sharp, and why."""
 
     sharpness: tuple[float, ...]
-    """v_l of each frame as measured (Eq. 1), of a noisy clip at half the size."""
+    """v_l of each frame as measured (Eq. 1), see `halved`."""
     scores: tuple[float, ...]
     """v_l with the pulse of key frames taken out: what the threshold is laid on."""
     threshold: float
@@ -75,7 +78,9 @@ class Selection:
     thresholds: tuple[float, ...] = ()
     """Of each scene, where there are several."""
     noisy: bool = False
-    """Whether `sharpness` was measured at half the size, because of noise; then no frame is a model."""
+    """Whether the clip is; then no frame is a model."""
+    halved: bool = False
+    """Whether `sharpness` was measured at half the size, because of noise."""
 
     @property
     def ratio(self) -> float:
@@ -133,8 +138,10 @@ def find_sharp(
         if i % every == 0:
             blur.append(blur_effect(frame))
         on_frame(i + 1, len(frames))
-    noisy = float(np.median(growth)) < config.noisy_below
-    return replace(select_sharp(halved if noisy else whole, keyframes, blur, config), noisy=noisy)
+    typical = float(np.median(growth))
+    reduced = typical < config.halved_below
+    found = select_sharp(halved if reduced else whole, keyframes, blur, config)
+    return replace(found, noisy=typical < config.noisy_below, halved=reduced)
 
 
 def _halved(image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 3 h w"]:
