@@ -46,7 +46,7 @@ class RestoreConfig:
     fell by 0.2 to 0.5 of the truth's, and blurry frames gained 0.2 to 0.3 dB; one more alignment a frame."""
     restored_guides: bool = False
     """Restore the sharp frames first, and show those beside the blurry ones; only for networks that take single frames:
-    noisy clips gained 0.4, 0.2, 0, -0.1 dB by it, two without noise 0.06 and 0.1. A sharp frame that this made clearly
+    noisy clips gained 0.4, 0.2, 0, -0.3 dB by it, two without noise 0.06 and 0.1. A sharp frame that this made clearly
     sharper was blurred, and is restored once more like the others: four clips in which no frame is quite sharp gained
     0.16, 0.12, 0.08 and -0.04 dB by a second time for all of them, one with sharp frames lost 0.24 dB on these."""
     guided: bool = True

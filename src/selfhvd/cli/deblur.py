@@ -56,7 +56,8 @@ def deblur(
             CLIP_deblurred beside each clip.
         preset: how many sharp frames help each frame, and how long is learned; from the base weights nothing is.
         strength: how much of the restoration is blended in: 0 is the clip as it came, 1 all of it.
-        keep_sharp: leave the sharpest frames as they came; the base weights take noise and coding marks off these, too.
+        keep_sharp: leave the sharpest frames as they came, unless the clip is noisy; the base weights take noise and
+            coding marks off these, too.
         overwrite: replace an existing output.
         restart: begin anew where an earlier run was cut off, instead of going on from it.
         keep_work: leave every frame, as it came and restored, in a hidden folder beside the output (many times the
