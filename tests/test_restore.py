@@ -366,6 +366,16 @@ def test_restored_guides_are_the_same_from_the_middle_on(rng):
     assert all(torch.equal(a, b) for a, b in zip(whole[5:], later, strict=True))
 
 
+@pytest.mark.parametrize("sets", [1, 2, 4])
+def test_each_sharp_frame_is_restored_once(rng, monkeypatch, sets):
+    restored = []
+    guiding = Restorer.guiding
+    monkeypatch.setattr(Restorer, "guiding", lambda self, i: restored.append(i) or guiding(self, i))
+    chosen = selection(*range(1, 36, 3), count=36)
+    list(restorer(HalfWay(), clip(rng, 36), chosen, restored_guides=True, guide_sets=sets, copy_sharp=False))
+    assert sorted(restored) == list(chosen.sharp)
+
+
 def test_each_set_pairs_a_good_sharp_frame_with_a_poorer_one():
     """Places 0, 2, 4 stand before the frame, 1, 3, 5 after it, the best first."""
     assert paired((10, 20), 1) == [(0, 1)]

@@ -69,8 +69,6 @@ class RestoreConfig:
 _TILE_OVERLAP = 32
 """Pixels that neighbouring tiles share, blended."""
 _LEAST_TILE = 128
-_KEPT_GUIDES = 4
-"""Restored sharp frames in memory at once."""
 _NOISY_PASSES = 2
 """Times the frames of a noisy clip are steadied: two clips gained 0.08 dB by the second and flickered less by 0.17 and
 0.39 of the truth's, three without noise lost 0.02 to 0.04 dB."""
@@ -102,7 +100,9 @@ class Restorer:
         self._guided = config.guided and network.needs.guides > 0
         single = self._guided and self._window == 1
         self._restored_first = config.restored_guides and single
-        self._guiding = RecentFrames(_Guiding(self), _KEPT_GUIDES) if self._restored_first else self.frames
+        # Those that guide a frame, and itself: with fewer, each sharp frame is restored again and again.
+        kept = 2 * config.guide_sets + 1
+        self._guiding = RecentFrames(_Guiding(self), kept) if self._restored_first else self.frames
         self._last, self._outputs = (0, 0), list[Tensor]()
         self._tile: int | None = None
         self._tile_chosen = False
