@@ -65,6 +65,11 @@ class RestoreConfig:
     tile: int | None = None
     """Pixels a side of the tiles in which a frame is restored; None = as large as the free memory allows."""
 
+    @property
+    def kept_guides(self) -> int:
+        """Restored sharp frames in memory: those that guide a frame, and itself; with fewer each is restored often."""
+        return 2 * self.guide_sets + 1 if self.restored_guides else 0
+
 
 _TILE_OVERLAP = 32
 """Pixels that neighbouring tiles share, blended."""
@@ -100,9 +105,7 @@ class Restorer:
         self._guided = config.guided and network.needs.guides > 0
         single = self._guided and self._window == 1
         self._restored_first = config.restored_guides and single
-        # Those that guide a frame, and itself: with fewer, each sharp frame is restored again and again.
-        kept = 2 * config.guide_sets + 1
-        self._guiding = RecentFrames(_Guiding(self), kept) if self._restored_first else self.frames
+        self._guiding = RecentFrames(_Guiding(self), config.kept_guides) if self._restored_first else self.frames
         self._last, self._outputs = (0, 0), list[Tensor]()
         self._tile: int | None = None
         self._tile_chosen = False

@@ -133,6 +133,12 @@ class TestForecast:
         assert forecast(clip, tmp_path / "shots", FAST, PACE).codec == "png"
         assert found.facts()["disk"]["total"] == found.room.total
 
+    def test_more_sets_of_guides_more_memory(self, clip, tmp_path, monkeypatch):
+        """Nine restored guides instead of five, so large that the process itself hardly counts."""
+        monkeypatch.setattr("selfhvd.forecast.forecast.read_head", lambda _: replace(HEAD, width=4000, height=3000))
+        fast, best = (forecast(clip, tmp_path / "o.mp4", preset_config(name), PACE) for name in ("fast", "best"))
+        assert best.memory - fast.memory == pytest.approx(4 * 12 * 12_000_000, rel=0.2)
+
     def test_more_pixels_more_memory(self, clip, tmp_path):
         small, wide = (forecast(clip, tmp_path / "a.mp4", FAST, replace(PACE, needs=Needs(window=w))) for w in (1, 4))
         assert wide.memory - small.memory > 2 * 4000 * 48 * 64

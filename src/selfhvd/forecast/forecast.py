@@ -15,9 +15,9 @@ from selfhvd.video import Color, Footage
 from selfhvd.video.destination import is_folder
 from selfhvd.video.plan import plan
 
-_FLOATS = 32
-"""Frames in memory at once as float32: recent ones, guides, flows, sums (28, fitted to two runs, docs/results.md), and
-four restored guides (counted, not measured)."""
+_FLOATS = 28
+"""Frames in memory at once as float32: recent ones, guides, flows, sums (fitted to two runs, docs/results.md); restored
+guides, `RestoreConfig.kept_guides`, come on top (counted, not measured)."""
 _SHARE = 0.5
 """Part of the free memory that a network may fill; beyond it the frame is cut into tiles."""
 
@@ -95,7 +95,7 @@ def forecast(
         steps=adapt.stage_one.steps + adapt.stage_two.steps,
         room=room,
         free=free_room(destination),
-        memory=_memory(head, pace),
+        memory=_memory(head, pace, config.restore.kept_guides),
         seconds=expected_seconds(head, config, pace),
         strength=strength,
         stays=room.result + (room.cache if keep_work else 0),
@@ -132,9 +132,9 @@ def _as_footage(head: Head, source: Path) -> Footage:
     )
 
 
-def _memory(head: Head, pace: Pace) -> int:
+def _memory(head: Head, pace: Pace, guides: int) -> int:
     """What this process has by now, frames, and the network's work, which tiles keep below its share."""
     window = max(1, pace.needs.window)
     work = pace.needs.bytes_per_pixel * window * head.pixels
     tiled = min(work, int(_SHARE * psutil.virtual_memory().available))
-    return psutil.Process().memory_info().rss + tiled + (_FLOATS + window) * 12 * head.pixels
+    return psutil.Process().memory_info().rss + tiled + (_FLOATS + guides + window) * 12 * head.pixels

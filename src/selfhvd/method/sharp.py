@@ -51,8 +51,8 @@ class SharpConfig:
     clips sharp ones have 0.27 to 0.36, blurry ones 0.38 to 0.50)."""
     noisy_below: float = 1.38
     """Where detail grows by less than this from full to half the size (median over the frames), some of it is noise, as
-    at night (derived: seven of eight synthetic night clips have 0.66 to 1.37, the other 1.96; ten others 1.41 to 1.98,
-    twelve real ones 1.43 to 2.83)."""
+    at night (derived: of nineteen synthetic night clips eleven have 0.59 to 1.36, three 1.57 to 1.92, and five are too
+    dark and smooth to tell; ten others 1.41 to 1.98, twelve real ones 1.43 to 2.83)."""
     halved_below: float = 1.2
     """Where it grows by less than this, so much is noise that v_l is measured at half the size (derived: of night clips
     with 0.59 and 1.18 the blurry frames gained 1.7 and about 0.4 dB by it, with 1.31 they lost 0.3)."""
