@@ -67,7 +67,7 @@ def taught(kind: str, counts: list[int], rng: np.random.Generator) -> list[int]:
 
 def guiding(frames: Frames, selection: Selection) -> Frames:
     """The sharp frames of a clip as `deblur` shows them: restored first."""
-    config = RestoreConfig(guide_sets=1, restored_guides=True)
+    config = RestoreConfig(each_side=1, restored_guides=True)
     restorer = Restorer(load_weights(BASE_WEIGHTS).eval(), frames, selection, choose_flow("dis"), config=config)
 
     class Restored:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from selfhvd.frames import ArrayFrames
 from selfhvd.method.sharp import Selection, find_sharp
 from selfhvd.metrics import psnr
 from selfhvd.synthesis import Handheld, shoot
+from selfhvd.video import ingest
 
 HELD_OUT = 5
 """Every fifth photo, in the order of their names, is kept from training."""
@@ -26,7 +28,10 @@ class Clip:
 
     name: str
     kind: str
+    file: bytes
+    """MP4, coded once, as by a phone."""
     frames: list[np.ndarray]
+    """What `deblur` reads from it."""
     keyframes: list[bool]
     truth: list[np.ndarray]
     counts: list[int]
@@ -60,8 +65,8 @@ def load_photo(path: Path, longest: int) -> np.ndarray:
     return cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
-def coded(frames: list[np.ndarray], crf: int) -> tuple[list[np.ndarray], list[bool]]:
-    """What an H.264 encoder makes of `frames`, and which became key frames."""
+def coded(frames: list[np.ndarray], crf: int) -> bytes:
+    """`frames` as H.264 in MP4; hardly ever the same twice, for x264's macroblock tree is not repeatable."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=30, options={"crf": str(crf), "preset": "veryfast"})
@@ -70,10 +75,7 @@ def coded(frames: list[np.ndarray], crf: int) -> tuple[list[np.ndarray], list[bo
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
-    buffer.seek(0)
-    with av.open(buffer) as container:
-        decoded = [(f.to_ndarray(format="rgb24"), bool(f.key_frame)) for f in container.decode(video=0)]
-    return [f for f, _ in decoded], [k for _, k in decoded]
+    return buffer.getvalue()
 
 
 def film(photo: Path, kind: str, seed: int, blurry_psnr: float | None = 28.0, crf: int = 18) -> Clip:
@@ -87,8 +89,13 @@ def film(photo: Path, kind: str, seed: int, blurry_psnr: float | None = 28.0, cr
             break
         low, high = (shot.amplitude, high) if np.mean(blurry) > blurry_psnr else (low, shot.amplitude)
         shot = replace(shot, amplitude=math.sqrt(low * high))
-    frames, keys = coded([e.frame for e in exposures], crf)
-    return Clip(photo.stem, kind, frames, keys, [e.truth for e in exposures], [e.count for e in exposures])
+    file = coded([e.frame for e in exposures], crf)
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "clip.mp4"
+        path.write_bytes(file)
+        taken = ingest(path, Path(name) / "frames")
+        frames, keys = [taken.frame(i) for i in range(len(taken))], list(taken.keyframes)
+    return Clip(photo.stem, kind, file, frames, keys, [e.truth for e in exposures], [e.count for e in exposures])
 
 
 def as_bytes(image: torch.Tensor) -> np.ndarray:

@@ -22,7 +22,7 @@ from selfhvd.flow import FlowPredictor
 from selfhvd.flow_choice import choose_flow
 from selfhvd.jobs import deblur
 from selfhvd.metrics import drift, flicker, motion, psnr
-from selfhvd.video import encode_clip, ingest
+from selfhvd.video import ingest
 
 
 def suitable(photos: list[Path], kind: str, count: int) -> Iterator[Clip]:
@@ -42,21 +42,20 @@ def measure(clip: Clip, preset: str, fuse: bool = True) -> dict[str, object]:
     restored: list[np.ndarray] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # The job gets the same pixels as the baselines: the clip is stored without loss.
-        encode_clip(iter(clip.frames), folder / "clip.mp4", crf=0)
+        (folder / "clip.mp4").write_bytes(clip.file)
         began = time.monotonic()
         facts = deblur(
             folder / "clip.mp4", folder / "out.mp4", preset=preset, on_frame=lambda i, f: restored.append(f.copy())
         )
         seconds = time.monotonic() - began
-        taken = ingest(folder / "clip.mp4", folder / "in")
-        clip = Clip(clip.name, clip.kind, [taken.frame(i) for i in range(len(taken))], [], clip.truth, clip.counts)
         written = ingest(folder / "out.mp4", folder / "back")
         encoded = [psnr(written.frame(i), t) for i, t in enumerate(clip.truth)]
         scores = {"input": clip.frames, "result": restored}
         if fuse:
             for name, flow in (("composite", predictor), ("own_composite", choose_flow("dis"))):
-                scores[name] = [as_bytes(composite(taken, facts.selection, i, flow)) for i in range(len(taken))]
+                scores[name] = [
+                    as_bytes(composite(clip.source, facts.selection, i, flow)) for i in range(len(clip.frames))
+                ]
     columns = {name: [psnr(f, t) for f, t in zip(frames, clip.truth, strict=True)] for name, frames in scores.items()}
     before, after = columns["input"], columns["result"]
     drifts = [drift(as_tensor(restored[i]), as_tensor(clip.truth[i]), predictor) for i in range(0, 60, 3)]

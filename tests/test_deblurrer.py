@@ -175,12 +175,12 @@ def test_weights_that_are_not_there(tmp_path):
 
 
 def test_presets_differ_in_length_guides_and_mirrored_views_only():
-    assert [preset_config(name).restore.guide_sets for name in PRESETS] == [2, 3, 4]
-    assert [preset_config(name).restore.ensemble for name in PRESETS] == [1, 1, 4]
+    assert [preset_config(name).restore.each_side for name in PRESETS] == [3, 4, 6]
+    assert [preset_config(name).restore.ensemble for name in PRESETS] == [1, 2, 4]
     assert all(preset_config(name).restore.steadiness > 0 for name in PRESETS)
     assert not preset_config(backbone="basicvsrpp").restore.steadiness
-    alike = {replace(preset_config(name).restore, guide_sets=1, ensemble=1) for name in PRESETS}
-    assert alike == {replace(preset_config().restore, guide_sets=1)}
+    alike = {replace(preset_config(name).restore, each_side=1, ensemble=1) for name in PRESETS}
+    assert alike == {replace(preset_config().restore, each_side=1)}
     lengths = [preset_config(name, from_scratch=True).adapt.stage_two.steps for name in PRESETS]
     assert lengths == sorted(set(lengths))
 

@@ -11,8 +11,9 @@ from selfhvd.backbones import Backbone, Lite, Needs
 from selfhvd.errors import DeviceError
 from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.frames import ArrayFrames
+from selfhvd.method.fuse import fused_guides
 from selfhvd.method.sharp import Selection
-from selfhvd.restore import RestoreConfig, Restorer, paired
+from selfhvd.restore import RestoreConfig, Restorer
 
 COUNT = 13
 
@@ -58,6 +59,19 @@ def selection(*sharp: int, count: int = COUNT) -> Selection:
 def restorer(network, frames, chosen=None, **config) -> Restorer:
     chosen = chosen or selection(0, count=len(frames))
     return Restorer(network, frames, chosen, Still(), config=RestoreConfig(**({"bfloat16": False} | config)))
+
+
+def fused(at, *images):
+    """What is shown of sharp frames: before, after, second before, ...; None where there is none."""
+
+    class Given:
+        def __len__(self):
+            return len(images)
+
+        def tensor(self, index):
+            return images[index]
+
+    return fused_guides(at, Given(), [n if i is not None else -1 for n, i in enumerate(images)], 1, Still()).images[0]
 
 
 @pytest.mark.parametrize("count", [1, 4, 5, 6, 8, 13])
@@ -216,7 +230,7 @@ def test_untrained_lite_changes_nothing(rng, size, bfloat16):
 
 
 def copier() -> Lite:
-    """Weights of 1 on the guide before and 0 on that after."""
+    """Weights of 1 on the first guide and 0 on the other."""
     network = Lite().eval()
     with torch.no_grad():
         network.tail.bias.copy_(torch.tensor([0.0, 0, 0, 1, 0]).repeat_interleave(4))
@@ -224,20 +238,14 @@ def copier() -> Lite:
 
 
 def test_guides_are_the_sharp_frames_on_both_sides(rng):
-    """Frame 2 becomes the sharp frame 1, frame 0 stays."""
+    """Each blurry frame becomes what the sharp ones beside it are fused to."""
     frames = clip(rng, 6)
-    output = list(restorer(copier(), frames, selection(1, 4, count=6), rounds=2, guide_sets=1))
-    for i, wanted in enumerate((0, 1, 1, 1, 4, 4)):
-        torch.testing.assert_close(output[i], frames.tensor(wanted), atol=1e-5, rtol=0)
-
-
-def test_further_guides_are_shown_in_a_set_of_their_own(rng):
-    """Frame 5 has two sharp frames before it and becomes their mean; frame 2 has one on each side: there is one set."""
-    frames = clip(rng, 7)
-    output = list(restorer(copier(), frames, selection(1, 4, count=7), guide_sets=2, copy_sharp=False))
+    output = list(restorer(copier(), frames, selection(1, 4, count=6), rounds=2, each_side=1))
     one, four = frames.tensor(1), frames.tensor(4)
-    torch.testing.assert_close(output[5], (one + four) / 2, atol=1e-5, rtol=0)
-    torch.testing.assert_close(output[2], one, atol=1e-5, rtol=0)
+    sides = ((None, one), None, (one, four), (one, four), None, (four, None))
+    for i, beside in enumerate(sides):
+        wanted = fused(frames.tensor(i), *beside) if beside else frames.tensor(i)
+        torch.testing.assert_close(output[i], wanted, atol=1e-4, rtol=0)
 
 
 def test_window_by_window_equals_the_whole(rng):
@@ -322,39 +330,53 @@ class HalfWay(Backbone):
         return frames + 0.5 * (trust * (guides - frames[:, :, None]))[:, :, 0]
 
 
+def half_way(at, *images):
+    return (at + fused(at, *images)) / 2
+
+
 def test_restored_sharp_frames_guide_the_others_but_not_one_another(rng):
-    """Frame 4, sharp, goes half way to 1; frame 5, blurry, half way to that. Frame 1 has nothing before it."""
+    """Sharp frames go half way to the others as they came, blurry ones half way to these, restored."""
     frames = clip(rng, 6)
     chosen = selection(1, 4, count=6)
-    output = list(restorer(HalfWay(), frames, chosen, restored_guides=True, guide_sets=1, copy_sharp=False))
-    one, four, five = (frames.tensor(i) for i in (1, 4, 5))
-    torch.testing.assert_close(output[1], one, atol=1e-5, rtol=0)
-    torch.testing.assert_close(output[4], (one + four) / 2, atol=1e-5, rtol=0)
-    guide = Restorer.guiding(
-        restorer(HalfWay(), frames, chosen, restored_guides=True, guide_sets=1, copy_sharp=False), 4
-    )
-    torch.testing.assert_close(guide, output[4], atol=0, rtol=0)
-    torch.testing.assert_close(output[2], (frames.tensor(2) + one) / 2, atol=1e-5, rtol=0)
-    assert chosen.around(5, 1)[0] == 4
-    torch.testing.assert_close(output[5], (five + (one + four) / 2) / 2, atol=1e-5, rtol=0)
+    config = {"restored_guides": True, "each_side": 1, "copy_sharp": False}
+    output = list(restorer(HalfWay(), frames, chosen, **config))
+    _, one, two, _, four, five = (frames.tensor(i) for i in range(6))
+    first, second = half_way(one, None, four), half_way(four, one, None)
+    torch.testing.assert_close(output[1], first, atol=1e-5, rtol=0)
+    torch.testing.assert_close(output[4], second, atol=1e-5, rtol=0)
+    torch.testing.assert_close(restorer(HalfWay(), frames, chosen, **config).guiding(4), output[4], atol=0, rtol=0)
+    torch.testing.assert_close(output[2], half_way(two, first, second), atol=1e-5, rtol=0)
+    torch.testing.assert_close(output[5], half_way(five, second, None), atol=1e-5, rtol=0)
+
+
+def test_a_sharp_frame_is_shown_one_more_on_each_side(rng):
+    """Frame 7 is shown 4 and 1; frame 8, blurry, only 7."""
+    frames = clip(rng, 9)
+    config = {"restored_guides": True, "each_side": 1, "copy_sharp": False}
+    output = list(restorer(HalfWay(), frames, selection(1, 4, 7, count=9), **config))
+    one, four, seven, eight = (frames.tensor(i) for i in (1, 4, 7, 8))
+    torch.testing.assert_close(output[7], half_way(seven, four, None, one, None), atol=1e-5, rtol=0)
+    assert (output[7] - half_way(seven, four, None)).abs().max() > 0.01
+    torch.testing.assert_close(output[8], half_way(eight, output[7], None), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("blurred", [False, True])
 def test_a_sharp_frame_that_restoring_made_sharper_is_restored_again(rng, blurred):
-    """Frame 7 goes half way to 4 as it came; if that shows that it was blurred, half way to 4 restored instead."""
-    images = [rng.integers(0, 200, size=(10, 14, 3), dtype=np.uint8) for _ in range(9)]
-    images[7] = np.full_like(images[7], 90) if blurred else images[7]
+    """Frame 4 goes half way to 1 as it came; if that shows that it was blurred, half way to 1 restored instead."""
+    images = [rng.integers(0, 200, size=(10, 14, 3), dtype=np.uint8) for _ in range(6)]
+    images[4] = np.full_like(images[4], 90) if blurred else images[4]
     frames = ArrayFrames(images)
-    chosen = selection(1, 4, 7, count=9)
-    output = list(restorer(HalfWay(), frames, chosen, restored_guides=True, guide_sets=1, copy_sharp=False))
-    one, four, seven = (frames.tensor(i) for i in (1, 4, 7))
-    guide = (one + four) / 2 if blurred else four
-    torch.testing.assert_close(output[7], (seven + guide) / 2, atol=1e-5, rtol=0)
+    chosen = selection(1, 4, count=6)
+    output = list(restorer(HalfWay(), frames, chosen, restored_guides=True, each_side=1, copy_sharp=False))
+    one, four = frames.tensor(1), frames.tensor(4)
+    guide = half_way(one, None, four) if blurred else one
+    torch.testing.assert_close(output[4], half_way(four, guide, None), atol=1e-5, rtol=0)
+    assert (half_way(one, None, four) - one).abs().max() > 0.1
 
 
 def test_frames_handed_through_guide_as_they_are(rng):
     frames = clip(rng, 6)
-    output = list(restorer(HalfWay(), frames, selection(1, 4, count=6), restored_guides=True, guide_sets=1))
+    output = list(restorer(HalfWay(), frames, selection(1, 4, count=6), restored_guides=True, each_side=1))
     torch.testing.assert_close(output[5], (frames.tensor(5) + frames.tensor(4)) / 2, atol=1e-5, rtol=0)
 
 
@@ -366,28 +388,14 @@ def test_restored_guides_are_the_same_from_the_middle_on(rng):
     assert all(torch.equal(a, b) for a, b in zip(whole[5:], later, strict=True))
 
 
-@pytest.mark.parametrize("sets", [1, 2, 4])
-def test_each_sharp_frame_is_restored_once(rng, monkeypatch, sets):
+@pytest.mark.parametrize("each_side", [1, 2, 4])
+def test_each_sharp_frame_is_restored_once(rng, monkeypatch, each_side):
     restored = []
     guiding = Restorer.guiding
     monkeypatch.setattr(Restorer, "guiding", lambda self, i: restored.append(i) or guiding(self, i))
     chosen = selection(*range(1, 36, 3), count=36)
-    list(restorer(HalfWay(), clip(rng, 36), chosen, restored_guides=True, guide_sets=sets, copy_sharp=False))
+    list(restorer(HalfWay(), clip(rng, 36), chosen, restored_guides=True, each_side=each_side, copy_sharp=False))
     assert sorted(restored) == list(chosen.sharp)
-
-
-def test_each_set_pairs_a_good_sharp_frame_with_a_poorer_one():
-    """Places 0, 2, 4 stand before the frame, 1, 3, 5 after it, the best first."""
-    assert paired((10, 20), 1) == [(0, 1)]
-    assert paired((10, 20, 9, 21), 2) == [(0, 3), (2, 1)]
-    assert paired((10, 20, 9, 21, 8, 22), 3) == [(0, 5), (2, 3), (4, 1)]
-
-
-def test_a_set_shows_the_best_again_where_a_side_has_too_few():
-    assert paired((10, 20, -1, 21), 2) == [(0, 3), (0, 1)]
-    assert paired((10, 20, 9, -1), 2) == [(0, 1), (2, 1)]
-    assert paired((-1, 20, -1, 21), 2) == [(0, 3), (0, 1)]  # place 0 holds none
-    assert paired((-1, -1, -1, -1), 2) == [(0, 1), (0, 1)]
 
 
 class Ramp(HalfWay):
@@ -397,10 +405,9 @@ class Ramp(HalfWay):
         return frames + 0.1 * torch.linspace(0, 1, frames.shape[-1])
 
 
-@pytest.mark.parametrize(("sets", "views", "level"), [(1, 1, False), (2, 1, True), (1, 2, True), (4, 4, True)])
-def test_sets_are_shown_in_views_of_their_own(rng, sets, views, level):
-    """What leans to the right in one view and to the left in the other is level in the mean."""
+@pytest.mark.parametrize(("views", "level"), [(1, False), (2, True), (4, True)])
+def test_what_leans_to_one_side_in_one_view_leans_to_the_other_in_the_next(rng, views, level):
     frames = clip(rng, 3)
-    shown = restorer(Ramp(), frames, selection(0, count=3), guide_sets=sets, ensemble=views, copy_sharp=False)
+    shown = restorer(Ramp(), frames, selection(0, count=3), ensemble=views, copy_sharp=False)
     added = shown.window(1, 2)[0] - frames.tensor(1)
     assert torch.allclose(added, torch.tensor(0.05), atol=1e-5) is level

@@ -71,8 +71,8 @@ def preset_config(
         from_scratch=from_scratch,
         adapt=adapt,
         restore=RestoreConfig(
-            guide_sets=_GUIDE_SETS[preset],
-            ensemble=4 if single and preset == "best" else 1,
+            each_side=_EACH_SIDE[preset],
+            ensemble=_VIEWS[preset] if single else 1,
             steadiness=0.3 if single else 0.0,  # the others look at many frames at once
             restored_guides=single,
             copy_sharp=not as_they_come,
@@ -88,6 +88,7 @@ _STEPS: dict[str, tuple[int, int, int]] = {
 }
 """Steps of stage 1 and 2, and frames trained on. The base weights are not adapted: on the synthetic clips no part of
 the adaptation improved on them, and 900 steps under `balanced` cost 0.9 dB on one (docs/results.md)."""
-_GUIDE_SETS: dict[Preset, int] = {"fast": 2, "balanced": 3, "best": 4}
+_EACH_SIDE: dict[Preset, int] = {"fast": 3, "balanced": 4, "best": 6}
+_VIEWS: dict[Preset, int] = {"fast": 1, "balanced": 2, "best": 4}
 _SCRATCH_RATES = {"lite": 1e-3, "ifirnn": 5e-4, "estrnn": 5e-4, "basicvsrpp": 1e-4, "rvrt": 4e-4}
 """First learning rates from scratch: those the networks were published with; our own for `lite` and `ifirnn`."""

@@ -1,7 +1,7 @@
 """Restore: frames in, sharper frames out, window by window; nothing holds the whole clip."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,7 +16,8 @@ from selfhvd.errors import DeviceError
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.frames import Frames, RecentFrames
 from selfhvd.memory import free_bytes, is_out_of_memory, tile_side
-from selfhvd.method.align import AlignConfig, Aligned, Guides, align_both, align_guides
+from selfhvd.method.align import AlignConfig, Aligned, Guides, align_both
+from selfhvd.method.fuse import fused_guides
 from selfhvd.method.sharp import Selection
 from selfhvd.method.steady import steadied
 from selfhvd.ops.sharpness import laplacian_variance
@@ -33,13 +34,12 @@ class RestoreConfig:
     rounds: int = 1
     """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i). Where
     the flow finds the path of the exposure, a second round no longer gains: it lost 0.15 dB on five held-out clips."""
-    guide_sets: int = 2
-    """How often the network is shown a frame in the last round, each time with other sharp frames beside it, see
-    `paired`, and the outputs averaged. On four held-out clips 2 gave 0.07 to 0.51 dB over 1, at twice the time, 3
-    another 0.08 to 0.35, 4 nothing more on most."""
+    each_side: int = 3
+    """Sharp frames before a frame, and as many after it, that are aligned onto it in the last round and fused to the
+    guides that the network takes, see `fused_guides`."""
     ensemble: int = 1
-    """Mirrored views (1, 2 or 4) of each set averaged in the last round: +0.01 to +0.07 dB on the same clips; the
-    network's part of the time grows as much."""
+    """Mirrored views (1, 2 or 4) whose outputs are averaged in the last round; the network's part of the time grows as
+    much."""
     steadiness: float = 0.0
     """Part of each frame, below a half, that each of the restored frames beside it gives, see `steadied`; 0 = each
     frame stands alone, as sharp frames of a clip without noise always do. With 0.3 the flicker of three held-out clips
@@ -68,7 +68,7 @@ class RestoreConfig:
     @property
     def kept_guides(self) -> int:
         """Restored sharp frames in memory: those that guide a frame, and itself; with fewer each is restored often."""
-        return 2 * self.guide_sets + 1 if self.restored_guides else 0
+        return 2 * self.each_side + 1 if self.restored_guides else 0
 
 
 _TILE_OVERLAP = 32
@@ -77,6 +77,8 @@ _LEAST_TILE = 128
 _NOISY_PASSES = 2
 """Times the frames of a noisy clip are steadied: two clips gained 0.08 dB by the second and flickered less by 0.17 and
 0.39 of the truth's, three without noise lost 0.02 to 0.04 dB."""
+_MORE = 1
+"""So many sharp frames more on each side of a sharp frame that is restored first: it guides others, too."""
 _NOT_BLURRED = 0.9
 """Part of its restored self's sharpness that a sharp frame has: medians 0.91 to 0.98 on four clips that have some, 0.85
 to 0.93 on five in which no frame is quite sharp."""
@@ -212,21 +214,17 @@ class Restorer:
     @torch.inference_mode()
     def window(self, start: int, end: int) -> list[Float[Tensor, "3 height width"]]:
         """D(B) for frames `start` to `end` (exclusive)."""
-        return self._restored(start, end, self._guiding)
+        return self._restored(start, end, self._guiding, self.config.each_side)
 
-    def _restored(self, start: int, end: int, source: Frames) -> list[Float[Tensor, "3 height width"]]:
-        """The same, the guides being frames of `source`."""
+    def _restored(self, start: int, end: int, source: Frames, each_side: int) -> list[Float[Tensor, "3 height width"]]:
+        """The same, the guides made of frames of `source`."""
         clip = [self.frames.tensor(i).to(self._device) for i in range(start, end)]
         output = clip
         rounds = self.config.rounds if self._guided else 1
         for turn in range(rounds):
-            sets, views = (self.config.guide_sets, self.config.ensemble) if turn + 1 == rounds else (1, 1)
-            shown = [self._guides(n, frame, sets, source) for n, frame in enumerate(output, start=start)]
-            outputs = [
-                self._apply(clip, list(guides), _views(number, views))
-                for number, guides in enumerate(zip(*shown, strict=True))
-            ]
-            output = [torch.stack(same).mean(dim=0) for same in zip(*outputs, strict=True)]
+            near, views = (each_side, self.config.ensemble) if turn + 1 == rounds else (1, 1)
+            guides = [self._guides(n, frame, near, source) for n, frame in enumerate(output, start=start)]
+            output = self._apply(clip, guides, _MIRRORS[:views])
         return [frame.cpu() for frame in output]
 
     @torch.inference_mode()
@@ -234,7 +232,7 @@ class Restorer:
         """What would come out for frame `index` if it looked like `image`; for trials."""
         start, end = self._around(index)
         clip = [(image if i == index else self.frames.tensor(i)).to(self._device) for i in range(start, end)]
-        guides = [self._guides(start + n, frame, 1, self.frames)[0] for n, frame in enumerate(clip)]
+        guides = [self._guides(start + n, frame, 1, self.frames) for n, frame in enumerate(clip)]
         return self._apply(clip, guides)[index - start].cpu()
 
     def _around(self, index: int) -> tuple[int, int]:
@@ -251,18 +249,16 @@ class Restorer:
         """Sharp frame `index` as it guides others: restored from frames as they came, unless it is handed through."""
         if self._handed_through(index):
             return self.frames.tensor(index)
-        return self._restored(index, index + 1, self.frames)[0]
+        return self._restored(index, index + 1, self.frames, self.config.each_side + _MORE)[0]
 
     def _guides(
-        self, index: int, output: Float[Tensor, "3 height width"], sets: int, source: Frames
-    ) -> list[Guides | None]:
-        """Sharp frames around frame `index` aligned onto it, as each set shows them."""
+        self, index: int, output: Float[Tensor, "3 height width"], each_side: int, source: Frames
+    ) -> Guides | None:
+        """What sharp frames around frame `index` show of it."""
         if not self._guided:
-            return [None]
-        numbers = self.selection.around(index, sets)
-        aligned = align_guides(output, source, numbers, self.predictor, self.align)
-        pairs = paired(numbers, sets)
-        return [aligned.take(pair[: self.network.needs.guides]) for pair in pairs]
+            return None
+        numbers = self.selection.around(index, each_side)
+        return fused_guides(output, source, numbers, self.network.needs.guides, self.predictor, self.align)
 
     def _apply(
         self, clip: list[Float[Tensor, "3 height width"]], guides: list[Guides | None], views: Views = ((),)
@@ -315,29 +311,10 @@ class Restorer:
         return self.config.copy_sharp and self.selection.is_model(index)
 
 
-def paired(numbers: Sequence[int], sets: int) -> list[tuple[int, int]]:
-    """Places in `numbers` of the sharp frames before and after that each set shows: the best with the worst, and so on.
-
-    `numbers` are as `Selection.around` gives them: before, after, second before, second after, ...; -1 where there is
-    none, where the set shows the best of that side again.
-    """
-
-    def side(first: int) -> list[int]:
-        there = [place for place in range(first, len(numbers), 2) if numbers[place] >= 0]
-        return there + (there[:1] or [first]) * (sets - len(there))
-
-    return list(zip(side(0), reversed(side(1)), strict=True))
-
-
 def _half_v_l(image: Float[Tensor, "3 height width"]) -> float:
     """v_l (Eq. 1) at half the size, where noise and coding count for little."""
     whole = min(image.shape[-2:]) < 2
     return float(laplacian_variance(image[None] if whole else F.avg_pool2d(image[None], 2)))
-
-
-def _views(number: int, count: int) -> Views:
-    """The views in which set `number` is shown: other ones than the set before, whose errors they do not share."""
-    return tuple(_MIRRORS[(number + n) % len(_MIRRORS)] for n in range(count))
 
 
 class _Guiding:

@@ -93,8 +93,8 @@ class TestDisk:
 
 class TestTime:
     def test_by_hand(self):
-        # Two views, four guides and the frame beside it, seen at 720 of 1000 pixels; 0.2 s of coding.
-        one = 2 * 500_000 * 2e-6 + 5 * 500_000 * 0.72**2 * 1e-6 + 0.4 * 0.5
+        # One view, six sharp frames and the frame beside it, seen at 720 of 1000 pixels; 0.2 s of coding.
+        one = 500_000 * 2e-6 + 7 * 500_000 * 0.72**2 * 1e-6 + 0.4 * 0.5
         assert expected_seconds(HEAD, FAST, PACE) == pytest.approx(10 * one)
 
     def test_without_guides_there_is_one_round(self):
@@ -134,10 +134,10 @@ class TestForecast:
         assert found.facts()["disk"]["total"] == found.room.total
 
     def test_more_sets_of_guides_more_memory(self, clip, tmp_path, monkeypatch):
-        """Nine restored guides instead of five, so large that the process itself hardly counts."""
+        """Thirteen restored guides instead of seven, so large that the process itself hardly counts."""
         monkeypatch.setattr("selfhvd.forecast.forecast.read_head", lambda _: replace(HEAD, width=4000, height=3000))
         fast, best = (forecast(clip, tmp_path / "o.mp4", preset_config(name), PACE) for name in ("fast", "best"))
-        assert best.memory - fast.memory == pytest.approx(4 * 12 * 12_000_000, rel=0.2)
+        assert best.memory - fast.memory == pytest.approx(6 * 12 * 12_000_000, rel=0.2)
 
     def test_more_pixels_more_memory(self, clip, tmp_path):
         small, wide = (forecast(clip, tmp_path / "a.mp4", FAST, replace(PACE, needs=Needs(window=w))) for w in (1, 4))

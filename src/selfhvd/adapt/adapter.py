@@ -220,7 +220,7 @@ class Adapter:
 
     def restorer(self, clip: TrainingClip, network: Backbone, window: int | None = None) -> Restorer:
         """The restorer with which outputs R_i are made between the stages."""
-        config = RestoreConfig(rounds=1, guide_sets=1, window=window or self.config.batch.window)
+        config = RestoreConfig(rounds=1, each_side=1, window=window or self.config.batch.window)
         return Restorer(network, clip.frames, clip.selection, self.predictor, self.align, config)
 
     def materials(

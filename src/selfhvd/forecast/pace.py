@@ -72,9 +72,8 @@ def expected_seconds(head: Head, config: DeblurConfig, pace: Pace) -> float:
     flown = head.pixels * min(1.0, config.align.resolution, config.align.longest / max(head.width, head.height)) ** 2
     guided = config.restore.guided and pace.needs.guides > 0
     turns = config.restore.rounds - 1 if guided else 0
-    sets = config.restore.guide_sets if guided else 1
-    views = turns + sets * config.restore.ensemble
-    guides = (turns + sets) * pace.needs.guides if guided else 0
+    views = turns + config.restore.ensemble
+    guides = 2 * (turns + config.restore.each_side) if guided else 0
     aligned = guides + bool(config.restore.steadiness)
     restore = views * head.pixels * pace.view + aligned * flown * pace.guide
     handling = _HANDLING * head.pixels / 1e6

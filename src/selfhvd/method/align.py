@@ -122,11 +122,6 @@ class Guides:
     visible: tuple[float, ...]
     """p of each, 0..1."""
 
-    def take(self, places: Sequence[int]) -> "Guides":
-        """Some of them, in this order."""
-        chosen = list(places)
-        return Guides(self.images[chosen], self.trust[chosen], tuple(self.visible[place] for place in places))
-
 
 def align_guides(
     output: Float[Tensor, "3 height width"],

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.method.align import Aligned
+from selfhvd.ops.flatness import detail, flatness, mean_around
 
 _TOLERANCE = 0.1
 """Difference between frame and neighbour (colour in [0, 1], mean of 5x5 pixels) from which little is taken."""
@@ -15,10 +15,6 @@ _MOST_DETAIL = 4.0
 """A neighbour with more, or less, detail counts up to so many times as much, or as little."""
 _MOST_LOST = 1.2
 """So many times at most detail is enlarged."""
-_NO_DETAIL = 2.0 / 255**2
-"""Squared Laplacian below which there is only noise."""
-_FLAT = 7.0 / 255**2
-"""And how far above it a place of a noisy clip may still be flat: with 5 and 10 the same within 0.05 dB."""
 _NOISE = 2.0
 """So many times what does not come again in the neighbours is taken for noise: the restored frames share guides, and
 with them some of the noise, which does come again."""
@@ -51,54 +47,38 @@ def steadied(
         sharp: whether R_i is a sharp frame of a noisy clip.
     """
     there = list(neighbours)
-    detail = _detail(frame)
+    own = detail(frame)
     total, weights = frame, torch.ones_like(frame[:1])
     for other in there:
         image = other.image[0]
-        difference = _mean((image - frame).abs().mean(dim=0, keepdim=True), 5)
-        theirs = _detail(image)
+        difference = mean_around((image - frame).abs().mean(dim=0, keepdim=True), 5)
+        theirs = detail(image)
         trust = other.mask[0]
         if noisy:
-            flat = other.inside[0] * _flatness(torch.maximum(detail, theirs))
+            flat = other.inside[0] * flatness(torch.maximum(own, theirs))
             trust = flat if sharp else torch.maximum(trust, flat)
-        ratio = (theirs / detail).clamp(1 / _MOST_DETAIL, _MOST_DETAIL)
+        ratio = (theirs / own).clamp(1 / _MOST_DETAIL, _MOST_DETAIL)
         weight = share / (1 - 2 * share) * trust * torch.exp(-((difference / _TOLERANCE) ** 2)) * ratio
         total, weights = total + weight * image, weights + weight
     blend = total / weights
-    left = _detail(blend)
-    lost = (detail / left).sqrt().clamp(1, _MOST_LOST) - 1
+    left = detail(blend)
+    lost = (own / left).sqrt().clamp(1, _MOST_LOST) - 1
     if noisy:
-        lost = lost * (1 - _flatness(detail))
-    blend = blend + lost * (blend - _mean(blend, 5))
+        lost = lost * (1 - flatness(own))
+    blend = blend + lost * (blend - mean_around(blend, 5))
     if noisy and there:
-        blend = blend.lerp(_mean(blend, 3), _flatness(left) * _noise(blend, [other.image[0] for other in there]))
+        blend = blend.lerp(mean_around(blend, 3), flatness(left) * _noise(blend, [other.image[0] for other in there]))
     return blend.clamp(0, 1)
-
-
-def _flatness(detail: Float[Tensor, "1 height width"]) -> Float[Tensor, "1 height width"]:
-    """1 where there is nothing but noise, 0 where there is something to see."""
-    return torch.exp((_NO_DETAIL - detail) / _FLAT)
 
 
 def _noise(
     image: Float[Tensor, "3 height width"], others: list[Float[Tensor, "3 height width"]]
 ) -> Float[Tensor, "1 height width"]:
     """The part, 0..1, of what is finer than 3x3 pixels that is noise, because no other image has it."""
-    fine = image - _mean(image, 3)
-    energy = _mean(fine.square().mean(dim=0, keepdim=True), 9)
-    apart = [_mean((fine - other + _mean(other, 3)).square().mean(dim=0, keepdim=True), 9) for other in others]
+    fine = image - mean_around(image, 3)
+    energy = mean_around(fine.square().mean(dim=0, keepdim=True), 9)
+    apart = [
+        mean_around((fine - other + mean_around(other, 3)).square().mean(dim=0, keepdim=True), 9) for other in others
+    ]
     # Two independent noises make twice the difference.
     return (_NOISE / 2 * torch.stack(apart).amin(dim=0) / (energy + 1e-9)).clamp(max=1)
-
-
-def _detail(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "1 height width"]:
-    """Mean squared Laplacian of 15x15 pixels, grey and low-passed, so that noise counts for little."""
-    grey = _mean(image.mean(dim=0, keepdim=True), 3)
-    centre = F.pad(grey[None], (1, 1, 1, 1), mode="replicate")[0]
-    around = centre[:, :-2, 1:-1] + centre[:, 2:, 1:-1] + centre[:, 1:-1, :-2] + centre[:, 1:-1, 2:]
-    return _mean((around - 4 * grey) ** 2, 15) + _NO_DETAIL
-
-
-def _mean(image: Float[Tensor, "channel height width"], side: int) -> Float[Tensor, "channel height width"]:
-    """Of `side` x `side` pixels around each, as far as there are any."""
-    return F.avg_pool2d(image[None], side, stride=1, padding=side // 2, count_include_pad=False)[0]

@@ -1,0 +1,29 @@
+"""Where a picture is flat, as a bare wall: nothing but noise to see, nothing for a flow to hold on to."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+_NO_DETAIL = 2.0 / 255**2
+"""Squared Laplacian below which there is only noise."""
+_FLAT = 7.0 / 255**2
+"""And how far above it a place may still be flat: with 5 and 10 noisy clips come out the same within 0.05 dB."""
+
+
+def detail(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "1 height width"]:
+    """Mean squared Laplacian of 15x15 pixels, grey and low-passed, so that noise counts for little; above zero."""
+    grey = mean_around(image.mean(dim=0, keepdim=True), 3)
+    centre = F.pad(grey[None], (1, 1, 1, 1), mode="replicate")[0]
+    around = centre[:, :-2, 1:-1] + centre[:, 2:, 1:-1] + centre[:, 1:-1, :-2] + centre[:, 1:-1, 2:]
+    return mean_around((around - 4 * grey) ** 2, 15) + _NO_DETAIL
+
+
+def flatness(detail: Float[Tensor, "1 height width"]) -> Float[Tensor, "1 height width"]:
+    """1 where there is nothing but noise, 0 where there is something to see."""
+    return torch.exp((_NO_DETAIL - detail) / _FLAT)
+
+
+def mean_around(image: Float[Tensor, "channel height width"], side: int) -> Float[Tensor, "channel height width"]:
+    """Of `side` x `side` pixels around each, as far as there are any; `side` is odd."""
+    return F.avg_pool2d(image[None], side, stride=1, padding=side // 2, count_include_pad=False)[0]
