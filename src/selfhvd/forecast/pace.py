@@ -68,7 +68,10 @@ def measure_pace(config: DeblurConfig) -> Pace:
 
 
 def expected_seconds(head: Head, config: DeblurConfig, pace: Pace) -> float:
-    """Time of a whole run, if no frame is handed through, and none is restored twice as a guide."""
+    """Time of a whole run, if no frame is handed through, none restored or steadied twice.
+
+    Two more sharp frames, which are shown to sharp ones, are not counted.
+    """
     flown = head.pixels * min(1.0, config.align.resolution, config.align.longest / max(head.width, head.height)) ** 2
     guided = config.restore.guided and pace.needs.guides > 0
     turns = config.restore.rounds - 1 if guided else 0
