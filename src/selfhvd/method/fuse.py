@@ -10,7 +10,7 @@ from torch import Tensor
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.frames import Frames
 from selfhvd.method.align import AlignConfig, Guides, align
-from selfhvd.ops.flatness import detail, flatness, mean_around
+from selfhvd.ops.flatness import detail_reduced, flatness, mean_around
 
 _TOLERANCE = 0.04
 """Difference from the best sharp frame (colour in [0, 1], mean of 3x3 pixels) from which little of another is taken. On
@@ -109,8 +109,8 @@ def _coloured(
 
     trusted = mask + 1e-3
     change = around(trusted * (output - image)) / around(trusted)
-    change = F.interpolate(change[None], size=(height, width), mode="bilinear", align_corners=False)[0]
-    return (image + flatness(detail(image)) * change).clamp(0, 1)
+    change = flatness(detail_reduced(image, size)) * change
+    return (image + F.interpolate(change[None], size=(height, width), mode="bilinear")[0]).clamp(0, 1)
 
 
 def _agreement(
