@@ -3,6 +3,7 @@
     python bench/base_weights.py film PHOTOS FOLDER --minutes 5 --processes 2 [--held-out]
     python bench/base_weights.py teach FOLDER OUT.safetensors --minutes 8 [--widths 32 64 96] [--rate 4e-4]
     python bench/base_weights.py prove FOLDER ONE.safetensors ...    what weights gain on a folder of held-out clips
+    python bench/base_weights.py blend ONE.safetensors OTHER.safetensors OUT.safetensors --share 0.9
 
 Both may run at once: `teach` takes in new clips as they are finished, and learns on a CUDA device if there is one.
 
@@ -336,12 +337,20 @@ def prove(folder: Path, *weights: Path) -> None:
         print(path.name, gains(load_weights(path, "lite").to(device).eval(), store), flush=True)  # pyright: ignore
 
 
+def blend(one: Path, other: Path, out: Path, share: float) -> None:
+    network, second = load_weights(one, "lite"), load_weights(other, "lite").state_dict()
+    mixed = {name: share * value + (1 - share) * second[name] for name, value in network.state_dict().items()}
+    network.load_state_dict(mixed)
+    save_weights(out, network, "lite", {"blend": f"{share} {one.name}, {1 - share:.2g} {other.name}"})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("film", "teach", "prove"))
+    parser.add_argument("what", choices=("film", "teach", "prove", "blend"))
     parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--share", type=float, default=0.9, help="of the first weights, for blend")
     parser.add_argument("--held-out", action="store_true", help="film the photos that are kept from training")
     parser.add_argument("--rate", type=float, default=4e-4)
     parser.add_argument("--widths", type=int, nargs=3, default=(32, 64, 96))
@@ -359,6 +368,8 @@ def main() -> None:
             process.join()
     elif options.what == "teach":
         teach(*options.paths, options.minutes, options.rate, tuple(options.widths), options.least)
+    elif options.what == "blend":
+        blend(*options.paths, options.share)
     else:
         prove(*options.paths)
 
