@@ -106,6 +106,31 @@ def test_both_ways_are_consistent(predictor, photo):
     assert median_error(back.field, predictor(second, first).field) < 0.3
 
 
+def test_both_ways_are_as_one_by_one(photo):
+    first, second = view(photo, 120, 60), view(photo, 112, 65)
+    there, back = Dis().both(first, second)
+    for flow, alone in ((there, Dis()(first, second)), (back, Dis()(second, first))):
+        assert torch.equal(flow.field, alone.field) and torch.equal(flow.certainty, alone.certainty)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_several_are_as_one_by_one(predictor, photo, threads):
+    """Of a sharp image, which has no path; to the bit, whatever the number of threads."""
+    first, *seconds = (view(photo, left, top) for left, top in ((120, 60), (112, 65), (125, 52), (118, 71)))
+    before, helpers = torch.get_num_threads(), cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    alone = [predictor.both(first, second) for second in seconds]
+    cv2.setNumThreads(3)
+    torch.set_num_threads(threads)
+    together = list(predictor.several(first, seconds))
+    assert (torch.get_num_threads(), cv2.getNumThreads()) == (threads, 3)
+    torch.set_num_threads(before)
+    cv2.setNumThreads(helpers)
+    for ways, wanted in zip(together, alone, strict=True):
+        for flow, right in zip(ways, wanted, strict=True):
+            assert torch.equal(flow.field, right.field) and torch.equal(flow.certainty, right.certainty)
+
+
 def test_content_that_is_gone_is_uncertain(photo):
     first, second = photo[60 : 60 + HEIGHT, 120 : 120 + WIDTH].copy(), photo[60 : 60 + HEIGHT, 120 : 120 + WIDTH]
     first[40:120, 60:140] = (255, 0, 255)

@@ -155,6 +155,71 @@ def test_flow_of_a_blurred_frame_leads_to_the_middle(photo):
     assert there.certainty[..., 24:-24, 24:-24].mean() > 0.95
 
 
+def test_of_a_known_path_only_the_middle_is_found(photo):
+    """As another sharp image showed it, from where the view starts elsewhere."""
+    blurry = lit(exposed(photo, (14.0, 5.0), (12.0, -9.0)))
+    known = find_path(blurry, lit(codes(view(photo, 103, 95))), shifted(7.4, -5.3))
+    assert known is not None
+    path = find_path(blurry, lit(codes(view(photo, 121, 84))), shifted(-10, 7), known)
+    assert path is not None and missed(path, shifted(-11, 6)) < 0.1
+    assert path.velocity == pytest.approx(known.velocity) and path.acceleration == pytest.approx(known.acceleration)
+
+
+def test_a_known_path_that_is_none_here_is_refused(photo):
+    sharp = codes(view(photo, 103, 95))
+    known = find_path(lit(exposed(photo, (14.0, 5.0), (0.0, 0.0))), lit(sharp), shifted(7, -5))
+    assert find_path(lit(exposed(photo, (-3.0, 18.0), (0.0, 0.0))), lit(sharp), shifted(7, -5), known) is None
+
+
+def test_blurs_that_are_alike():
+    """A blur does not tell in which direction of time it was made."""
+
+    def path(*velocity: float) -> Path:
+        return Path(np.eye(3), np.array(velocity, np.float32), np.zeros(4, np.float32))
+
+    one = path(9, -4, 1, 0)
+    assert one.is_like(path(9.3, -4.2, 1, 0.1)) and one.is_like(path(-9.3, 4.2, -1, 0))
+    assert not one.is_like(path(9, 4, 1, 0)) and not one.is_like(path(9, -4, 3, 0))
+    assert not one.is_like(path(0, 0, 0, 0)) and not path(0, 0, 0, 0).is_like(path(0, 0, 0, 0))
+
+
+class Watched(CameraFirst):
+    """Remembers which path was known when a camera was looked for."""
+
+    def __init__(self) -> None:
+        super().__init__(Dis())
+        self.known: list[Path | None] = []
+
+    def camera(self, first, second, known=None):
+        self.known.append(known)
+        return super().camera(first, second, known)
+
+
+def images_of(photo: np.ndarray, *corners: tuple[int, int]) -> list[torch.Tensor]:
+    return [torch.from_numpy(codes(view(photo, *at)) / 255).permute(2, 0, 1)[None] for at in corners]
+
+
+def test_the_path_that_two_images_agree_on_serves_the_others(photo):
+    blurry = torch.from_numpy(exposed(photo, (14.0, 5.0), (12.0, -9.0)) / 255).permute(2, 0, 1)[None]
+    corners = [(103, 95), (121, 84), (115, 99), (98, 83)]
+    watched = Watched()
+    flows = watched.several(blurry, images_of(photo, *corners))
+    assert [path is not None for path in watched.known] == [False, False, True, True]
+    inner = (0, slice(None), slice(24, -24), slice(24, -24))
+    for (there, back), (left, top) in zip(flows, corners, strict=True):
+        wanted = torch.tensor([110.0 - left, 90.0 - top])
+        assert (there.field[inner].flatten(1).median(dim=1).values - wanted).norm() < 0.15
+        assert (back.field[inner].flatten(1).median(dim=1).values + wanted).norm() < 0.15
+
+
+def test_what_two_images_do_not_agree_on_is_looked_for_in_each(photo):
+    blurry = torch.from_numpy(exposed(photo, (14.0, 5.0), (0.0, 0.0)) / 255).permute(2, 0, 1)[None]
+    stranger = torch.full_like(blurry, 0.5)
+    watched = Watched()
+    watched.several(blurry, [*images_of(photo, (103, 95)), stranger, *images_of(photo, (121, 84), (115, 99))])
+    assert watched.known == [None] * 4
+
+
 @pytest.mark.parametrize(
     ("x", "y", "velocity"),
     [(-60, 80, (40.0, 10.0)), (-110, -90, (10.0, 45.0)), (-140, 20, (10.0, 45.0)), (60, -110, (20.0, 10.0))],

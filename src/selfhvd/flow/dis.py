@@ -30,7 +30,6 @@ class Dis(FlowPredictor):
 
     def __init__(self, tolerance: float = 0.15, blur: int = 21) -> None:
         self.tolerance, self.blur = tolerance, blur
-        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def __call__(
         self,
@@ -38,29 +37,51 @@ class Dis(FlowPredictor):
         second: Float[Tensor, "batch 3 height width"],
     ) -> Flow:
         """See `FlowPredictor`. Runs on the CPU whatever the device of the images."""
-        height, width = first.shape[-2:]
-        a, b = self._at_search_size(first.cpu()), self._at_search_size(second.cpu())
-        field = torch.stack([self._flow(x, y) for x, y in zip(a, b, strict=True)])
-        residual = (self._smooth(a) - warp(self._smooth(b), field)).abs().mean(dim=1, keepdim=True)
+        a, b = self._at_search_size(first), self._at_search_size(second)
+        return self._judged(first, _flows(a, b), self._smooth(a), self._smooth(b))
+
+    def both(
+        self,
+        first: Float[Tensor, "batch 3 height width"],
+        second: Float[Tensor, "batch 3 height width"],
+    ) -> tuple[Flow, Flow]:
+        """See `FlowPredictor`; the images are prepared once."""
+        a, b = self._at_search_size(first), self._at_search_size(second)
+        calm, other = self._smooth(a), self._smooth(b)
+        return self._judged(first, _flows(a, b), calm, other), self._judged(first, _flows(b, a), other, calm)
+
+    def _judged(
+        self,
+        like: Float[Tensor, "batch 3 height width"],
+        field: Float[Tensor, "batch 2 h w"],
+        calm: Float[Tensor, "batch 3 h w"],
+        other: Float[Tensor, "batch 3 h w"],
+    ) -> Flow:
+        """With U, and as large as `like`."""
+        height, width = like.shape[-2:]
+        residual = (calm - warp(other, field)).abs().mean(dim=1, keepdim=True)
         certainty = 1 - (self._smooth(residual) / self.tolerance).clamp(max=1)
         certainty = F.interpolate(certainty, size=(height, width), mode="bilinear", align_corners=False)
-        return Flow(resize_flow(field, height, width).to(first.device), certainty.to(first.device))
+        return Flow(resize_flow(field, height, width).to(like.device), certainty.to(like.device))
 
     def _at_search_size(self, image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 h w"]:
-        height, width = image.shape[-2:]
+        image, (height, width) = image.cpu(), image.shape[-2:]
         size = (max(_LEAST_SIDE, height), max(_LEAST_SIDE, width))
         if size == (height, width):
             return image
         return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
 
-    def _flow(self, first: Float[Tensor, "3 h w"], second: Float[Tensor, "3 h w"]) -> Float[Tensor, "2 h w"]:
-        flow = self._search.calc(_grey(first), _grey(second), None)  # pyright: ignore[reportCallIssue, reportArgumentType]
-        return torch.from_numpy(np.ascontiguousarray(flow)).permute(2, 0, 1)
-
     def _smooth(self, image: Float[Tensor, "batch channel h w"]) -> Float[Tensor, "batch channel h w"]:
         planes = image.flatten(0, 1).numpy()
         smooth = [cv2.blur(plane, (self.blur, self.blur)) for plane in planes]
         return torch.from_numpy(np.stack(smooth)).view_as(image)
+
+
+def _flows(first: Float[Tensor, "batch 3 h w"], second: Float[Tensor, "batch 3 h w"]) -> Float[Tensor, "batch 2 h w"]:
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)  # each thread needs its own
+    pairs = zip(first, second, strict=True)
+    fields = [search.calc(_grey(a), _grey(b), None) for a, b in pairs]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return torch.from_numpy(np.stack(fields)).permute(0, 3, 1, 2)
 
 
 def _grey(image: Float[Tensor, "3 h w"]) -> np.ndarray:

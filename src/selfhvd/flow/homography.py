@@ -13,9 +13,9 @@ Grey = Float[np.ndarray, "height width"]
 
 _LEAST_OVERLAP = 0.3
 """Part of the largest overlap below which a correlation is chance."""
-_DOUBTFUL = 2.0
-"""Grey levels by which the best motion may miss before more are proposed: right ones of hardly blurred images miss by
-0.5 to 1, of heavily blurred ones by 1 to 9, wrong ones by 4 to 21 (six synthetic clips)."""
+_DOUBTFUL = 1.0
+"""Grey levels by which the best motion may miss before more are proposed: of the heavily blurred frames of a dark
+synthetic clip right ones miss by 0.7 to 0.9, wrong ones by 1.4 to 4; in brighter ones right ones miss by more, too."""
 _TURNS = (-18.0, -9.0, 9.0, 18.0)
 """Degrees by which the second image is turned then."""
 _WORST_MISFIT = 25.0
@@ -25,16 +25,19 @@ _WORST_MISFIT = 25.0
 def find_homography(a: Grey, b: Grey, proposal: Homography | None = None) -> Homography | None:
     """From pixels of `a` to pixels of `b`, to a pixel or so, more where blur hides it; None where none explains them.
 
-    Phase correlation, the correlation of what overlaps and `proposal` each give a motion, refined by ECC; of these,
-    `proposal` as it is, and no motion at all, the one with the smallest misfit is kept. Where that is doubtful,
-    the same with what overlaps when `b` is turned: a hand that shakes the view by a third turns it, too, and of 150
-    pairs of six clips 12 were more than 2 px off without this, none with it.
+    Phase correlation, the correlation of what overlaps and `proposal` each give a motion, refined by ECC at a quarter
+    of the size; of these, `proposal` as it is, and no motion at all, the one with the smallest misfit is kept, and
+    refined at half the size. Where it is doubtful, the same with what overlaps when `b` is turned: a hand that shakes
+    the view by a third turns it, too, and of 150 pairs of six clips 12 were more than 2 px off without this, none with.
     """
-    best = _best(a, b, (_shift(a, b), _overlap(a, b), proposal), (proposal, np.eye(3)))
-    if _misfit(a, b, best) >= _DOUBTFUL:
+    quarter, half = _Pair(a, b, 4), _Pair(a, b, 2)
+    best = quarter.best((_shift(a, b), _overlap(a, b), proposal), (proposal, np.eye(3)))
+    if quarter.misfit(best) >= _DOUBTFUL:
         turned = [_overlap(a, b, degrees) for degrees in _TURNS]
-        best = _best(a, b, turned, (*turned, best))
-    return best if _misfit(a, b, best) < _WORST_MISFIT else None
+        best = quarter.best(turned, (*turned, best))
+    if quarter.misfit(best) >= _WORST_MISFIT:
+        return None
+    return half.best((best,), (best,))
 
 
 def is_plausible(matrix: Homography, shape: tuple[int, ...]) -> bool:
@@ -47,13 +50,6 @@ def is_plausible(matrix: Homography, shape: tuple[int, ...]) -> bool:
     x, y = (mapped[:, :2] / mapped[:, 2:]).T
     area = 0.5 * abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1)))
     return bool(0.5 < area / (width * height) < 2)
-
-
-def _best(a: Grey, b: Grey, starts: Sequence[Homography | None], others: Sequence[Homography | None]) -> Homography:
-    """Of `starts`, refined, and `others`, as they are, one of them plausible, the one with the smallest misfit."""
-    refined = [_refined(a, b, start) for start in starts]
-    there = [h for h in (*refined, *others) if h is not None and is_plausible(h, a.shape)]
-    return min(there, key=lambda h: _misfit(a, b, h))
 
 
 def _shift(a: Grey, b: Grey) -> Homography:
@@ -89,30 +85,40 @@ def _moved(move: Sequence[float], x_scale: float, y_scale: float) -> Homography:
     return np.array([[1, 0, move[0] * x_scale], [0, 1, move[1] * y_scale], [0, 0, 1]])
 
 
-def _refined(a: Grey, b: Grey, start: Homography | None) -> Homography | None:
-    """ECC from `start`, at a quarter and then half of the size; None where it finds no way uphill."""
-    if start is None:
-        return None
-    matrix = start
-    for part, rounds in ((0.25, 30), (0.5, 20)):
-        size = (round(a.shape[1] * part), round(a.shape[0] * part))
-        zoom = np.diag([size[0] / a.shape[1], size[1] / a.shape[0], 1.0])
-        small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (a, b)]
-        guess = (zoom @ matrix @ np.linalg.inv(zoom)).astype(np.float32)
-        criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, rounds, 1e-4)
+class _Pair:
+    """Two images reduced to one `part`-th of their size; homographies are those of full pixels."""
+
+    def __init__(self, a: Grey, b: Grey, part: int) -> None:
+        self.full = a.shape
+        self.a, self.b = _small(a, b, part)
+        height, width = self.a.shape
+        x, y = width / a.shape[1], height / a.shape[0]
+        self.zoom = np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1.0]])
+        self.rounds = 30 if part > 2 else 20
+        self.calm, self.other = (cv2.blur(image, (round(12 / part) // 2 * 2 + 1,) * 2) for image in (self.a, self.b))
+
+    def best(self, starts: Sequence[Homography | None], others: Sequence[Homography | None]) -> Homography:
+        """Of `starts`, refined, and `others`, as they are, one of them plausible, the one with the smallest misfit."""
+        refined = [self.refined(start) for start in starts if start is not None]
+        there = [h for h in (*refined, *others) if h is not None and is_plausible(h, self.full)]
+        return min(there, key=self.misfit)
+
+    def refined(self, start: Homography) -> Homography | None:
+        """ECC from `start`; None where it finds no way uphill."""
+        guess = (self.zoom @ start @ np.linalg.inv(self.zoom)).astype(np.float32)
+        criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, self.rounds, 1e-4)
         try:
-            _, guess = cv2.findTransformECC(small[0], small[1], guess, cv2.MOTION_HOMOGRAPHY, criteria, None, 5)  # pyright: ignore[reportCallIssue, reportArgumentType]
+            _, guess = cv2.findTransformECC(self.a, self.b, guess, cv2.MOTION_HOMOGRAPHY, criteria, None, 5)  # pyright: ignore[reportCallIssue, reportArgumentType]
         except cv2.error:
             return None
-        matrix = np.linalg.inv(zoom) @ guess @ zoom
-    return matrix / matrix[2, 2]
+        matrix = np.linalg.inv(self.zoom) @ guess @ self.zoom
+        return matrix / matrix[2, 2]
 
-
-def _misfit(a: Grey, b: Grey, matrix: Homography) -> float:
-    """Median grey difference, low-passed, where both images show something; infinity where they hardly overlap."""
-    size = (a.shape[1], a.shape[0])
-    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    brought = cv2.warpPerspective(b, matrix, size, flags=how)
-    seen = cv2.warpPerspective(np.ones_like(b), matrix, size, flags=how)[::4, ::4] > 0.99
-    difference = np.abs(cv2.blur(a, (9, 9)) - cv2.blur(brought, (9, 9)))[::4, ::4]
-    return float(np.median(difference[seen])) if seen.mean() > 0.2 else float("inf")
+    def misfit(self, matrix: Homography) -> float:
+        """Median grey difference, low-passed, where both images show something; infinity where they hardly overlap."""
+        size = (self.a.shape[1], self.a.shape[0])
+        reduced = self.zoom @ matrix @ np.linalg.inv(self.zoom)
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        brought = cv2.warpPerspective(self.other, reduced, size, flags=how)
+        seen = cv2.warpPerspective(np.ones_like(self.other), reduced, size, flags=how) > 0.99
+        return float(np.median(np.abs(self.calm - brought)[seen])) if seen.mean() > 0.2 else float("inf")

@@ -1,6 +1,7 @@
 """What every optical flow gives: a field, and how sure it is of each pixel."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
@@ -37,3 +38,9 @@ class FlowPredictor(ABC):
     ) -> tuple[Flow, Flow]:
         """First into second and second into first; overridden where the two can share work."""
         return self(first, second), self(second, first)
+
+    def several(
+        self, first: Float[Tensor, "1 3 height width"], seconds: Sequence[Float[Tensor, "1 3 height width"]]
+    ) -> Iterable[tuple[Flow, Flow]]:
+        """`both` for each of `seconds`, one by one; overridden where they can share work, or run side by side."""
+        return (self.both(first, second) for second in seconds)

@@ -80,26 +80,27 @@ class Path:
         """The same with the way there and back that the acceleration adds."""
         return self.reach + _size(self.acceleration) / 4
 
+    def is_like(self, other: "Path") -> bool:
+        """Whether both blur alike: the same way, there or back, to a pixel; no motion at all is no way."""
+        there, back = (_size(self.velocity - sign * other.velocity) for sign in (1, -1))
+        return min(self.reach, other.reach) > 0 and min(there, back) < 1
+
     def blurred(self, image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 3 height width"]:
         """`image`, sharp and on the blurry one's grid, as the open shutter would have seen it; RGB in [0, 1]."""
         if self.reach == 0:
             return image
         height, width = image.shape[-2:]
-        grid, moves = _grid(height, width), _moves(height, width)
-        linear = np.ascontiguousarray(image[0].clamp(0, 1).cpu().permute(1, 2, 0).numpy() ** GAMMA)
-        seen = sum(_seen(linear, grid, displaced) for _, displaced in self.instants(moves))
-        codes = (seen / _instants(self.reach)) ** (1 / GAMMA)
-        return torch.from_numpy(codes).permute(2, 0, 1)[None].to(image)
+        linear = image[0].clamp(0, 1).pow(GAMMA).permute(1, 2, 0).cpu().contiguous().numpy()
+        seen = sum(_seen(linear, _displaced(way, (width, height)), (width, height)) for _, way in self.instants())
+        codes = torch.from_numpy(seen / _instants(self.reach)).pow(1 / GAMMA)
+        return codes.permute(2, 0, 1)[None].to(image)
 
-    def instants(
-        self, moves: Float[np.ndarray, "kind=4 xy=2 height width"]
-    ) -> Iterator[tuple[float, Float[np.ndarray, "xy=2 height width"]]]:
-        """τ and how far each pixel has moved then, pixels, at moments spread over the exposure."""
-        speed, change = (np.tensordot(m, moves, 1) for m in (self.velocity, self.acceleration))
+    def instants(self) -> Iterator[tuple[float, Motion]]:
+        """τ and how the image has moved then, at moments spread over the exposure."""
         count = _instants(self.reach)
         for k in range(count):
             tau = (k + 0.5) / count - 0.5
-            yield tau, tau * speed + 0.5 * tau * tau * change
+            yield tau, tau * self.velocity + 0.5 * tau * tau * self.acceleration
 
 
 def light(image: Float[Tensor, "1 3 height width"]) -> Light:
@@ -112,17 +113,18 @@ def light(image: Float[Tensor, "1 3 height width"]) -> Light:
     return linear.cpu().numpy().astype(np.float32)
 
 
-def find_path(blurry: Light, sharp: Light, start: Homography) -> Path | None:
+def find_path(blurry: Light, sharp: Light, start: Homography, known: Path | None = None) -> Path | None:
     """The path on which `sharp` becomes `blurry`; None where none explains it better than none.
 
     `start` leads from pixels of `blurry` to pixels of `sharp` and may miss by as much as the blur is long. Robust
-    Gauss-Newton on homography, velocity, acceleration, gain and offset together, in linear light, coarse to fine.
+    Gauss-Newton on homography, velocity, acceleration, gain and offset together, in linear light, coarse to fine. Of a
+    path that is `known` from another sharp image only the middle is looked for.
     """
-    path = Path.still(start)
+    path = Path.still(start) if known is None else replace(known, middle=start)
     for level, rounds in enumerate(_ROUNDS):
         fit, zoom, factor = _level(blurry, sharp, level)
         scaled = _rescaled(path, zoom, factor)
-        found = fit.refined(fit.guessed(scaled) if path.reach == 0 else scaled, rounds)
+        found = fit.refined(fit.guessed(scaled) if path.reach == 0 else scaled, rounds, moving=known is None)
         if found is None:
             return path if level > _JUDGED else None
         if level == _JUDGED and (found.reach < _LEAST_REACH or not fit.explains(found)):
@@ -159,14 +161,16 @@ class _Fit:
     def __init__(self, blurry: Light, sharp: Light) -> None:
         height, width = blurry.shape
         step = max(1, round(max(height, width) / _SAMPLES))
-        places = np.s_[..., step // 2 :: step, step // 2 :: step]
+        places = np.s_[step // 2 :: step, step // 2 :: step]
         self.sharp, self.blurry = sharp, np.ascontiguousarray(blurry[places])
         self.steepness = np.maximum(self.blurry, _DARK) ** (1 / GAMMA - 1)
         self.size = (width, height)
-        self.grid, self.moves = (np.ascontiguousarray(m[places]) for m in (_grid(height, width), _moves(height, width)))
+        self.at = np.array([[step, 0, step // 2], [0, step, step // 2], [0, 0, 1.0]])
         self.unit = 0.5 * math.hypot(height, width)
-        x, y = self.moves[3]
+        across, along = ((np.arange(step // 2, side, step) - (side - 1) / 2) / self.unit for side in (width, height))
+        x, y = (axis.astype(np.float32) for axis in np.meshgrid(across, along))
         one, none = np.ones_like(x), np.zeros_like(x)
+        self.moves = np.array([(one, none), (none, one), (-y, x), (x, y)], np.float32)
         tilts = [(x, none), (y, none), (none, x), (none, y), (x * x, x * y), (x * y, y * y)]
         self.poses = np.array([(one, none), (none, one), *tilts], np.float32)
         to_unit = [[1 / self.unit, 0, -(width - 1) / 2 / self.unit], [0, 1 / self.unit, -(height - 1) / 2 / self.unit]]
@@ -270,8 +274,9 @@ class _Fit:
         """The mean over the path, where all of it is known, and the slopes' means weighted by 1, τ and τ²/2."""
         total = np.zeros((*self.blurry.shape, brought.shape[2]), np.float32)
         slopes = [np.zeros_like(total[..., 2:]) for _ in range(3)]
-        for tau, displaced in path.instants(self.moves):
-            seen = _seen(brought, self.grid, displaced)
+        size = (self.blurry.shape[1], self.blurry.shape[0])
+        for tau, way in path.instants():
+            seen = _seen(brought, _displaced(way, self.size) @ self.at, size)
             total += seen
             for held, factor in zip(slopes, (1.0, tau, 0.5 * tau * tau), strict=True):
                 held += factor * seen[..., 2:]
@@ -301,29 +306,23 @@ def _size(motion: Motion) -> float:
 
 def _instants(reach: float) -> int:
     """Moments at which an exposure with a path of `reach` pixels is looked at."""
-    return int(np.clip(2 * math.ceil(reach / 2) + 1, 3, 25))
+    return int(np.clip(2 * math.ceil(reach / 4) + 3, 5, 25))
 
 
-def _grid(height: int, width: int) -> Float[np.ndarray, "xy=2 height width"]:
-    return np.stack(np.meshgrid(np.arange(width), np.arange(height))).astype(np.float32)
-
-
-def _moves(height: int, width: int) -> Float[np.ndarray, "kind=4 xy=2 height width"]:
-    """How each kind of `Motion` moves each pixel."""
-    x, y = (_grid(height, width) - np.array([width - 1, height - 1]).reshape(2, 1, 1) / 2) / (
-        0.5 * math.hypot(height, width)
-    )
-    one, none = np.ones_like(x), np.zeros_like(x)
-    return np.array([(one, none), (none, one), (-y, x), (x, y)], np.float32)
+def _displaced(motion: Motion, size: tuple[int, int]) -> Float[np.ndarray, "3 3"]:
+    """From pixels of an image of `size` (width, height) to where `motion` takes them."""
+    (right, down, turn, growth), (x, y) = motion.tolist(), ((side - 1) / 2 for side in size)
+    turn, growth = (part / (0.5 * math.hypot(*size)) for part in (turn, growth))
+    across, along = right - growth * x + turn * y, down - turn * x - growth * y
+    return np.array([[1 + growth, -turn, across], [turn, 1 + growth, along], [0, 0, 1]])
 
 
 def _seen(
-    planes: Float[np.ndarray, "height width plane"],
-    grid: Float[np.ndarray, "xy=2 row column"],
-    displaced: Float[np.ndarray, "xy=2 row column"],
+    planes: Float[np.ndarray, "height width plane"], places: Float[np.ndarray, "3 3"], size: tuple[int, int]
 ) -> Float[np.ndarray, "row column plane"]:
-    x, y = grid + displaced
-    return cv2.remap(planes, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    """What is where `places` leads from the pixels of an image of `size`."""
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(planes, places[:2], size, flags=how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _zoom(size: tuple[int, int], full: tuple[int, int]) -> Homography:

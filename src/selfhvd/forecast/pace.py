@@ -32,7 +32,7 @@ class Pace:
     view: float
     """The network, a pixel of one frame."""
     guide: float
-    """Aligning one sharp frame, a pixel of the size that the flow sees."""
+    """Aligning one of the sharp frames of a frame, a pixel of the size that the flow sees."""
     needs: Needs
     """Of the network."""
     flow: str
@@ -59,12 +59,15 @@ def measure_pace(config: DeblurConfig) -> Pace:
         with convolving(ready.device, config.restore.bfloat16):
             float(ready.network(clip, *given).mean())  # a number, so that a GPU has finished
 
+    around = (1, 2) * config.restore.each_side
+
     @torch.inference_mode()
-    def guide() -> None:
-        float(align_guides(first, frames, (1,), ready.predictor, config.align).images.mean())
+    def guides() -> None:
+        float(align_guides(first, frames, around, ready.predictor, config.align).images.mean())
 
     pixels = _SIDE * _SIDE
-    return Pace(_timed(view) / (count * pixels), _timed(guide) / pixels, needs, ready.predictor.name, str(ready.device))
+    shown, aligned = _timed(view) / (count * pixels), _timed(guides) / (len(around) * pixels)
+    return Pace(shown, aligned, needs, ready.predictor.name, str(ready.device))
 
 
 def expected_seconds(head: Head, config: DeblurConfig, pace: Pace) -> float:

@@ -1,6 +1,6 @@
 """Align (Eq. 3-5): bring a sharp frame onto the grid of a blurry one, and say where that may be trusted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -63,6 +63,19 @@ def align(
     return _aligned(sharp, forward, backward, scale, config)
 
 
+def align_each(
+    output: Float[Tensor, "1 3 height width"],
+    sharp: Sequence[Float[Tensor, "1 3 height width"]],
+    predictor: FlowPredictor,
+    config: AlignConfig = AlignConfig(),
+) -> Iterator[Aligned]:
+    """Several sharp frames onto the grid of one; what they look like there is made one by one."""
+    scale = _scale(output, config)
+    flows = predictor.several(_reduced(output, scale), [_reduced(image, scale) for image in sharp])
+    for image, (forward, backward) in zip(sharp, flows, strict=True):
+        yield _aligned(image, forward, backward, scale, config)
+
+
 def align_both(
     first: Float[Tensor, "batch 3 height width"],
     second: Float[Tensor, "batch 3 height width"],
@@ -81,8 +94,12 @@ def _flows(
     config: AlignConfig,
 ) -> tuple[Flow, Flow, float]:
     """There and back on reduced frames, and their size as part of the frames' own."""
-    scale = min(config.resolution, config.longest / max(first.shape[-2:]))
+    scale = _scale(first, config)
     return *predictor.both(_reduced(first, scale), _reduced(second, scale)), scale
+
+
+def _scale(image: Float[Tensor, "batch 3 height width"], config: AlignConfig) -> float:
+    return min(config.resolution, config.longest / max(image.shape[-2:]))
 
 
 def _aligned(
@@ -136,8 +153,8 @@ def align_guides(
         [torch.zeros_like(output[:1])] * len(numbers),
         [0.0] * len(numbers),
     )
-    for g, number in enumerate(numbers):
-        if number >= 0:
-            aligned = align(output[None], frames.tensor(number).to(output.device)[None], predictor, config)
-            images[g], trust[g], visible[g] = aligned.image[0], aligned.mask[0], float(aligned.visible)
+    there = [g for g, number in enumerate(numbers) if number >= 0]
+    sharp = [frames.tensor(numbers[g]).to(output.device)[None] for g in there]
+    for g, aligned in zip(there, align_each(output[None], sharp, predictor, config), strict=True):
+        images[g], trust[g], visible[g] = aligned.image[0], aligned.mask[0], float(aligned.visible)
     return Guides(torch.stack(images), torch.stack(trust), tuple(visible))

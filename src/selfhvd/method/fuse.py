@@ -9,7 +9,7 @@ from torch import Tensor
 
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.frames import Frames
-from selfhvd.method.align import AlignConfig, Guides, align
+from selfhvd.method.align import AlignConfig, Guides, align_each
 from selfhvd.ops.flatness import detail_reduced, flatness, mean_around
 
 _TOLERANCE = 0.04
@@ -57,10 +57,8 @@ def fused_guides(
     total, weights = _ABSENT * output, torch.full_like(output[:1], _ABSENT)
     trust, visible = torch.zeros_like(weights), 0.0
     images, masks = list[Tensor](), list[Tensor]()
-    for number in numbers:
-        if number < 0:
-            continue
-        aligned = align(output[None], frames.tensor(number).to(output.device)[None], predictor, config)
+    sharp = [frames.tensor(number).to(output.device)[None] for number in numbers if number >= 0]
+    for aligned in align_each(output[None], sharp, predictor, config):
         images.append(_coloured(aligned.image[0], aligned.mask[0], output))
         masks.append(aligned.mask[0])
         visible = max(visible, float(aligned.visible))
