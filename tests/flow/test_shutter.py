@@ -98,6 +98,12 @@ def test_no_path_between_images_that_are_equally_sharp(photo):
     assert find_path(lit(codes(view(photo, 110, 90))), lit(codes(view(photo, 103, 95))), shifted(7, -5)) is None
 
 
+def test_no_path_that_hardly_moves_but_turns(photo):
+    """Where it was at the middle of the exposure, noise decides."""
+    turning = lit(exposed(photo, (2.0, 1.0), (24.0, 0.0)))
+    assert find_path(turning, lit(codes(view(photo, 103, 95))), shifted(8, -5)) is None
+
+
 def test_no_path_between_strangers(photo):
     """Blur alone is no proof: the images must show the same."""
     other = np.ascontiguousarray(photo[::-1, ::-1])
