@@ -52,6 +52,12 @@ def is_plausible(matrix: Homography, shape: tuple[int, ...]) -> bool:
     return bool(0.5 < area / (width * height) < 2)
 
 
+def zoomed(size: tuple[int, int], full: tuple[int, int]) -> Homography:
+    """From pixels of an image to those of it resized (pixels are squares, their centres at whole numbers)."""
+    x, y = size[0] / full[0], size[1] / full[1]
+    return np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1.0]])
+
+
 def _shift(a: Grey, b: Grey) -> Homography:
     """The best whole-image translation, by phase correlation at a quarter of the size."""
     one, other = _small(a, b, 4)
@@ -91,11 +97,10 @@ class _Pair:
     def __init__(self, a: Grey, b: Grey, part: int) -> None:
         self.full = a.shape
         self.a, self.b = _small(a, b, part)
-        height, width = self.a.shape
-        x, y = width / a.shape[1], height / a.shape[0]
-        self.zoom = np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1.0]])
+        self.zoom = zoomed((self.a.shape[1], self.a.shape[0]), (a.shape[1], a.shape[0]))
         self.rounds = 30 if part > 2 else 20
-        self.calm, self.other = (cv2.blur(image, (round(12 / part) // 2 * 2 + 1,) * 2) for image in (self.a, self.b))
+        side = 12 // part // 2 * 2 + 1  # odd; about twelve full pixels
+        self.calm, self.other = (cv2.blur(image, (side, side)) for image in (self.a, self.b))
 
     def best(self, starts: Sequence[Homography | None], others: Sequence[Homography | None]) -> Homography:
         """Of `starts`, refined, and `others`, as they are, one of them plausible, the one with the smallest misfit."""

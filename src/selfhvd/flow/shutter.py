@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from selfhvd.flow.homography import Homography
+from selfhvd.flow.homography import Homography, zoomed
 from selfhvd.ops.light import GAMMA
 
 Light = Float[np.ndarray, "height width"]
@@ -155,7 +155,7 @@ def _level(blurry: Light, sharp: Light, level: int) -> "tuple[_Fit, Homography, 
     part = min(1.0, _SIDES[level] / max(height, width))
     size = (max(8, round(width * part)), max(8, round(height * part)))
     small = [cv2.GaussianBlur(cv2.resize(x, size, interpolation=cv2.INTER_AREA), (0, 0), 0.7) for x in (blurry, sharp)]
-    return _Fit(*small), _zoom(size, (width, height)), size[0] / width
+    return _Fit(*small), zoomed(size, (width, height)), size[0] / width
 
 
 class _Fit:
@@ -326,12 +326,6 @@ def _seen(
     """What is where `places` leads from the pixels of an image of `size`."""
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(planes, places[:2], size, flags=how, borderMode=cv2.BORDER_REPLICATE)
-
-
-def _zoom(size: tuple[int, int], full: tuple[int, int]) -> Homography:
-    """From pixels of an image to those of it resized (pixels are squares, their centres at whole numbers)."""
-    x, y = size[0] / full[0], size[1] / full[1]
-    return np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5], [0, 0, 1.0]])
 
 
 def _rescaled(path: Path, zoom: Homography, factor: float) -> Path:

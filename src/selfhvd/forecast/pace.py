@@ -59,7 +59,7 @@ def measure_pace(config: DeblurConfig) -> Pace:
         with convolving(ready.device, config.restore.bfloat16):
             float(ready.network(clip, *given).mean())  # a number, so that a GPU has finished
 
-    around = (1, 2) * config.restore.each_side
+    around = (1, 2) * max(1, config.restore.each_side)
 
     @torch.inference_mode()
     def guides() -> None:
