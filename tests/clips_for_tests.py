@@ -117,5 +117,5 @@ def quick(
     one, two = (replace(stage, steps=steps) for stage in (config.adapt.stage_one, config.adapt.stage_two))
     adapt = replace(config.adapt, stage_one=one, stage_two=two, frames=4, probes=2, checks=1)
     adapt = replace(adapt, batch=replace(adapt.batch, crop=48, size=1))
-    config = replace(config, restore=replace(config.restore, copy_sharp=steps > 0 or config.restore.copy_sharp))
+    config = replace(config, restore=replace(config.restore, which="blurry" if steps > 0 else config.restore.which))
     return replace(config, device="cpu", adapt=adapt, **changes)

@@ -191,9 +191,9 @@ def test_base_weights_learn_only_where_they_are_given_as_a_file():
 
 
 def test_only_the_base_weights_as_they_come_restore_the_sharpest_frames():
-    assert not any(preset_config(name).restore.copy_sharp for name in PRESETS)
+    assert {preset_config(name).restore.which for name in PRESETS} == {"auto"}
     others = ({"weights": BASE_WEIGHTS}, {"from_scratch": True}, {"backbone": "basicvsrpp"})
-    assert all(preset_config(**other).restore.copy_sharp for other in others)
+    assert {preset_config(**other).restore.which for other in others} == {"blurry"}
 
 
 def test_training_material_is_gone_afterwards_what_was_learned_is_kept(tmp_path):
@@ -242,7 +242,7 @@ def two_scenes():
 def test_nothing_crosses_a_cut():
     """Each scene comes out as if it were a clip of its own."""
     config = quick(steps=0)
-    config = replace(config, restore=replace(config.restore, copy_sharp=False))
+    config = replace(config, restore=replace(config.restore, which="all"))
     both = Deblurrer(config).fit(two_scenes())
     assert [(scene.start, scene.end) for scene in both.scenes] == [(0, 12), (12, 24)]
     alone = [list(Deblurrer(config).fit(shaken(n)).restore()) for n in (0, 1)]

@@ -113,7 +113,7 @@ class TestPage:
         "odd",
         [
             {"adaptation": None, "sharpness_after": (), "timings": {}, "settings": {}, "versions": {}},
-            {"frames": 1, "selection": pick([5.0], (0,), verdict="all-sharp"), "sharpness_after": (5.0,)},
+            {"frames": 1, "selection": pick([5.0], (0,), verdict="all-sharp"), "sharpness_after": (5.0,), "left": 1},
             {"selection": pick([0.0] * 6, (3,), (3,), 0.0, "none-sharp"), "sharpness_after": (0.0,) * 6},
             {"timings": {"read": 0.0}},
         ],
@@ -203,7 +203,7 @@ class TestPlot:
             "equal": np.full(count, 7.5),
             "wild": 10 ** rng.uniform(-9, 5, count),
         }[law]
-        chosen = select_sharp(values.tolist(), [False] * count, [0.4] * count)
+        chosen = select_sharp(values.tolist(), [False] * count, [3.0] * count)
         image = sharpness_plot(chosen, values.tolist(), 400, 300)
         assert len(has(image, LIGHT.mark)) and len(has(image, LIGHT.after))
 
@@ -238,12 +238,13 @@ class TestWords:
         done = facts(
             selection=replace(MIXED, sharp=tuple(range(6)), by_segment=(), verdict="all-sharp"),
             adaptation=None,
+            left=6,
         )
         assert headline(done) == "a.mov was already sharp and has been copied." and "copied" in verdict(done)
         assert "1 more stood in" in verdict(facts()) and "noisy" not in verdict(facts())
-        assert "The clip is noisy" in verdict(facts(selection=replace(MIXED, noisy=True)))
-        kept, restored = (verdict(facts(settings={"restore": {"copy_sharp": on}})) for on in (True, False))
+        kept, restored = (verdict(facts(settings={"restore": {"which": which}})) for which in ("blurry", "auto"))
         assert "--keep-sharp" in restored and kept == verdict(facts()) == restored.split(" Its sharp frames")[0]
+        assert verdict(facts(left=2)) == f"{kept} 2 frames came back as they came."
         assert adaptation(facts(adaptation=None)).startswith("The network was used as it came")
         nothing = "Nothing was learned, so the clip was left as it came."
         assert adaptation(facts(adaptation=None, weights="none")) == nothing

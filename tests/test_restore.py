@@ -53,7 +53,9 @@ def clip(rng, count: int = COUNT, height: int = 10, width: int = 14) -> ArrayFra
 
 
 def selection(*sharp: int, count: int = COUNT) -> Selection:
-    return Selection((1.0,) * count, (1.0,) * count, 0.5, sharp, (), "mixed")
+    """Frames `sharp` are not blurred at all."""
+    unblurred = tuple(i in sharp for i in range(count))
+    return Selection((1.0,) * count, (1.0,) * count, 0.5, sharp, (), "mixed", unblurred=unblurred)
 
 
 def restorer(network, frames, chosen=None, **config) -> Restorer:
@@ -106,8 +108,8 @@ def test_the_last_round_averages_mirrored_views(rng):
             return frames * dark
 
     frames = clip(rng)
-    once = restorer(Left(), frames, ensemble=1, copy_sharp=False).frame(3)
-    twice = restorer(Left(), frames, ensemble=2, copy_sharp=False).frame(3)
+    once = restorer(Left(), frames, ensemble=1, which="all").frame(3)
+    twice = restorer(Left(), frames, ensemble=2, which="all").frame(3)
     source = frames.tensor(3)
     torch.testing.assert_close(once[..., 0], 0.5 * source[..., 0])
     torch.testing.assert_close(twice[..., 0], 0.75 * source[..., 0])
@@ -117,7 +119,7 @@ def test_the_last_round_averages_mirrored_views(rng):
 def test_windows_are_blended_where_they_meet(rng):
     """Windows 0..5, 3..8, 6..11 lift by 0.05, the last, 9..13, by 0.04; shared frames get 1/3 and 2/3 of each."""
     frames = clip(rng)
-    lifts = [(o - frames.tensor(i)).mean().item() for i, o in enumerate(restorer(Five(0.01), frames, copy_sharp=False))]
+    lifts = [(o - frames.tensor(i)).mean().item() for i, o in enumerate(restorer(Five(0.01), frames, which="all"))]
     wanted = [0.05] * 9 + [0.05 * 2 / 3 + 0.04 / 3, 0.05 / 3 + 0.04 * 2 / 3] + [0.04] * 2
     assert lifts == pytest.approx(wanted, abs=1e-5)
 
@@ -138,7 +140,7 @@ def test_one_frame_of_a_clip_shorter_than_the_window(rng):
 def test_sharp_frames_are_handed_through(rng):
     frames = clip(rng)
     for copied in (True, False):
-        output = list(restorer(Five(0.01), frames, selection(2, 9), copy_sharp=copied))
+        output = list(restorer(Five(0.01), frames, selection(2, 9), which="blurry" if copied else "all"))
         untouched = [i for i, frame in enumerate(output) if torch.equal(frame, frames.tensor(i))]
         assert untouched == ([2, 9] if copied else [])
 
@@ -158,7 +160,7 @@ def test_beginning_later_changes_nothing(rng, network, overlap):
 @pytest.mark.parametrize("network", [Five(0.01), Lite().eval()])
 def test_beginning_later_changes_nothing_for_steadied_frames(rng, network, noisy):
     frames = flickering(rng)
-    chosen = replace(selection(2, 9), noisy=noisy)
+    chosen = replace(selection(2, 9), noise=float(noisy))
     whole = list(restorer(network, frames, chosen, steadiness=0.25))
     for first in range(COUNT + 1):
         rest = list(restorer(network, frames, chosen, steadiness=0.25).since(first))
@@ -187,7 +189,7 @@ def test_noise_is_spread_over_more_frames(rng, noisy, reached):
     """Steadied twice, a frame takes from the second before and after it, too."""
     picture = rng.integers(100, 200, size=(10, 14, 3), dtype=np.uint8)
     frames = ArrayFrames([picture + 3 * np.uint8(n == 6) for n in range(COUNT)])
-    output = list(restorer(Five(), frames, replace(selection(0), noisy=noisy), steadiness=0.25))
+    output = list(restorer(Five(), frames, replace(selection(0), noise=float(noisy)), steadiness=0.25))
     assert [n for n, frame in enumerate(output) if (frame - frames.tensor(0)).mean() > 1e-4] == reached
 
 
@@ -196,8 +198,8 @@ def test_a_sharp_frame_takes_nothing_but_where_a_noisy_clip_is_level(rng, noisy,
     frames = flickering(rng)
     if level:
         frames = ArrayFrames([np.full((10, 14, 3), 100 + 2 * (n % 2), dtype=np.uint8) for n in range(COUNT)])
-    chosen = replace(selection(*range(0, COUNT, 2)), noisy=noisy)
-    output = list(restorer(Five(), frames, chosen, steadiness=0.25, copy_sharp=False))
+    chosen = replace(selection(*range(0, COUNT, 2)), noise=float(noisy))
+    output = list(restorer(Five(), frames, chosen, steadiness=0.25, which="all"))
     same = [torch.allclose(frame, frames.tensor(n), atol=1e-5) for n, frame in enumerate(output)]
     assert set(same[::2]) == {not (noisy and level)} and not any(same[1::2])
 
@@ -210,15 +212,15 @@ def test_beginning_later_computes_no_window_before(rng):
 
 def test_a_segments_best_that_is_blurry_is_not_handed_through(rng):
     frames = clip(rng)
-    chosen = Selection((1.0,) * COUNT, (1.0,) * COUNT, 0.5, (2, 9), (9,), "mixed")
+    chosen = replace(selection(2), sharp=(2, 9), by_segment=(9,))
     output = list(restorer(Five(0.01), frames, chosen))
     assert torch.equal(output[2], frames.tensor(2)) and not torch.equal(output[9], frames.tensor(9))
 
 
 def test_output_stays_in_range(rng):
     frames = clip(rng)
-    assert max(frame.max().item() for frame in restorer(Five(0.2), frames, copy_sharp=False)) == 1
-    assert min(frame.min().item() for frame in restorer(Five(-0.2), frames, copy_sharp=False)) == 0
+    assert max(frame.max().item() for frame in restorer(Five(0.2), frames, which="all")) == 1
+    assert min(frame.min().item() for frame in restorer(Five(-0.2), frames, which="all")) == 0
 
 
 @pytest.mark.parametrize("bfloat16", [True, False])
@@ -254,7 +256,7 @@ def test_window_by_window_equals_the_whole(rng):
     network = Lite().eval()
     nn.init.normal_(network.tail.weight, std=0.02)
     frames = clip(rng, 4)
-    whole = restorer(network, frames, selection(1, count=4), copy_sharp=False)
+    whole = restorer(network, frames, selection(1, count=4), which="all")
     for i, frame in enumerate(whole):
         torch.testing.assert_close(frame, whole.frame(i))
         torch.testing.assert_close(frame, whole.window(0, 4)[i], atol=1e-5, rtol=1e-4)
@@ -262,8 +264,8 @@ def test_window_by_window_equals_the_whole(rng):
 
 def test_tiles_change_nothing_for_a_network_that_looks_at_single_pixels(rng):
     frames = clip(rng, 3, 150, 200)
-    whole = restorer(Five(0.01), frames, copy_sharp=False)
-    parts = restorer(Five(0.01), frames, copy_sharp=False, tile=64)
+    whole = restorer(Five(0.01), frames, which="all")
+    parts = restorer(Five(0.01), frames, which="all", tile=64)
     for i, frame in enumerate(parts):
         torch.testing.assert_close(frame, whole.frame(i), atol=1e-6, rtol=0)
 
@@ -281,7 +283,7 @@ class Greedy(Five):
 
 def test_tiles_are_halved_when_memory_runs_out(rng, caplog):
     frames = clip(rng, 2, 300, 500)
-    output = list(restorer(Greedy(0.01), frames, copy_sharp=False))
+    output = list(restorer(Greedy(0.01), frames, which="all"))
     assert len(output) == 2 and "tiles of 250" in caplog.text and "tiles of 125" not in caplog.text
     torch.testing.assert_close(output[0], frames.tensor(0) + 0.02, atol=1e-6, rtol=0)
 
@@ -338,7 +340,7 @@ def test_restored_sharp_frames_guide_the_others_but_not_one_another(rng):
     """Sharp frames go half way to the others as they came, blurry ones half way to these, restored."""
     frames = clip(rng, 6)
     chosen = selection(1, 4, count=6)
-    config = {"restored_guides": True, "each_side": 1, "copy_sharp": False}
+    config = {"restored_guides": True, "each_side": 1, "which": "all"}
     output = list(restorer(HalfWay(), frames, chosen, **config))
     _, one, two, _, four, five = (frames.tensor(i) for i in range(6))
     first, second = half_way(one, None, four), half_way(four, one, None)
@@ -352,7 +354,7 @@ def test_restored_sharp_frames_guide_the_others_but_not_one_another(rng):
 def test_a_sharp_frame_is_shown_one_more_on_each_side(rng):
     """Frame 7 is shown 4 and 1; frame 8, blurry, only 7."""
     frames = clip(rng, 9)
-    config = {"restored_guides": True, "each_side": 1, "copy_sharp": False}
+    config = {"restored_guides": True, "each_side": 1, "which": "all"}
     output = list(restorer(HalfWay(), frames, selection(1, 4, 7, count=9), **config))
     one, four, seven, eight = (frames.tensor(i) for i in (1, 4, 7, 8))
     torch.testing.assert_close(output[7], half_way(seven, four, None, one, None), atol=1e-5, rtol=0)
@@ -367,7 +369,7 @@ def test_a_sharp_frame_that_restoring_made_sharper_is_restored_again(rng, blurre
     images[4] = np.full_like(images[4], 90) if blurred else images[4]
     frames = ArrayFrames(images)
     chosen = selection(1, 4, count=6)
-    output = list(restorer(HalfWay(), frames, chosen, restored_guides=True, each_side=1, copy_sharp=False))
+    output = list(restorer(HalfWay(), frames, chosen, restored_guides=True, each_side=1, which="all"))
     one, four = frames.tensor(1), frames.tensor(4)
     guide = half_way(one, None, four) if blurred else one
     torch.testing.assert_close(output[4], half_way(four, guide, None), atol=1e-5, rtol=0)
@@ -382,7 +384,7 @@ def test_frames_handed_through_guide_as_they_are(rng):
 
 def test_restored_guides_are_the_same_from_the_middle_on(rng):
     frames = clip(rng, 9)
-    config = {"restored_guides": True, "copy_sharp": False, "steadiness": 0.3}
+    config = {"restored_guides": True, "which": "all", "steadiness": 0.3}
     whole = list(restorer(HalfWay(), frames, selection(1, 4, 7, count=9), **config))
     later = list(restorer(HalfWay(), frames, selection(1, 4, 7, count=9), **config).since(5))
     assert all(torch.equal(a, b) for a, b in zip(whole[5:], later, strict=True))
@@ -394,7 +396,7 @@ def test_each_sharp_frame_is_restored_once(rng, monkeypatch, each_side):
     guiding = Restorer.guiding
     monkeypatch.setattr(Restorer, "guiding", lambda self, i: restored.append(i) or guiding(self, i))
     chosen = selection(*range(1, 36, 3), count=36)
-    list(restorer(HalfWay(), clip(rng, 36), chosen, restored_guides=True, each_side=each_side, copy_sharp=False))
+    list(restorer(HalfWay(), clip(rng, 36), chosen, restored_guides=True, each_side=each_side, which="all"))
     assert sorted(restored) == list(chosen.sharp)
 
 
@@ -408,6 +410,6 @@ class Ramp(HalfWay):
 @pytest.mark.parametrize(("views", "level"), [(1, False), (2, True), (4, True)])
 def test_what_leans_to_one_side_in_one_view_leans_to_the_other_in_the_next(rng, views, level):
     frames = clip(rng, 3)
-    shown = restorer(Ramp(), frames, selection(0, count=3), ensemble=views, copy_sharp=False)
+    shown = restorer(Ramp(), frames, selection(0, count=3), ensemble=views, which="all")
     added = shown.window(1, 2)[0] - frames.tensor(1)
     assert torch.allclose(added, torch.tensor(0.05), atol=1e-5) is level

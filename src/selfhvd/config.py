@@ -50,8 +50,8 @@ def preset_config(
     """The configuration of a preset.
 
     From the base weights of `lite` nothing is learned, see `_STEPS`; the longer presets look at more sharp frames. Any
-    other start learns under every preset, also the base weights where they are given as a file, and hands the sharpest
-    frames through: what it makes of them is known only for the base weights, see `RestoreConfig.copy_sharp`.
+    other start learns under every preset, also the base weights where they are given as a file, and hands frames that
+    are not blurred through: what it makes of them is known only for the base weights, see `RestoreConfig.which`.
     """
     as_they_come = backbone == "lite" and not from_scratch and weights is None
     one, two, frames = _STEPS["as they come" if as_they_come else preset]
@@ -75,7 +75,7 @@ def preset_config(
             ensemble=_VIEWS[preset] if single else 1,
             steadiness=0.3 if single else 0.0,  # the others look at many frames at once
             restored_guides=single,
-            copy_sharp=not as_they_come,
+            which="auto" if as_they_come else "blurry",
         ),
     )
 

@@ -98,11 +98,10 @@ class Deblurrer:
         self.scenes = self._find_scenes(clip, keyframes or [False] * len(clip), on_progress)
         if len(self.scenes) > 1:
             log.info("%d scenes, cut at frames %s", len(self.scenes), ", ".join(str(s.start) for s in self.scenes[1:]))
-        verdict = joined(self.scenes).verdict
-        if verdict == "all-sharp":
-            log.info("every frame is sharp: nothing to do")
+        if self.is_left():
+            log.info("nothing is blurred: every frame stays as it came")
             return self
-        if verdict == "none-sharp":
+        if joined(self.scenes).verdict == "none-sharp":
             log.info("no frame is sharp: detail comes from the general model, not from this clip")
         self.adaptation = self._adapt(clip, on_progress, stop)
         return self
@@ -111,6 +110,14 @@ class Deblurrer:
     def selection(self) -> Selection | None:
         """Which frames of the clip are sharp; None before `fit`."""
         return joined(self.scenes) if self.scenes else None
+
+    def is_left(self) -> bool:
+        """Whether every frame comes back as it came, because none is blurred; after `fit`."""
+        return self.count_left() == sum(map(len, self.scenes))
+
+    def count_left(self) -> int:
+        """How many frames come back as they came; after `fit`."""
+        return sum(sum(scene.selection.left(self.config.restore.which)) for scene in self.scenes)
 
     def _find_scenes(self, frames: Frames, keyframes: Sequence[bool], on_progress: Progress) -> tuple[Scene, ...]:
         kept = None if self.folder is None else Kept(self.folder)
@@ -178,7 +185,7 @@ class Deblurrer:
             TrainingClip(scene.of(frames), scene.selection, name="clip" if alone else f"scene-{scene.start:08d}")
             for scene in self.scenes
             if len(scene.selection.sharp) >= 2
-            and (alone or (len(scene) >= least and scene.selection.verdict != "all-sharp"))
+            and (alone or (len(scene) >= least and not all(scene.selection.left(self.config.restore.which))))
         ]
 
     def _deadline(self) -> float:
@@ -196,7 +203,7 @@ class Deblurrer:
         """
         if self.frames is None or not self.scenes:
             raise UsageError("Call fit(frames) before restore().")
-        knows = all(scene.selection.verdict == "all-sharp" for scene in self.scenes) or self._knows_something()
+        knows = self.is_left() or self._knows_something()
         left = [scene for scene in self.scenes if scene.end > first]
         return chain.from_iterable(self._restored(scene, max(0, first - scene.start), knows) for scene in left)
 
@@ -204,7 +211,7 @@ class Deblurrer:
         """The frames of one scene, from its frame `first` on."""
         assert self.frames is not None
         frames = scene.of(self.frames)
-        if scene.selection.verdict == "all-sharp" or not knows:
+        if not knows or all(scene.selection.left(self.config.restore.which)):
             return (frames.tensor(i) for i in range(first, len(frames)))
         restorer = Restorer(
             self.network, frames, scene.selection, self.predictor, self.config.align, self.config.restore

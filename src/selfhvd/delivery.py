@@ -63,8 +63,7 @@ def deliver(
     """
     destination = work.destination
     overwrite = overwrite or work.placed()
-    assert deblurrer.selection is not None
-    if deblurrer.selection.verdict == "all-sharp" and not strip_location and _can_copy(footage, destination):
+    if deblurrer.is_left() and not strip_location and _can_copy(footage, destination):
         for index, frame in enumerate(_untouched(footage)):
             watch.see(index, frame)
         _copy_through(footage.source, work)

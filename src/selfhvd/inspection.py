@@ -1,6 +1,7 @@
 """How the result of `inspect` is shown: a table, JSON, a plot."""
 
 import io
+import math
 from pathlib import Path
 
 from rich.table import Table
@@ -15,19 +16,37 @@ _ROWS = 400
 
 
 def inspection_table(footage: Footage, selection: Selection) -> Table:
-    """Frame, time, sharpness, and a mark on the chosen ones."""
+    """Frame, time, blur, sharpness, whether and why it was chosen, and what `selfhvd deblur` does with it."""
     title = f"{len(footage)} frames, {footage.width}x{footage.height}; {len(selection.sharp)} chosen as sharp"
     if selection.noisy:
-        title += "; noisy" + (", so sharpness is measured at half the size" if selection.halved else "")
+        title += "; noisy" + (", so scores look at half the size" if selection.halved else "")
     if selection.cuts:
         title += f"; {len(selection.cuts) + 1} scenes, cut before frame {', '.join(map(str, selection.cuts))}"
-    table = Table("frame", "seconds", "sharpness", "score", "chosen", title=title, title_justify="left")
+    columns = ("frame", "seconds", "blur, px", "sharpness", "score", "chosen", "deblur")
+    table = Table(*columns, title=title, title_justify="left")
     rows = range(len(footage)) if len(footage) <= _ROWS else selection.sharp
+    left = selection.left("auto")
     for i in rows:
-        chosen = "best of its segment" if i in selection.by_segment else "sharp" if i in selection.sharp else ""
-        seconds = f"{float(footage.seconds(i)):.3f}"
-        table.add_row(str(i), seconds, f"{selection.sharpness[i]:.1f}", f"{selection.scores[i]:.1f}", chosen)
+        numbers = (in_pixels(selection.blur[i]), f"{selection.sharpness[i]:.1f}", f"{selection.scores[i]:.1f}")
+        done = "leaves it" if left[i] else "restores it"
+        table.add_row(str(i), f"{float(footage.seconds(i)):.3f}", *numbers, reason(selection, i), done)
     return table
+
+
+def in_pixels(length: float) -> str:
+    """A length of blur for people."""
+    return f"{length:.1f}" if math.isfinite(length) else "not told"
+
+
+def reason(selection: Selection, index: int) -> str:
+    """Why frame `index` was chosen as sharp; nothing where it was not."""
+    if index not in selection.sharp:
+        return ""
+    if selection.named:
+        return "named as sharp"
+    if index in selection.by_segment:
+        return "blurred, but the best around"
+    return "above the threshold" if selection.rule == "otsu" else "not blurred"
 
 
 def inspection_json(footage: Footage, selection: Selection) -> dict[str, object]:
@@ -40,7 +59,12 @@ def inspection_json(footage: Footage, selection: Selection) -> dict[str, object]
         "verdict": selection.verdict,
         "sharp_ratio": selection.ratio,
         "noisy": selection.noisy,
+        "noise": selection.noise,
         "halved": selection.halved,
+        "rule": selection.rule,
+        "blur": [length if math.isfinite(length) else None for length in selection.blur],
+        "reasons": [reason(selection, i) for i in range(len(footage))],
+        "left": list(selection.left("auto")),
         "threshold": selection.threshold,
         "sharpness": list(selection.sharpness),
         "scores": list(selection.scores),

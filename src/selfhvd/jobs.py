@@ -2,18 +2,19 @@
 
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from selfhvd.adapt import Stopped
 from selfhvd.config import DeblurConfig, Preset, preset_config
 from selfhvd.deblurrer import Deblurrer
 from selfhvd.delivery import OnFrame, Watch, deliver
+from selfhvd.errors import UsageError
 from selfhvd.fingerprint import fingerprint
 from selfhvd.forecast.disk import check_room
 from selfhvd.method.scenes import SceneConfig, find_scenes, joined
-from selfhvd.method.sharp import Selection, SharpConfig
+from selfhvd.method.sharp import WHICH, Selection, SharpConfig, Which
 from selfhvd.report.facts import RunFacts
 from selfhvd.report.page import write_report
 from selfhvd.report.record import write_run
@@ -35,6 +36,8 @@ def deblur(
     overwrite: bool = False,
     restart: bool = False,
     keep_work: bool = False,
+    restore: Which | None = None,
+    sharp_frames: Sequence[int] = (),
     report: bool = True,
     strip_location: bool = False,
     on_progress: Progress = silent,
@@ -55,6 +58,9 @@ def deblur(
         keep_work: leave the work folder (`.<destination>.selfhvd`: every frame, losslessly, as it came and as it was
             restored) beside the result, so that a run with another strength only blends and encodes. A later run
             without it clears the folder away.
+        restore: which frames: `auto` (the blurred ones and those among them), `blurry` (only those) or `all`; None = as
+            `config` or the preset says.
+        sharp_frames: numbers of the frames that are sharp, from 0, where you know better than what is measured.
         report: write `<destination>.report.html` and `<destination>.run.json` beside the result.
         strip_location: leave out of the result what tells where the clip was taken.
         on_progress: told stage, done, total.
@@ -70,7 +76,7 @@ def deblur(
     """
     source = Path(source)
     destination = Path(destination) if destination is not None else default_destination(source)
-    config = config or preset_config(preset)
+    config = _with_wishes(config or preset_config(preset), restore, sharp_frames)
     check_strength(strength)
     on_progress = _stoppable(on_progress, stop)
     check_source(source)
@@ -129,6 +135,17 @@ def _stoppable(on_progress: Progress, stop: Callable[[], bool]) -> Progress:
         on_progress(stage, done, total)
 
     return progress
+
+
+def _with_wishes(config: DeblurConfig, restore: Which | None, sharp_frames: Sequence[int]) -> DeblurConfig:
+    """Which frames are restored and which are sharp, where a person says so."""
+    if restore is not None:
+        if restore not in WHICH:
+            raise UsageError(f"restore is one of {', '.join(WHICH)}, not {restore}.")
+        config = replace(config, restore=replace(config.restore, which=restore))
+    if sharp_frames:
+        config = replace(config, sharp=replace(config.sharp, named=tuple(sorted(set(sharp_frames)))))
+    return config
 
 
 class _Clock:
@@ -191,4 +208,5 @@ def _facts(
         versions=versions(),
         fingerprint=fingerprint(footage.source),
         strength=float(strength),
+        left=deblurrer.count_left(),
     )

@@ -64,7 +64,7 @@ class Recipe:
     sharp: SharpConfig = SharpConfig()
     align: AlignConfig = AlignConfig()
     method: AdaptConfig = field(default_factory=lambda: AdaptConfig(judge=False, frames=1000))
-    restore: RestoreConfig = RestoreConfig(copy_sharp=False)
+    restore: RestoreConfig = RestoreConfig(which="all")
     """How the clips are restored in the end, where each trains a network of its own."""
     per_clip: bool = False
     """Test-time training: each clip trains a network of its own from the same start, and is restored with it."""

@@ -18,7 +18,7 @@ from selfhvd.frames import Frames, RecentFrames
 from selfhvd.memory import free_bytes, is_out_of_memory, tile_side
 from selfhvd.method.align import AlignConfig, Aligned, Guides, align_both
 from selfhvd.method.fuse import fused_guides
-from selfhvd.method.sharp import Selection
+from selfhvd.method.sharp import Selection, Which
 from selfhvd.method.steady import steadied
 from selfhvd.ops.sharpness import laplacian_variance
 from selfhvd.ops.tiles import tiled
@@ -51,10 +51,9 @@ class RestoreConfig:
     0.16, 0.12, 0.08 and -0.04 dB by a second time for all of them, one with sharp frames lost 0.24 dB on these."""
     guided: bool = True
     """Show the network sharp frames beside each frame, where it takes any; off only for baselines that have none."""
-    copy_sharp: bool = True
-    """Hand frames through untouched that are sharp and nearly the best around. Where the base weights restored them,
-    too, those of 16 held-out clips coded by x264 at crf 18 gained 0.7 to 2.3 dB a clip, of two coded at crf 8 (1.1 bits
-    a pixel) 0.3 dB; of two at crf 2 (2.2 bits) they lost 0.4 dB, of four never coded they came out at 47 to 63 dB."""
+    which: Which = "blurry"
+    """`blurry`: frames that are not blurred come back untouched; `auto`: they do where little around them is blurred;
+    `all`: none does. The base weights take noise and coding marks off sharp frames, too: 0.7 to 2.3 dB at crf 18."""
     overlap: int = 4
     """Frames that neighbouring windows share, blended; only for networks that look at several frames. With weights by
     rule, 4 instead of 2 halves what `ifirnn` loses at the seams and takes a third off for `estrnn`."""
@@ -74,9 +73,6 @@ class RestoreConfig:
 _TILE_OVERLAP = 32
 """Pixels that neighbouring tiles share, blended."""
 _LEAST_TILE = 128
-_NOISY_PASSES = 2
-"""Times the frames of a noisy clip are steadied: two clips gained 0.08 dB by the second and flickered less by 0.17 and
-0.39 of the truth's, three without noise lost 0.02 to 0.04 dB."""
 _MORE = 1
 """So many sharp frames more on each side of a sharp frame that is restored first: it guides others, too."""
 _NOT_BLURRED = 0.9
@@ -102,6 +98,7 @@ class Restorer:
     ) -> None:
         self.network, self.frames, self.selection = network, RecentFrames(frames), selection
         self.predictor, self.align, self.config = predictor, align, config
+        self._left = selection.left(config.which)
         self._device = next(network.parameters()).device
         self._window = min(network.needs.window, config.window or network.needs.window)
         self._guided = config.guided and network.needs.guides > 0
@@ -118,28 +115,29 @@ class Restorer:
 
     def since(self, first: int) -> Iterator[Float[Tensor, "3 height width"]]:
         """The same from frame `first` on, to the bit as if the frames before had been asked for too."""
-        passes = 0 if not self.config.steadiness else _NOISY_PASSES if self.selection.noisy else 1
+        amounts = [1.0, self.selection.noise] if self.selection.noise else [1.0]
+        amounts = amounts if self.config.steadiness else []
         # Without those before it a frame is blended wrongly: each pass is one more.
-        begin = max(0, first - passes)
+        begin = max(0, first - len(amounts))
         frames = self._alone(begin)
-        for _ in range(passes):
-            frames = self._steadied(frames, begin)
+        for amount in amounts:
+            frames = self._steadied(frames, begin, amount)
         return islice(frames, first - begin, None)
 
     def _steadied(
-        self, frames: Iterator[Float[Tensor, "3 height width"]], first: int
+        self, frames: Iterator[Float[Tensor, "3 height width"]], first: int, amount: float
     ) -> Iterator[Float[Tensor, "3 height width"]]:
-        """Each of `frames`, the first of them number `first`, blended with those before and after it."""
+        """Each of `frames`, the first of them number `first`, as far as `amount` blended with those beside it."""
         before: Aligned | None = None
         held: Tensor | None = None
         for index, frame in enumerate(frames, start=first):
             if held is not None:
                 after, behind = self._beside(index, held, frame)
-                yield self._blended(index - 1, held, before, after)
+                yield held.lerp(self._blended(index - 1, held, before, after), amount)
                 before = behind
             held = frame
         if held is not None:
-            yield self._blended(len(self.frames) - 1, held, before, None)
+            yield held.lerp(self._blended(len(self.frames) - 1, held, before, None), amount)
 
     @torch.inference_mode()
     def _beside(
@@ -158,8 +156,8 @@ class Restorer:
         if self._stands(index):
             return frame
         there = [neighbour for neighbour in beside if neighbour is not None]
-        noisy, sharp = self.selection.noisy, self.selection.is_sharp(index)
-        return steadied(frame.to(self._device), there, self.config.steadiness, noisy, sharp).cpu()
+        noise, sharp = self.selection.noise, self.selection.is_sharp(index)
+        return steadied(frame.to(self._device), there, self.config.steadiness, noise, sharp).cpu()
 
     def _alone(self, first: int) -> Iterator[Float[Tensor, "3 height width"]]:
         """The frames before they are steadied."""
@@ -184,12 +182,12 @@ class Restorer:
             for place in range(ready):
                 index = start + place
                 if index >= first:
-                    yield self.frames.tensor(index) if self._handed_through(index) else parts[place]
+                    yield self.frames.tensor(index) if self._left[index] else parts[place]
             tail = parts[ready:]
 
     def _single(self, index: int) -> Float[Tensor, "3 height width"]:
         """Frame `index` of a network that takes single frames."""
-        if self._handed_through(index):
+        if self._left[index]:
             return self.frames.tensor(index)
         if self._restored_first and self.selection.is_sharp(index):
             restored = self._guiding.tensor(index)  # from frames as they came
@@ -247,7 +245,7 @@ class Restorer:
     @torch.inference_mode()
     def guiding(self, index: int) -> Float[Tensor, "3 height width"]:
         """Sharp frame `index` as it guides others: restored from frames as they came, unless it is handed through."""
-        if self._handed_through(index):
+        if self._left[index]:
             return self.frames.tensor(index)
         return self._restored(index, index + 1, self.frames, self.config.each_side + _MORE)[0]
 
@@ -305,10 +303,7 @@ class Restorer:
 
     def _stands(self, index: int) -> bool:
         """Whether frame `index` takes nothing from those beside it: sharp, and without noise, it would only lose."""
-        return self.selection.is_sharp(index) and not self.selection.noisy
-
-    def _handed_through(self, index: int) -> bool:
-        return self.config.copy_sharp and self.selection.is_model(index)
+        return self._left[index] or (self.selection.is_sharp(index) and not self.selection.noise)
 
 
 def _half_v_l(image: Float[Tensor, "3 height width"]) -> float:

@@ -206,7 +206,7 @@ class Still(FlowPredictor):
 def restorer(network: Backbone, count: int) -> Restorer:
     frames = ArrayFrames(list(fill_rule.make_input(count, 33, 41).transpose(0, 2, 3, 1)))
     chosen = Selection((1.0,) * count, (1.0,) * count, 0.5, (0, count - 1), (), "mixed")
-    config = RestoreConfig(rounds=1, ensemble=1, overlap=2, copy_sharp=False, bfloat16=False)
+    config = RestoreConfig(rounds=1, ensemble=1, overlap=2, which="all", bfloat16=False)
     return Restorer(network, frames, chosen, Still(), config=config)
 
 

@@ -1,24 +1,30 @@
-"""Selecting sharp frames: threshold, segments, the pulse of key frames, verdicts."""
+"""Selecting sharp frames: the paper's threshold and segments, the pulse of key frames, ours by blur, what is left."""
+
+import math
 
 import cv2
 import numpy as np
 import pytest
 import skimage.data
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from selfhvd.errors import UsageError
 from selfhvd.frames import ArrayFrames
-from selfhvd.method.sharp import Selection, SharpConfig, blur_effect, find_sharp, select_sharp, without_key_pulse
+from selfhvd.method.sharp import Selection, SharpConfig, find_sharp, select_sharp, without_key_pulse
 from selfhvd.ops.sharpness import laplacian_variance
 
-SHARP, BLURRY = 0.3, 0.45
-"""A `blur_effect` on either side of what tells a sharp clip from a blurry one."""
 
-
-def select(scores, keys=(), blur=BLURRY, segment=20) -> Selection:
+def select(scores, keys=(), segment=20) -> Selection:
+    """By the paper's rule."""
     keyframes = [i in keys for i in range(len(scores))]
-    return select_sharp([float(s) for s in scores], keyframes, [blur], SharpConfig(segment=segment))
+    config = SharpConfig(rule="otsu", segment=segment)
+    return select_sharp([float(s) for s in scores], keyframes, [0.0] * len(scores), config)
+
+
+def by_blur(lengths, **config) -> Selection:
+    """By ours; v_l says nothing."""
+    return select_sharp([1.0] * len(lengths), [False] * len(lengths), lengths, SharpConfig(**config))
 
 
 def selection(*sharp: int, count: int = 12) -> Selection:
@@ -30,7 +36,6 @@ def test_two_clear_clusters():
     chosen = select(scores)
     assert chosen.sharp == tuple(range(1, 40, 3))
     assert chosen.by_segment == ()
-    assert chosen.verdict == "mixed"
     assert chosen.ratio == len(chosen.sharp) / 40
     assert 100 <= chosen.threshold < 901
     assert chosen.sharpness == tuple(map(float, scores))
@@ -69,42 +74,70 @@ def test_segment_length_counts():
     assert select(scores, segment=10).sharp == (3, 4, 10)
 
 
-def test_one_frame():
-    assert select([5]).sharp == (0,)
-    assert select([5], blur=SHARP).verdict == "all-sharp"
-    assert select([5], blur=SHARP).by_segment == ()
+def test_equal_scores_are_all_above():
+    """Otsu has nothing to split."""
+    assert select([70] * 45).sharp == tuple(range(45)) and select([5]).sharp == (0,)
 
 
-def test_equal_scores_are_judged_by_their_blur():
-    blurry, sharp = select([70] * 45), select([70] * 45, blur=SHARP)
-    assert (blurry.verdict, blurry.sharp, blurry.by_segment, blurry.ratio) == (
-        "none-sharp",
-        (0, 20, 40),
-        (0, 20, 40),
-        0,
-    )
-    assert (sharp.verdict, sharp.sharp, sharp.by_segment, sharp.ratio) == ("all-sharp", tuple(range(45)), (), 1)
+@pytest.mark.parametrize("rule", ["blur", "otsu"])
+def test_what_is_left_is_told_by_blur_under_either_rule(rule):
+    """Twenty blurred frames: those and the seconds around them are restored, the rest comes back as it came."""
+    lengths = [5.0 if 100 <= i < 120 else 0.4 for i in range(300)]
+    chosen = by_blur(lengths, rule=rule)
+    assert [i for i, left in enumerate(chosen.left("blurry")) if not left] == list(range(100, 120))
+    assert [i for i, left in enumerate(chosen.left("auto")) if not left] == list(range(45, 174))
+    assert not any(chosen.left("all")) and chosen.verdict == "mixed"
 
 
-def test_slow_change_of_scene_is_no_change_of_sharpness():
-    """A ramp splits in two for Otsu, but no frame is much worse than those around it."""
-    assert select(np.linspace(100, 1000, 100)).verdict == "none-sharp"
-    assert select(np.linspace(100, 1000, 100), blur=SHARP).verdict == "all-sharp"
+def test_few_blurred_frames_in_a_thousand_are_restored_alone():
+    for few in ([100, 500, 900], [500, 501, 502]):
+        chosen = by_blur([7.0 if i in few else 0.5 for i in range(1000)])
+        assert [i for i, left in enumerate(chosen.left("auto")) if not left] == few
 
 
-def test_narrow_spread_is_one_class():
-    scores = [100 if i % 2 else 140 for i in range(40)]
-    assert select(scores).verdict == "none-sharp"
+def test_nothing_blurred_is_nothing_to_do():
+    chosen = by_blur([0.9] * 30)
+    assert chosen.verdict == "all-sharp" and all(chosen.left("auto")) and not any(chosen.left("all"))
+
+
+def test_what_cannot_be_told_is_not_left():
+    chosen = by_blur([math.inf] * 30)
+    assert chosen.verdict == "none-sharp" and not any(chosen.left("auto"))
+    assert chosen.sharp == chosen.by_segment == (0, 20)
+
+
+def test_the_least_blurred_around_stand_in():
+    """Every third frame half as blurred as the others: sharp none is, but these are what there is."""
+    chosen = by_blur([4.0 if i % 3 else 2.0 for i in range(40)])
+    assert chosen.verdict == "none-sharp"
+    assert chosen.sharp == chosen.by_segment == tuple(range(0, 40, 3))
+
+
+def test_a_hair_of_blur_changes_little():
+    """Lengths on either side of every threshold: what is left differs by the frame that moved, not by the clip."""
+    near, beyond = ([0.5] * 30 + [length] + [0.5] * 30 for length in (1.19, 1.21))
+    assert sum(by_blur(near).left("auto")) - sum(by_blur(beyond).left("auto")) == 1
+    sharp, blurred = ([3.0 if i % 2 else length for i in range(60)] for length in (1.49, 1.51))
+    assert by_blur(sharp).left("auto") == by_blur(blurred).left("auto")
+    assert by_blur(sharp).sharp == tuple(range(0, 60, 2)) and set(by_blur(sharp).sharp) == set(by_blur(blurred).sharp)
+
+
+def test_a_person_names_the_sharp_frames():
+    chosen = by_blur([0.4] * 40, named=(3, 17))
+    assert chosen.sharp == (3, 17) and chosen.by_segment == () and chosen.named
+    assert [i for i, left in enumerate(chosen.left("blurry")) if left] == [3, 17]
+    assert not any(chosen.left("auto"))
+    with pytest.raises(UsageError, match="no frame 40"):
+        by_blur([0.4] * 40, named=(3, 40))
 
 
 def test_key_frames_do_not_pass_for_sharp_ones(rng):
-    """Every tenth frame is a key frame and reads 1.4 times as sharp: without the correction all are chosen."""
+    """Every tenth frame is a key frame and reads 1.4 times as sharp: without the correction they alone are chosen."""
     keys = range(0, 200, 10)
     scores = rng.normal(100, 5, size=200)
     scores[keys] *= 1.4
     chosen = select(scores, keys)
-    assert len(chosen.sharp) == 10
-    assert len(set(chosen.sharp) & set(keys)) <= 4
+    assert len(set(chosen.sharp) & set(keys)) / len(keys) == pytest.approx(len(chosen.sharp) / 200, abs=0.25)
     assert set(select(scores).sharp) <= set(keys)
 
 
@@ -163,16 +196,18 @@ def test_around_alternates_and_never_holds_the_frame_itself():
     scores=st.lists(st.floats(0, 1e5), min_size=1, max_size=70),
     keys=st.sets(st.integers(0, 69)),
     segment=st.integers(1, 25),
-    blur=st.sampled_from([SHARP, BLURRY]),
+    rule=st.sampled_from(["otsu", "blur"]),
 )
-def test_every_segment_has_a_chosen_frame(scores, keys, segment, blur):
-    chosen = select(scores, keys, blur, segment)
+def test_every_segment_has_a_chosen_frame(scores, keys, segment, rule):
+    lengths = [score / 1e4 for score in scores]
+    keyframes = [i in keys for i in range(len(scores))]
+    chosen = select_sharp(scores, keyframes, lengths, SharpConfig(rule=rule, segment=segment))
     assert list(chosen.sharp) == sorted(set(chosen.sharp))
     assert {j // segment for j in chosen.sharp} == set(range((len(scores) + segment - 1) // segment))
     assert chosen.sharp[-1] < len(scores)
     assert set(chosen.by_segment) <= set(chosen.sharp)
     assert 0 <= chosen.ratio <= 1
-    assert chosen.verdict != "all-sharp" or len(chosen.sharp) == len(scores)
+    assert (chosen.verdict == "all-sharp") == all(chosen.left("auto"))
 
 
 def test_finds_the_sharp_frames_of_a_clip(photo):
@@ -182,31 +217,23 @@ def test_finds_the_sharp_frames_of_a_clip(photo):
     frames = [view if i in wanted else blurred for i in range(16)]
     told: list[tuple[int, int]] = []
     chosen = find_sharp(ArrayFrames(frames), [False] * 16, on_frame=lambda done, total: told.append((done, total)))
-    assert chosen.sharp == wanted and chosen.verdict == "mixed"
+    assert tuple(i for i in range(16) if chosen.is_sharp(i)) == wanted and chosen.verdict == "mixed"
     assert told == [(i + 1, 16) for i in range(16)]
     assert chosen.sharpness[2] == pytest.approx(cv2.Laplacian(view, cv2.CV_64F).var(), rel=1e-4)
 
 
-def test_a_clip_of_one_class_is_told_by_its_blur():
+def test_a_still_clip_is_left_whatever_it_shows():
+    """Soft as it may be, nothing in it is smeared further than the rest: there is nothing to bring back."""
     view = np.ascontiguousarray(skimage.data.rocket()[100:300, 100:400])
-    assert find_sharp(ArrayFrames([view] * 3), [True, False, False]).verdict == "all-sharp"
-    assert find_sharp(ArrayFrames([cv2.blur(view, (15, 15))] * 3), [True, False, False]).verdict == "none-sharp"
+    for shown in (view, cv2.GaussianBlur(view, (0, 0), 3), np.full_like(view, 128)):
+        assert find_sharp(ArrayFrames([shown] * 3), [True, False, False]).verdict == "all-sharp"
 
 
-def test_blur_effect_grows_with_blur():
-    sharp = np.ascontiguousarray(skimage.data.rocket()[100:300, 100:400])
-    view = ArrayFrames([sharp, cv2.blur(sharp, (9, 9))])
-    assert blur_effect(view.tensor(0)) < SharpConfig().blurry_above < blur_effect(view.tensor(1))
-
-
-@pytest.mark.parametrize("side", [4, 16])
-def test_flat_frames_are_no_trouble(side):
+@pytest.mark.parametrize("side", [1, 4, 16])
+def test_frames_too_small_to_tell_are_not_left(side):
     grey = np.full((side, side, 3), 128, np.uint8)
-    assert find_sharp(ArrayFrames([grey] * 3), [True, False, False]).verdict == "none-sharp"
-
-
-def test_frames_of_one_pixel_are_no_trouble():
-    assert find_sharp(ArrayFrames([np.zeros((1, 1, 3), np.uint8)]), [True]).sharp == (0,)
+    chosen = find_sharp(ArrayFrames([grey] * 3), [True, False, False])
+    assert chosen.verdict == "none-sharp" and chosen.sharp == (0,) and not any(chosen.left("auto"))
 
 
 def test_a_sharper_guide_may_be_a_little_farther_but_not_much():
@@ -215,18 +242,6 @@ def test_a_sharper_guide_may_be_a_little_farther_but_not_much():
     chosen = Selection(tuple(scores), tuple(scores), 50.0, (8, 10, 13, 50), (), "mixed")
     # 200 e^(-4/16) beats 100 e^(-2/16); 200 e^(-38/16) does not beat 100 e^(-1/16).
     assert chosen.around(12, 1) == (8, 13)
-
-
-def test_models_are_sharp_and_nearly_the_best_around():
-    scores = (100.0, 89.0, 91.0, 10.0)
-    chosen = Selection(scores, scores, 50.0, (0, 1, 2, 3), (3,), "mixed")
-    assert [chosen.is_model(i) for i in range(4)] == [True, False, True, False]
-
-
-@pytest.mark.parametrize("size", [(16, 4000), (4000, 16), (5, 900), (4, 4)])
-def test_blur_of_extreme_shapes_is_measured_without_a_warning(size):
-    noise = torch.rand(3, *size, generator=torch.Generator().manual_seed(0))
-    assert blur_effect(noise) < blur_effect(torch.zeros(3, *size)) == 1.0
 
 
 def in_turn(photo: np.ndarray) -> list[np.ndarray]:
@@ -241,20 +256,27 @@ def with_noise(clean: list[np.ndarray], spread: float, rng: np.random.Generator)
 
 
 def test_noise_does_not_hide_which_frames_are_sharp(photo, rng):
-    """In heavy noise they are measured at half the size, and nothing is handed through."""
     clean = in_turn(photo)
-    chosen = find_sharp(with_noise(clean, 5, rng), [False] * 30)
-    assert chosen.noisy and chosen.halved and chosen.sharp == tuple(range(0, 30, 3))
-    assert not any(chosen.is_model(i) for i in range(30))
-    calm = find_sharp(with_noise(clean, 0, rng), [False] * 30)
-    assert not calm.noisy and not calm.halved
-    assert calm.sharp == chosen.sharp and all(calm.is_model(i) for i in calm.sharp)
+    heavy, calm = (find_sharp(with_noise(clean, spread, rng), [False] * 30) for spread in (5, 0))
+    assert heavy.noise == heavy.halved == 1 and heavy.noisy
+    assert calm.noise == calm.halved == 0 and not calm.noisy
+    for chosen in (heavy, calm):
+        assert [i for i in range(30) if chosen.is_sharp(i)] == list(range(0, 30, 3))
 
 
-def test_a_clip_may_be_noisy_and_measured_at_full_size(photo, rng):
-    """How much noise is little hangs on two thresholds, one for each."""
-    shown = with_noise(in_turn(photo), 3, rng)
-    whole, halved = (find_sharp(shown, [False] * 30, SharpConfig(halved_below=below)) for below in (0.5, 1.2))
-    assert whole.noisy and not whole.halved and halved.noisy and halved.halved
-    assert whole.sharpness[0] == pytest.approx(float(laplacian_variance(shown.tensor(0)[None])))
-    assert whole.sharpness[1] > 1.5 * halved.sharpness[1]
+def test_between_noise_and_none_there_is_a_slope(photo, rng):
+    """A little more noise never changes much."""
+    clean = in_turn(photo)
+    spreads = np.linspace(0.9, 1.6, 15)
+    levels = [find_sharp(with_noise(clean, s, np.random.default_rng(0)), [False] * 30) for s in spreads]
+    noise, halved = ([getattr(found, name) for found in levels] for name in ("noise", "halved"))
+    for slope in (noise, halved):
+        assert slope[0] == 0 and slope[-1] == 1 and slope == sorted(slope)
+        assert any(0.05 < value < 0.95 for value in slope)
+
+
+def test_scores_go_over_to_half_the_size_while_sharpness_stays_as_measured(photo, rng):
+    shown = with_noise(in_turn(photo), 5, rng)
+    chosen = find_sharp(shown, [False] * 30)
+    assert chosen.sharpness[0] == pytest.approx(float(laplacian_variance(shown.tensor(0)[None])))
+    assert chosen.scores[1] < 0.5 * chosen.sharpness[1]

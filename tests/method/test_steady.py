@@ -72,39 +72,39 @@ def test_on_a_bare_wall_of_a_noisy_clip_the_mask_does_not_count(sharp):
     wall = [0.3 + 0.01 * (noise(n) - 0.5) for n in (1, 2, 3)]
     beside_it = [beside(wall[n], trust=0.0) for n in (0, 2)]
     assert torch.equal(steadied(wall[1], beside_it, 0.3), wall[1])
-    after = steadied(wall[1], beside_it, 0.3, noisy=True, sharp=sharp)
+    after = steadied(wall[1], beside_it, 0.3, noise=1.0, sharp=sharp)
     assert (after - 0.3).square().mean() < 0.2 * (wall[1] - 0.3).square().mean()
 
 
 def test_a_sharp_frame_of_a_noisy_clip_takes_nothing_where_there_is_detail():
     sharp = noise(0)
     others = [beside(sharp + 0.05 * (noise(n) - 0.5)) for n in (1, 2)]
-    torch.testing.assert_close(steadied(sharp, others, 0.3, noisy=True, sharp=True), sharp, atol=1e-3, rtol=0)
-    assert (steadied(sharp, others, 0.3, noisy=True) - sharp).abs().max() > 0.01
+    torch.testing.assert_close(steadied(sharp, others, 0.3, noise=1.0, sharp=True), sharp, atol=1e-3, rtol=0)
+    assert (steadied(sharp, others, 0.3, noise=1.0) - sharp).abs().max() > 0.01
 
 
 def test_before_a_bare_wall_of_a_noisy_clip_things_stay():
     wall = [0.3 + 0.01 * (noise(n) - 0.5) for n in (1, 2, 3)]
     for image in wall:
         image[:, :, 25:] = 0.4 + 0.4 * (noise(4)[:, :, 25:] - 0.5)
-    after = steadied(wall[1], [beside(wall[n], trust=0.0) for n in (0, 2)], 0.3, noisy=True)
+    after = steadied(wall[1], [beside(wall[n], trust=0.0) for n in (0, 2)], 0.3, noise=1.0)
     assert (after - 0.3)[:, :, :16].square().mean() < 0.2 * (wall[1] - 0.3)[:, :, :16].square().mean()
     torch.testing.assert_close(after[:, :, 34:], wall[1][:, :, 34:], atol=1e-3, rtol=0)
 
 
 def test_grain_of_a_wall_that_comes_again_is_no_noise():
     wall = 0.3 + 0.01 * (noise(1) - 0.5)
-    torch.testing.assert_close(steadied(wall, [beside(wall)] * 2, 0.3, noisy=True), wall, atol=1e-5, rtol=0)
-    assert torch.equal(steadied(wall, (), 0.3, noisy=True), wall)
+    torch.testing.assert_close(steadied(wall, [beside(wall)] * 2, 0.3, noise=1.0), wall, atol=1e-5, rtol=0)
+    assert torch.equal(steadied(wall, (), 0.3, noise=1.0), wall)
 
 
 def test_detail_is_nothing_that_a_mask_may_be_ignored_for():
     sharp = noise(0)
     others = [beside(sharp.roll(by, -1), trust=0.0) for by in (2, -2)]
-    torch.testing.assert_close(steadied(sharp, others, 0.3, noisy=True), sharp, atol=1e-3, rtol=0)
+    torch.testing.assert_close(steadied(sharp, others, 0.3, noise=1.0), sharp, atol=1e-3, rtol=0)
 
 
 def test_nothing_is_taken_from_beyond_the_frame():
     wall = torch.full((3, 20, 30), 0.05)
     outside = Aligned(torch.zeros(1, 3, 20, 30), torch.zeros(1, 1, 20, 30), torch.zeros(1, 1, 20, 30), torch.ones(1))
-    torch.testing.assert_close(steadied(wall, [outside], 0.3, noisy=True), wall)
+    torch.testing.assert_close(steadied(wall, [outside], 0.3, noise=1.0), wall)

@@ -113,7 +113,7 @@ def _trained(setup: Setup, size: Size, shown: TrainingClip, predictor: FlowPredi
             loop = replace(config.stage_one, steps=size.steps)
             train(network, pairs.draw, learn_truth, loop)
     # Ren's network has learned from single frames: it is not shown any sharp ones now either.
-    restoring = RestoreConfig(copy_sharp=False, each_side=1, guided=setup.method != "ren")
+    restoring = RestoreConfig(which="all", each_side=1, guided=setup.method != "ren")
     return Restorer(network, shown.frames, shown.selection, predictor, align, restoring)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from selfhvd.cli.frame_numbers import frame_numbers
 from selfhvd.cli.words import Flag, Quiet, ShownProgress, Verbose, out, say
 from selfhvd.errors import OutputError, PartialError, UsageError
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from selfhvd.progress import Style
 
 Preset = Literal["fast", "balanced", "best"]
+Which = Literal["auto", "blurry", "all"]
 Flow = Literal["auto", "dis", "sea-raft-s", "sea-raft-m", "raft", "flowformer++"]
 
 
@@ -24,7 +26,9 @@ def deblur(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     preset: Preset = "fast",
     strength: float = 1.0,
+    restore: Which | None = None,
     keep_sharp: Flag = False,
+    sharp_frames: str | None = None,
     overwrite: Flag = False,
     restart: Flag = False,
     keep_work: Flag = False,
@@ -56,8 +60,11 @@ def deblur(
             CLIP_deblurred beside each clip.
         preset: how many sharp frames help each frame, and how long is learned; from the base weights nothing is.
         strength: how much of the restoration is blended in: 0 is the clip as it came, 1 all of it.
-        keep_sharp: leave the sharpest frames as they came, unless the clip is noisy; the base weights take noise and
-            coding marks off these, too.
+        restore: auto restores what is blurred and what lies among it, blurry only what is blurred, all everything;
+            default: auto for the base weights, blurry for others.
+        keep_sharp: the same as --restore blurry.
+        sharp_frames: numbers of the frames that are sharp, as `selfhvd inspect` counts them, where you know better:
+            3,17,40-44, or a file that holds such numbers.
         overwrite: replace an existing output.
         restart: begin anew where an earlier run was cut off, instead of going on from it.
         keep_work: leave every frame, as it came and restored, in a hidden folder beside the output (many times the
@@ -107,8 +114,12 @@ def deblur(
         scenes=SceneConfig(find=scenes),
     )
     config = _with_segment(replace(config, align=replace(config.align, resolution=flow_resolution)), segment)
-    if keep_sharp:
-        config = replace(config, restore=replace(config.restore, copy_sharp=True))
+    if keep_sharp and restore not in (None, "blurry"):
+        raise UsageError(f"--keep-sharp means --restore blurry, so it does not go together with --restore {restore}.")
+    if which := "blurry" if keep_sharp else restore:
+        config = replace(config, restore=replace(config.restore, which=which))
+    if sharp_frames is not None:
+        config = replace(config, sharp=replace(config.sharp, named=frame_numbers(sharp_frames)))
     run = _Run(config, strength, overwrite, restart, keep_work, skip_existing, report, strip_location, progress, quiet)
     batch = is_batch(source)
     clips = lay_out(gather(source), output) if batch else [Clip(source[0], output or default_destination(source[0]))]
@@ -286,7 +297,7 @@ def _tell_failures(failures: "Sequence[Failure]", count: int, run: _Run, what: s
 def in_words(verdict: str, ratio: float) -> str:
     """What a clip was found to be."""
     if verdict == "all-sharp":
-        return "Every frame is sharp: nothing to do, the clip is handed through as it is."
+        return "No frame is blurred by more than about a pixel: there is nothing to do."
     if verdict == "none-sharp":
         return "No frame is sharp: detail comes from the general model, not from this clip."
     return f"{ratio:.0%} of the frames are sharp."

@@ -125,14 +125,14 @@ class Restored:
         self._network = settle(load_weights(weights or BASE_WEIGHTS, name), place)
         self._predictor = choose_flow(flow, flow_weights, place)
         preset = preset_config(backbone=name, weights=weights)
-        self._align, self._config = preset.align, replace(preset.restore, copy_sharp=hand_through)
+        self._align, self._config = preset.align, replace(preset.restore, which="blurry" if hand_through else "all")
         aligned = f", guides aligned by {self._predictor.name}" if self._network.needs.guides else ""
-        sharp = "sharpest frames handed through" if hand_through else "every frame through the network"
+        sharp = "frames that are not blurred handed through" if hand_through else "every frame through the network"
         self.about = f"{name} with {weights or 'its base weights'} as they are{aligned}; {sharp}"
 
     def of(self, clip: OpenClip) -> Iterator[Image]:
         """See `Outputs.of`."""
-        if self._config.copy_sharp and clip.selection.verdict == "all-sharp":
+        if all(clip.selection.left(self._config.which)):
             return Untouched().of(clip)
         restorer = Restorer(self._network, clip.frames, clip.selection, self._predictor, self._align, self._config)
         return map(_rounded, restorer)

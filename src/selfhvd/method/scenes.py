@@ -6,8 +6,9 @@ at: a cut is one only where no frame shortly before it shows what any frame shor
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from selfhvd.frames import Frames, FrameSlice
-from selfhvd.method.sharp import Selection, SharpConfig, Verdict, find_sharp
+from selfhvd.method.sharp import Selection, SharpConfig, Verdict, check_named, find_sharp
 
 _LOOKED_AT = 192
 """Pixels of the longer side on which PySceneDetect looks."""
@@ -24,6 +25,7 @@ _OUTLINE = 96
 _FLAT = 1.5
 """Grey levels of contrast below which a frame shows nothing: black, white, a lens cap."""
 
+Item = TypeVar("Item")
 Outline = Float[np.ndarray, "h w"]
 
 
@@ -108,14 +110,19 @@ def find_scenes(
         config: what counts as a cut.
         sharp: how sharp frames are told from blurry ones.
         on_progress: told of the stages `scenes` and `select`.
+
+    Raises:
+        UsageError: `sharp` names a frame that the clip does not have.
     """
     count = len(frames)
+    check_named(sharp.named, count)
     cuts = find_cuts(frames, config, lambda done, of: on_progress("scenes", done, of)) if config.find else ()
     scenes: list[Scene] = []
     for start, end in pairwise((0, *cuts, count)):
         part = frames if not cuts else FrameSlice(frames, start, end)
+        here = replace(sharp, named=tuple(n - start for n in sharp.named if start <= n < end))
         found = find_sharp(
-            part, keyframes[start:end], sharp, lambda done, _, start=start: on_progress("select", start + done, count)
+            part, keyframes[start:end], here, lambda done, _, start=start: on_progress("select", start + done, count)
         )
         scenes.append(Scene(start, end, found))
     return tuple(scenes)
@@ -135,8 +142,13 @@ def joined(scenes: Sequence[Scene]) -> Selection:
         verdict=_verdict({part.verdict for part in parts}),
         cuts=tuple(scene.start for scene in scenes[1:]),
         thresholds=tuple(part.threshold for part in parts),
-        noisy=any(part.noisy for part in parts),
-        halved=any(part.halved for part in parts),
+        noise=max(part.noise for part in parts),
+        halved=max(part.halved for part in parts),
+        blur=_chained(part.blur for part in parts),
+        unblurred=_chained(part.unblurred for part in parts),
+        shaken=_chained(part.shaken for part in parts),
+        rule=parts[0].rule,
+        named=any(part.named for part in parts),
     )
 
 
@@ -144,7 +156,7 @@ def _verdict(verdicts: set[Verdict]) -> Verdict:
     return verdicts.pop() if len(verdicts) == 1 else "mixed"
 
 
-def _chained(parts: Iterable[tuple[float, ...]]) -> tuple[float, ...]:
+def _chained(parts: Iterable[tuple[Item, ...]]) -> tuple[Item, ...]:
     return tuple(value for part in parts for value in part)
 
 

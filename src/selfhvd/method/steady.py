@@ -1,6 +1,6 @@
 """Steady (ours): a restored frame takes part of its pixels from the restored frames beside it, against flicker."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -24,7 +24,7 @@ def steadied(
     frame: Float[Tensor, "3 height width"],
     neighbours: Iterable[Aligned],
     share: float,
-    noisy: bool = False,
+    noise: float = 0.0,
     sharp: bool = False,
 ) -> Float[Tensor, "3 height width"]:
     """(R_i + Σ_n k_n R_{n→i}) / (1 + Σ_n k_n) with k_n = share / (1 - 2 share) · M_n · exp(-(d_n / 0.1)²) · e_n / e_i.
@@ -36,17 +36,28 @@ def steadied(
     on to, and its mask says so, but whatever part of the wall it brings serves against the noise: M_n does not count.
     What a mean loses there is noise: it is not given back. What is left of it a mean of 3x3 pixels takes, for as much
     as what such a mean takes does not come again in the neighbours. (On five noisy clips -0.03 to +0.49 dB, flicker
-    less by 4 to 27 %.) A sharp frame, which a mean only costs detail, takes part there alone.
+    less by 4 to 27 %.) A sharp frame, which a mean only costs detail, takes part there alone. Between no noise and much
+    the two are mixed.
 
     Args:
         frame: R_i, a restored frame, RGB in [0, 1].
         neighbours: R_{n→i}, the frames before and after it, restored too, aligned onto it, with their masks M_n.
         share: in [0, 0.5): what each of two neighbours gives where it is trusted, differs by nothing (d_n, the mean
             difference around a pixel) and has as much detail (e, the mean squared Laplacian around it).
-        noisy: whether the clip is.
-        sharp: whether R_i is a sharp frame of a noisy clip.
+        noise: how noisy the clip is, 0..1.
+        sharp: whether R_i is a sharp frame.
     """
     there = list(neighbours)
+    if noise == 1:
+        return _mean(frame, there, share, noisy=True, sharp=sharp)
+    calm = frame if sharp and noise else _mean(frame, there, share, noisy=False, sharp=sharp)
+    return calm if noise == 0 else calm.lerp(_mean(frame, there, share, noisy=True, sharp=sharp), noise)
+
+
+def _mean(
+    frame: Float[Tensor, "3 height width"], there: Sequence[Aligned], share: float, *, noisy: bool, sharp: bool
+) -> Float[Tensor, "3 height width"]:
+    """Of a noisy clip or of another, see `steadied`."""
     own = detail(frame)
     total, weights = frame, torch.ones_like(frame[:1])
     for other in there:

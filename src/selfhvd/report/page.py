@@ -88,7 +88,7 @@ def _done(facts: RunFacts) -> Iterator[tuple[str, str]]:
             f"{words.count(facts.adaptation.steps, 'step')}, {words.duration(facts.adaptation.seconds)}",
         )
         yield "Snapshots taken over", f"{facts.adaptation.updates}"
-    if facts.selection.verdict != "all-sharp":
+    if facts.left < facts.frames:
         yield "Network", facts.network
         yield "First weights", "none (from scratch)" if facts.weights == "none" else facts.weights
         yield "Flow", facts.flow

@@ -175,13 +175,13 @@ class _Plot:
     def _entries(self) -> list[tuple[str, str]]:
         """Kind and words of what the legend names."""
         chosen, picks = self.selection.sharp, self.selection.by_segment
-        unused = "" if self.selection.verdict == "mixed" else ", not applied"
+        unused = "" if self.selection.rule == "otsu" and not self.selection.named else ", not applied"
         return [
             ("before", "before"),
             *([("after", "after")] if self.after.size else []),
             ("threshold", f"threshold {tick_text(self.selection.threshold)}{unused}"),
             *([("sharp", "sharp frame")] if len(chosen) > len(picks) else []),
-            *([("pick", "best of its segment")] if picks else []),
+            *([("pick", "blurred, best around")] if picks else []),
         ]
 
     def _legend_places(self) -> list[tuple[float, float, str, str]]:

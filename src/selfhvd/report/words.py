@@ -16,7 +16,7 @@ def headline(facts: RunFacts) -> str:
     """One sentence: what was done and how it went."""
     name = PurePath(facts.source).name or facts.source
     blurry = facts.frames - passed(facts)
-    if facts.selection.verdict == "all-sharp":
+    if facts.left == facts.frames:
         return f"{name} was already sharp and has been copied."
     if left_as_it_came(facts):
         return f"Nothing was learned that does better than {name} itself, so it was left as it came."
@@ -32,7 +32,7 @@ def headline(facts: RunFacts) -> str:
 
 def verdict(facts: RunFacts) -> str:
     """What the clip was found to be, in plain words."""
-    if facts.selection.verdict == "all-sharp":
+    if facts.left == facts.frames:
         return "The clip was already sharp and has been copied: there was nothing to deblur."
     if facts.selection.verdict == "none-sharp":
         return (
@@ -42,6 +42,8 @@ def verdict(facts: RunFacts) -> str:
     picks = len(facts.selection.by_segment)
     bare = "a stretch" if picks == 1 else "stretches"
     more = f" {picks:,} more stood in as the best of {bare} without a sharp frame." if picks else ""
+    if facts.selection.verdict == "all-sharp":
+        return f"No frame of this clip is blurred.{_cleaned(facts)}"
     share = f"{sharp_share(facts)} {'is' if passed(facts) == 1 else 'are'} sharp and guided the others"
     return f"The clip mixes sharp and blurry frames: {share}.{more}{_cleaned(facts)}"
 
@@ -50,7 +52,7 @@ def adaptation(facts: RunFacts) -> str:
     """How the network came to fit the clip, or that it did not."""
     done = facts.adaptation
     if done is None:
-        if facts.selection.verdict == "all-sharp":
+        if facts.left == facts.frames:
             return "No network was run."
         if left_as_it_came(facts):
             return "Nothing was learned, so the clip was left as it came."
@@ -72,7 +74,7 @@ def strength(facts: RunFacts) -> str:
 def left_as_it_came(facts: RunFacts) -> bool:
     """Whether an untrained network learned nothing that was kept, so that every frame was handed through."""
     learned = facts.adaptation is not None and facts.adaptation.kept
-    return facts.weights == "none" and not learned and facts.selection.verdict != "all-sharp"
+    return facts.weights == "none" and not learned and facts.left < facts.frames
 
 
 def passed(facts: RunFacts) -> int:
@@ -134,13 +136,13 @@ def _the_frames(n: int) -> str:
 
 
 def _cleaned(facts: RunFacts) -> str:
-    """Whether the sharp frames were restored, and why."""
-    if facts.selection.noisy:
-        return " The clip is noisy, so its sharp frames were restored, too."
+    """Which frames came back as they came, and why the other sharp ones did not."""
+    if facts.left:
+        return f" {count(facts.left, 'frame')} came back as {'it' if facts.left == 1 else 'they'} came."
     restoring = facts.settings.get("restore")
-    if not isinstance(restoring, Mapping) or restoring.get("copy_sharp", True):
+    if not isinstance(restoring, Mapping) or restoring.get("which", "blurry") == "blurry":
         return ""
-    return " Its sharp frames were restored, too, against noise and coding marks (--keep-sharp leaves the best)."
+    return " Its sharp frames were restored, too, against noise and coding marks (--keep-sharp leaves them)."
 
 
 def _went(facts: RunFacts) -> str:

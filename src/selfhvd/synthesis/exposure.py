@@ -15,6 +15,9 @@ class Exposure:
     """The middle sub-frame, without noise."""
     count: int
     """n_i: sub-frames averaged; 1 = sharp."""
+    blur: float = 0.0
+    """Pixels between the two most distant places where a point of the background stood during the exposure, mean over
+    the view; 0 also where the motion is not known."""
     scene: int = 0
     """Frames of different scenes show different places: no flow leads from one to the other."""
     matrices: Float[np.ndarray, "layer 2 3"] = field(default_factory=lambda: np.zeros((0, 2, 3)))

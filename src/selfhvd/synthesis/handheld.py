@@ -65,7 +65,8 @@ def shoot(
         if settings.kind == "night":
             light = _sensor(rng, light, darkness)
         matrices = np.stack([layer.matrices[centre] for layer in layers])
-        yield Exposure(to_codes(light), to_codes(truth), int(count), scene, matrices)
+        blur = _extent(layers[0].matrices[centre - reach : centre + reach + 1], reach, settings)
+        yield Exposure(to_codes(light), to_codes(truth), int(count), blur, scene, matrices)
 
 
 def _scenes(
@@ -145,6 +146,15 @@ def _view_matrices(
     middle = np.array([(settings.width - 1) / 2, (settings.height - 1) / 2])
     offset = centre + path.position - linear @ middle
     return np.concatenate([linear, offset[..., None]], axis=2)
+
+
+def _extent(matrices: Float[np.ndarray, "step 2 3"], middle: int, settings: Handheld) -> float:
+    """Pixels that what stands in the view at step `middle` covers in all of them: the longest way across, mean."""
+    x, y = np.meshgrid(np.linspace(0, settings.width - 1, 5), np.linspace(0, settings.height - 1, 5))
+    seen = matrices[middle] @ np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
+    places = np.linalg.solve(matrices[:, :, :2], seen - matrices[:, :, 2:])
+    apart = places[:, None] - places[None]
+    return float(np.hypot(apart[:, :, 0], apart[:, :, 1]).max(axis=(0, 1)).mean())
 
 
 def _render(layers: list[_Layer], step: int, settings: Handheld) -> Float[np.ndarray, "height width 3"]:
