@@ -1,5 +1,6 @@
 """`selfhvd weights`: what it prints, its exit codes, one sentence on stderr."""
 
+import argparse
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ import pytest
 import torch
 
 from selfhvd.backbones import EstRnn, EstRnnConfig
-from selfhvd.weights import BASE_WEIGHTS, conversion, load_weights, save_weights, unpickle
+from selfhvd.weights import BASE_WEIGHTS, load_weights, opening, save_weights, unpickle
 from selfhvd.weights.known import CHECKPOINTS
 
 
@@ -25,7 +26,7 @@ def run(run, monkeypatch, tmp_path):
 
 @pytest.fixture
 def opened_here(monkeypatch):
-    monkeypatch.setattr(conversion, "_unpickle", lambda source, out: unpickle.extract(source, out, 2**30))
+    monkeypatch.setattr(opening, "_unpickle", lambda source, out, raw: unpickle.extract(source, out, 2**30, raw))
 
 
 @pytest.fixture
@@ -80,6 +81,24 @@ def test_convert(run, official, tmp_path, opened_here):
     done = run("convert", *options, "--backbone", "estrnn", official, target, "--overwrite", "-q")
     assert (done.code, done.err) == (0, "")
     assert load_weights(target).config == EstRnnConfig(features=4, blocks=1, past=3, future=1)
+
+
+def test_convert_says_what_it_took_and_what_it_passed_over(run, tmp_path):
+    """In a process of its own, as a person would."""
+    state = EstRnn(EstRnnConfig(features=4, blocks=1)).state_dict()
+    compiled = {f"module._orig_mod.{key}": torch.zeros_like(value) for key, value in state.items()}
+    source, target = tmp_path / "x.pth", tmp_path / "y.safetensors"
+    torch.save({"opt": argparse.Namespace(lr=0.1), "net_g": compiled, "ema": state}, source)
+    done = run("convert", source, target)
+    assert done.code == 0 and done.err.splitlines() == [
+        f"{source}: the averaged weights (ema) were taken, not the raw ones (net_g); --raw takes those.",
+        f"{source}: objects beside the weights were passed over and nothing of them was run (argparse.Namespace).",
+        f"{source} holds estrnn.",
+    ]
+    assert "(ema) were taken" in " ".join(run("info", target).out.split())
+    done = run("convert", source, target, "--raw", "--overwrite")
+    assert done.code == 0 and "the raw weights (net_g) were taken, not the averaged ones (ema)." in done.err
+    assert not any(value.any() for value in load_weights(target).state_dict().values())
 
 
 @pytest.mark.parametrize(

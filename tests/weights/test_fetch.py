@@ -9,7 +9,7 @@ import torch
 
 from selfhvd.backbones import EstRnn, EstRnnConfig
 from selfhvd.errors import OutputError, UsageError, WeightsError
-from selfhvd.weights import cached, conversion, load_weights, unpickle
+from selfhvd.weights import cached, load_weights, opening, unpickle
 from selfhvd.weights import fetch as fetching
 from selfhvd.weights.facts import read_facts
 from selfhvd.weights.fetch import fetch
@@ -27,7 +27,7 @@ def shelf(site, tmp_path, monkeypatch):
     small = Checkpoint("small", "estrnn", "MIT", "clips", url=site.url, sha256=sha256[:8], options=(("colour", "rgb"),))
     free = replace(small, name="small-nc", licence="CC-BY-NC-4.0", non_commercial=True)
     monkeypatch.setattr("selfhvd.weights.known.CHECKPOINTS", (*CHECKPOINTS, small, free))
-    monkeypatch.setattr(conversion, "_unpickle", lambda source, out: unpickle.extract(source, out, 2**30))
+    monkeypatch.setattr(opening, "_unpickle", lambda source, out, raw: unpickle.extract(source, out, 2**30, raw))
     monkeypatch.setenv("SELFHVD_CACHE", str(tmp_path / "cache"))
     return network
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_fetched():
 
 def test_a_file_that_is_not_what_it_should_be(shelf, site, tmp_path, monkeypatch):
     site.content = b"Dear diary"
-    monkeypatch.setattr(conversion, "_unpickle", lambda source, out: conversion.read_header(source))
+    monkeypatch.setattr(opening, "_unpickle", lambda source, out, raw: opening.read_header(source))
     small = replace(fetching.known("small"), sha256=None)
     monkeypatch.setattr("selfhvd.weights.known.CHECKPOINTS", (small,))
     with pytest.raises(WeightsError, match="is not a weights file"):

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from selfhvd.backbones import EstRnn, EstRnnConfig
 from selfhvd.errors import WeightsError
-from selfhvd.weights import conversion, load_weights, unpickle
+from selfhvd.weights import load_weights, opening, unpickle
 from selfhvd.weights.conversion import convert
 
 ROOM = 2**28
@@ -115,7 +115,7 @@ def test_the_process_sees_no_secrets(tmp_path, monkeypatch):
     (tmp_path / "x.pth").write_bytes(b"PK")
     with pytest.raises(WeightsError, match="claims more numbers"):
         convert(tmp_path / "x.pth", tmp_path / "x.safetensors")
-    assert "MY_TOKEN" not in given["env"] and given["timeout"] == conversion._SECONDS
+    assert "MY_TOKEN" not in given["env"] and given["timeout"] == opening._SECONDS
     assert given["words"][1] == "-P" and given["stdin"] == subprocess.DEVNULL
 
 

@@ -126,26 +126,35 @@ def convert(
     *,
     network: Annotated[str | None, Parameter(name=["--network", "--backbone"])] = None,
     option: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = (),
+    raw: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Make a weights file of selfhvd out of an official checkpoint; prints its name.
 
-    The checkpoint is opened in a process of its own, and only if it holds nothing but numbers and plain values.
+    The checkpoint is opened in a process of its own, where only numbers and plain values are taken from it; objects
+    beside them (options, paths, numbers of numpy) are passed over, and a file that asks for more is refused. Where it
+    has averaged weights (EMA), those are taken, and it is said.
 
     Args:
         source: a PyTorch file (.pth, .pt, .tar, .ckpt), or safetensors with official names.
         target: the .safetensors file to write.
         network: the network it is of, where its names and shapes do not tell.
         option: a setting that the file cannot tell, as `--option colour=rgb`; may be given several times.
+        raw: where a file has averaged weights (EMA) and others, take the others.
         overwrite: replace an existing target.
         quiet: print nothing but the result.
         verbose: say more, and show tracebacks.
     """
     from selfhvd.weights.conversion import convert as run
 
-    found = run(source, target, network=network, options=dict(map(_setting, option)), overwrite=overwrite)
+    options = dict(map(_setting, option))
+
+    def tell(words: str) -> None:
+        _say(words, quiet)
+
+    found = run(source, target, network=network, options=options, overwrite=overwrite, raw=raw, tell=tell)
     _say(f"{source} holds {found}.", quiet)
     _out(str(target))
 

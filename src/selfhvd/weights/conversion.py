@@ -1,30 +1,21 @@
 """Official checkpoints made into weights files of ours."""
 
-import json
-import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from torch import Tensor, nn
 
 from selfhvd.errors import OutputError, UsageError, WeightsError
-from selfhvd.weights.file import TABLES, read_tensors, save_weights
+from selfhvd.weights.file import TABLES, save_weights
 from selfhvd.weights.fit import MisfitError, Shapes, check_fit, outline, put
-from selfhvd.weights.header import read_header, shown
-from selfhvd.weights.layouts import layouts
+from selfhvd.weights.header import shown
+from selfhvd.weights.kinds import folder_kind
+from selfhvd.weights.layouts import has_averaged, layouts
+from selfhvd.weights.opening import Told, opened
 from selfhvd.weights.settings import SettingError, configured
-
-_SECONDS = 300
-"""Patience with a file that is being opened."""
-_ROOM = 2**30
-"""Bytes of memory for opening a file, beside four times its size."""
-_KEPT = ("PATH", "HOME", "PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT")
-"""The only variables of the environment that the process which opens a file gets."""
 
 
 @runtime_checkable
@@ -44,6 +35,12 @@ class Reading:
     config: object
     build: _Network
     state: dict[str, Tensor]
+    averaged: bool
+    """Whether these are averaged weights by their names, and others stand beside them."""
+
+
+def _silent(words: str) -> None:
+    """Say nothing."""
 
 
 def convert(
@@ -54,6 +51,8 @@ def convert(
     options: Mapping[str, object] | None = None,
     notes: Mapping[str, str] | None = None,
     overwrite: bool = False,
+    raw: bool = False,
+    tell: Callable[[str], None] = _silent,
 ) -> str:
     """Make a weights file of ours of an official checkpoint, which is opened in a process of its own.
 
@@ -64,6 +63,8 @@ def convert(
         options: settings of the configuration that the file cannot tell, for example colour.
         notes: texts to keep in the file.
         overwrite: replace an existing target.
+        raw: where a file has averaged weights (EMA) and others, take the others; else the averaged ones are taken.
+        tell: told in a sentence what was chosen, and what was left.
 
     Returns:
         The network's name.
@@ -76,21 +77,50 @@ def convert(
     _check_places(source, target, overwrite)
     try:
         with tempfile.TemporaryDirectory(prefix=".selfhvd-", dir=target.parent, ignore_cleanup_errors=True) as work:
-            reading = _recognised(source, _opened(source, Path(work)), network)
+            state, told = opened(source, Path(work), raw)
+            reading = _recognised(source, state, network, raw)
             config = _with_options(reading, options or {})
             made = reading.build(config)
             put(reading.state, made)
-            save_weights(target, made, reading.network, dict(notes or {}))
+            chosen = _chosen(told, reading, has_averaged(state), raw)
+            save_weights(target, made, reading.network, {**(notes or {}), **({"chosen": chosen} if chosen else {})})
     except MisfitError as error:
         raise WeightsError(f"{source} was not converted: {error}; check that it is the file you mean.") from error
     except OSError as error:
         raise OutputError(
             f"Nothing can be written beside {target} ({error.strerror}); choose another folder."
         ) from error
+    for words in filter(None, (chosen, _left(told))):
+        tell(f"{source}: {words}.")
     return reading.network
 
 
+def _chosen(told: Told, reading: Reading, within: bool, raw: bool) -> str | None:
+    """Which of several weights were taken, if there was a choice; `within` = by the names of the tensors."""
+    if "nameless" in told:
+        return f"the raw weights were taken, since the averaged ones ({shown(told['nameless'])}) have no names"
+    if within and not raw and not reading.averaged:
+        return "the raw weights were taken, since the averaged ones beside them are of no network known here"
+    if within or "taken" in told:
+        taken, left = (f" ({shown(told[key])})" if key in told else "" for key in ("taken", "left"))
+        if raw:
+            return f"the raw weights{taken} were taken, not the averaged ones{left}"
+        return f"the averaged weights{taken} were taken, not the raw ones{left}; --raw takes those"
+    return None
+
+
+def _left(told: Told) -> str | None:
+    """What lay beside the weights and was not looked at."""
+    if not (beside := [shown(name) for name in told.get("beside", ())]):
+        return None
+    more = f" and {len(beside) - 3} more" if len(beside) > 3 else ""
+    names = f"{', '.join(beside[:3])}{more}"
+    return f"objects beside the weights were passed over and nothing of them was run ({names})"
+
+
 def _check_places(source: Path, target: Path, overwrite: bool) -> None:
+    if source.is_dir():
+        raise WeightsError(f"{source} is {folder_kind(source)}.")
     if not source.is_file():
         raise WeightsError(f"There is no file at {source}; check the path.")
     if not target.parent.is_dir():
@@ -101,65 +131,15 @@ def _check_places(source: Path, target: Path, overwrite: bool) -> None:
         raise OutputError(f"{target} exists; give another name, or --overwrite to replace a file.")
 
 
-def _opened(source: Path, work: Path) -> dict[str, Tensor]:
-    """The tensors of a checkpoint under the names it gives them."""
-    with source.open("rb") as file:
-        start = file.read(9)
-    if source.suffix == ".safetensors" or start[8:] == b"{":
-        header = read_header(source)
-        if header.texts.keys() & TABLES.keys():
-            raise WeightsError(f"{source} is a weights file of selfhvd already; use it as it is.")
-        return read_tensors(source)
-    _unpickle(source, work / "tensors.safetensors")
-    return read_tensors(work / "tensors.safetensors")
-
-
-def _unpickle(source: Path, target: Path) -> None:
-    """Let a process of its own write the tensors of a PyTorch file to `target`; see `selfhvd.weights.unpickle`."""
-    room = 4 * source.stat().st_size + _ROOM
-    script = Path(__file__).with_name("unpickle.py")
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", str(script), str(source.resolve()), str(target.resolve()), str(room)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-            env={**kept, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        )
-    except subprocess.TimeoutExpired:
-        raise WeightsError(f"{source} is refused: opening it took more than {_SECONDS} s; fetch it again.") from None
-    try:
-        told = cast(dict[str, Any], json.loads(done.stdout)) if done.returncode == 0 else {"fault": "crash"}
-    except ValueError:
-        told = {"fault": "crash"}
-    if fault := told.get("fault"):
-        raise WeightsError(_refusal(source, fault, told, done.returncode))
-    read_header(target)
-
-
-def _refusal(source: Path, fault: str, told: Mapping[str, Any], code: int) -> str:
-    if fault == "unsafe":
-        asks = ", ".join(shown(name) for name in told["asks"]) or "something"
-        return (
-            f"{source} is refused: it asks for {asks}, which no weights need, and nothing of it was run;"
-            " take weights from their authors' own page only."
-        )
-    if fault == "memory":
-        return f"{source} is refused: it claims more numbers than a file of its size holds; fetch it again."
-    if fault == "damaged":
-        return f"{source} is not a PyTorch file that can be read ({shown(told['told'])}); fetch it again."
-    return f"{source} is refused: the process that opened it ended without an answer (code {code}); fetch it again."
-
-
-def _recognised(source: Path, state: dict[str, Tensor], name: str | None) -> Reading:
+def _recognised(source: Path, state: dict[str, Tensor], name: str | None, raw: bool) -> Reading:
     """The one network whose checkpoint this is."""
     if name is not None and not any(name in table for table in TABLES.values()):
         raise UsageError(f"There is no network {name}; known are {', '.join(n for t in TABLES.values() for n in t)}.")
-    found = [reading for reading in _readings(state) if name in (None, reading.network)]
+    if raw and state and not next(layouts(state)):
+        raise WeightsError(f"{source} was not converted: it holds averaged weights only; leave --raw out.")
+    found = [reading for reading in _readings(state, raw) if name in (None, reading.network)]
     if not found and name is not None:
-        return _taken_for(state, name)
+        return _taken_for(state, name, raw)
     if not found:
         first = ", ".join(shown(key) for key in list(state)[:3]) or "no tensor"
         raise WeightsError(
@@ -172,20 +152,28 @@ def _recognised(source: Path, state: dict[str, Tensor], name: str | None) -> Rea
     return found[0]
 
 
-def _readings(state: dict[str, Tensor]) -> Iterator[Reading]:
+def _ways(state: dict[str, Tensor], raw: bool) -> Iterator[tuple[bool, dict[str, Tensor]]]:
+    """The ways to read a checkpoint's names, and whether they lead to averaged weights beside others."""
+    if has_averaged(state) and not raw:
+        yield from ((True, way) for way in layouts(state, averaged=True))
+    yield from ((False, way) for way in layouts(state))
+
+
+def _readings(state: dict[str, Tensor], raw: bool) -> Iterator[Reading]:
     """Every network that takes the checkpoint for one of its own, each once."""
-    ways = [(way, {key: tuple(value.shape) for key, value in way.items()}) for way in layouts(state)]
+    ways = [(avg, way, {key: tuple(value.shape) for key, value in way.items()}) for avg, way in _ways(state, raw)]
     for name, network in ((name, entry[1]) for table in TABLES.values() for name, entry in table.items()):
-        for way, shapes in ways:
+        for averaged, way, shapes in ways:
             if (config := cast(_Network, network).recognised(shapes)) is not None:
-                yield Reading(name, config, cast(_Network, network), way)
+                yield Reading(name, config, cast(_Network, network), way, averaged)
                 break
 
 
-def _taken_for(state: dict[str, Tensor], name: str) -> Reading:
+def _taken_for(state: dict[str, Tensor], name: str, raw: bool) -> Reading:
     """A checkpoint that was not recognised, taken for the named network in its published size."""
     config_class, network = next(table[name] for table in TABLES.values() if name in table)
-    return Reading(name, config_class(), cast(_Network, network), next(layouts(state)))
+    averaged, way = next(_ways(state, raw))
+    return Reading(name, config_class(), cast(_Network, network), way, averaged)
 
 
 def _with_options(reading: Reading, options: Mapping[str, object]) -> object:

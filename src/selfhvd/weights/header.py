@@ -59,11 +59,11 @@ class _FaultError(ValueError):
     """What is wrong with a header, in words."""
 
 
-def shown(value: object) -> str:
+def shown(value: object, most: int = 80) -> str:
     """Something out of a foreign file, as it may stand in a sentence: short, on one line, nothing but plain marks."""
     text = value if isinstance(value, str) else repr(value)
     text = text if text.isprintable() else ascii(text)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _sentence(path: Path, fault: str) -> str:
