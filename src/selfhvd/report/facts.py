@@ -44,3 +44,5 @@ class RunFacts:
     """Of the source's content, see `selfhvd.fingerprint`; "" where it was not taken."""
     strength: float = 1.0
     """How much of the restoration was blended into the result, 0..1."""
+    fps: str = ""
+    """Frames per second of a folder of images, as a fraction; "" for what has times of its own."""

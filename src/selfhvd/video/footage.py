@@ -71,6 +71,7 @@ class Footage:
     mastering: str = ""  # HDR10 mastering display as x265 writes it, "" if none
     light: str = ""  # HDR10 "max-cll,max-fall", "" if none
     warnings: tuple[str, ...] = field(default=())
+    names: tuple[str, ...] = ()  # of the PNG results of a folder of images, one for each frame; else empty
 
     def __len__(self) -> int:
         return self.count
