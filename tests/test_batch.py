@@ -42,12 +42,12 @@ class TestGather:
     def test_a_folder_of_videos_stands_for_its_videos(self, tmp_path):
         folder = touch(tmp_path / "f", "b10.mp4", "b2.MOV", "b2_deblurred.mov", ".b.mp4", "note.txt", "p.jpg")
         touch(folder / "deeper", "c.mp4")
-        assert is_batch([folder])
+        assert is_batch([folder], gather([folder]))
         assert [path.name for path in gather([folder])] == ["b2.MOV", "b10.mp4"]
 
     def test_a_folder_of_images_is_one_clip(self, tmp_path):
         folder = touch(tmp_path / "f", "1.png", "2.png", "f_deblurred.mp4")
-        assert not is_batch([folder]) and gather([folder]) == [folder]
+        assert not is_batch([folder], gather([folder])) and gather([folder]) == [folder]
 
     def test_videos_are_known_by_content_where_the_name_does_not_tell(self, tmp_path, tiny):
         folder = touch(tmp_path / "f", "notes", "song.m4a", "half.mp4.part", "photo.jpg", "GX01.THM", "x.bin")
@@ -57,7 +57,7 @@ class TestGather:
         (folder / "torn").write_bytes(tiny[: tiny.index(b"moov") - 4])
         os.mkfifo(folder / "pipe")
         kept = {"GL02.LRV", "PXL.MP", "PXL.MP~2", "VID.insv", "plain", "motion.MP.jpg"}
-        assert {path.name for path in gather([folder])} == kept and is_batch([folder])
+        assert {path.name for path in gather([folder])} == kept and is_batch([folder], gather([folder]))
 
     def test_animations_in_a_folder_of_videos(self, tmp_path):
         folder = touch(tmp_path / "f", "a.mp4")

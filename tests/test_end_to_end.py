@@ -96,7 +96,7 @@ def test_folder_of_images_in(tmp_path):
     assert facts.frames == 12 and facts.selection.sharp == MIXED
     assert {path.name: path.read_bytes() for path in source.iterdir()} == inside
     for index in MIXED:
-        image = cv2.imread(str(tmp_path / "burst_deblurred" / f"{index:08d}.png"))
+        image = cv2.imread(str(tmp_path / "burst_deblurred" / f"shot{index + 1}.png"))
         assert np.array_equal(image[..., ::-1], frames[index])
 
 
@@ -105,7 +105,7 @@ def test_folder_of_sharp_images_comes_out_equal(tmp_path):
     facts = selfhvd.deblur(paint(tmp_path / "burst", frames), config=quick(steps=1))
     assert facts.selection.verdict == "all-sharp"
     for index, frame in enumerate(frames):
-        image = cv2.imread(str(tmp_path / "burst_deblurred" / f"{index:08d}.png"))
+        image = cv2.imread(str(tmp_path / "burst_deblurred" / f"shot{index + 1}.png"))
         assert np.array_equal(image[..., ::-1], frame)
 
 

@@ -50,9 +50,9 @@ class Outcome:
     failures: tuple[Failure, ...]
 
 
-def is_batch(sources: Sequence[Path]) -> bool:
-    """Whether so many sources stand for a batch: several, or a folder of videos. A folder of images is one clip."""
-    return len(sources) > 1 or (len(sources) == 1 and bool(_videos(sources[0])))
+def is_batch(sources: Sequence[Path], clips: Sequence[Path]) -> bool:
+    """Whether sources, and the clips that `gather` found in them, are a batch: several, or a folder of videos."""
+    return len(sources) > 1 or list(sources) != list(clips)
 
 
 def gather(sources: Sequence[Path]) -> list[Path]:

@@ -115,8 +115,9 @@ def deblur(
     run = _Run(
         config, strength, overwrite, restart, keep_work, skip_existing, report, strip_location, fps, progress, quiet
     )
-    batch = is_batch(source)
-    clips = lay_out(gather(source), output) if batch else [Clip(source[0], output or default_destination(source[0]))]
+    found = gather(source)
+    batch = is_batch(source, found)
+    clips = lay_out(found, output) if batch else [Clip(source[0], output or default_destination(source[0]))]
     if fps is not None:
         for clip in clips:
             rate_of(clip.source, fps)
