@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -245,7 +246,7 @@ def _identity(path: Path) -> dict[str, int]:
 
 def _beside(destination: Path, ending: str) -> Path:
     name = destination.name
-    if len(name.encode(errors="surrogateescape")) > _LONGEST:
-        short = name.encode(errors="surrogateescape")[:_LONGEST].decode(errors="ignore")
+    if len(os.fsencode(name)) > _LONGEST:
+        short = os.fsencode(name)[:_LONGEST].decode(sys.getfilesystemencoding(), errors="ignore")
         name = f"{short}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
     return destination.absolute().with_name(f".{name}{ending}")

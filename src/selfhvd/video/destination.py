@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import tempfile
 from pathlib import Path
 
@@ -112,5 +113,5 @@ def _same(source: Path, destination: Path) -> bool:
 
 def part_path(destination: Path) -> Path:
     """The hidden neighbour that a result grows in; short enough for any name the destination may have."""
-    name = destination.name.encode(errors="surrogateescape")[:180].decode(errors="ignore")
+    name = os.fsencode(destination.name)[:180].decode(sys.getfilesystemencoding(), errors="ignore")
     return destination.absolute().with_name(f".{name}.{os.getpid()}.part")
