@@ -142,7 +142,7 @@ def test_handing_through_that_breaks_off_goes_on_when_run_again(tmp_path, monkey
         Path(two).write_bytes(Path(one).read_bytes()[:100])
         raise stop
 
-    monkeypatch.setattr("selfhvd.delivery.shutil.copyfile", half)
+    monkeypatch.setattr("selfhvd.video.embedded.shutil.copyfile", half)
     with pytest.raises(KeyboardInterrupt if stop is KeyboardInterrupt else OutputError):
         selfhvd.deblur(source, config=quick())
     assert names(tmp_path) == [".clip_deblurred.mp4.selfhvd", "clip.mp4"]
