@@ -1,15 +1,21 @@
 """Many clips: which, where to, and that a bad one does not stop the rest."""
 
 import json
+import os
 from functools import partial
 
+import cv2
 import pytest
+from PIL import Image
 
-from clips_for_tests import film, names, paint, quick, views
+from clips_for_tests import film, names, paint, quick, views, wall
 from selfhvd.batch import gather, is_batch, lay_out, run_batch
 from selfhvd.errors import InputError, OutputError, UsageError
 from selfhvd.fingerprint import fingerprint
 from selfhvd.finished import is_finished
+from selfhvd.video import default_destination
+from selfhvd.video.content import holds_video
+from test_video import make_clip
 
 
 @pytest.fixture
@@ -36,12 +42,37 @@ class TestGather:
     def test_a_folder_of_videos_stands_for_its_videos(self, tmp_path):
         folder = touch(tmp_path / "f", "b10.mp4", "b2.MOV", "b2_deblurred.mov", ".b.mp4", "note.txt", "p.jpg")
         touch(folder / "deeper", "c.mp4")
-        assert is_batch([folder])
+        assert is_batch([folder], gather([folder]))
         assert [path.name for path in gather([folder])] == ["b2.MOV", "b10.mp4"]
 
     def test_a_folder_of_images_is_one_clip(self, tmp_path):
         folder = touch(tmp_path / "f", "1.png", "2.png", "f_deblurred.mp4")
-        assert not is_batch([folder]) and gather([folder]) == [folder]
+        assert not is_batch([folder], gather([folder])) and gather([folder]) == [folder]
+
+    def test_videos_are_known_by_content_where_the_name_does_not_tell(self, tmp_path, tiny):
+        folder = touch(tmp_path / "f", "notes", "song.m4a", "half.mp4.part", "photo.jpg", "GX01.THM", "x.bin")
+        for name in ("GL02.LRV", "PXL.MP", "PXL.MP~2", "VID.insv", "plain", "song.m4a", "half.mp4.part"):
+            (folder / name).write_bytes(tiny)
+        (folder / "motion.MP.jpg").write_bytes(cv2.imencode(".jpg", wall(32))[1].tobytes() + tiny)
+        (folder / "torn").write_bytes(tiny[: tiny.index(b"moov") - 4])
+        os.mkfifo(folder / "pipe")
+        kept = {"GL02.LRV", "PXL.MP", "PXL.MP~2", "VID.insv", "plain", "motion.MP.jpg"}
+        assert {path.name for path in gather([folder])} == kept and is_batch([folder], gather([folder]))
+
+    def test_animations_in_a_folder_of_videos(self, tmp_path):
+        folder = touch(tmp_path / "f", "a.mp4")
+        shots = [Image.fromarray(view) for view in views(2)]
+        for name in ("b.png", "c.webp", "d.gif"):
+            shots[0].save(folder / name, save_all=True, append_images=shots[1:], duration=50)
+        for name in ("still.png", "still.webp", "still.gif"):
+            shots[0].save(folder / name)
+        assert [path.name for path in gather([folder])] == ["a.mp4", "b.png", "c.webp", "d.gif"]
+
+    def test_a_small_twin_is_passed_over_beside_its_clip(self, tmp_path, tiny):
+        folder = touch(tmp_path / "f", "GX010001.MP4")
+        for name in ("GL010001.LRV", "GL010002.LRV", "cat.LRF"):
+            (folder / name).write_bytes(tiny)
+        assert [path.name for path in gather([folder])] == ["GL010002.LRV", "GX010001.MP4", "cat.LRF"]
 
     def test_each_clip_once_and_a_result_that_is_named_itself(self, tmp_path):
         folder = touch(tmp_path / "f", "a.mp4", "b_deblurred.mp4")
@@ -133,8 +164,6 @@ class TestFinished:
             is_finished(*self.made(tmp_path, quick(seed=8)))
 
     def test_without_a_record_the_newer_one_counts(self, tmp_path):
-        import os
-
         source, result, config = self.made(tmp_path)
         (tmp_path / "a_deblurred.run.json").unlink()
         assert is_finished(source, result, config)
@@ -182,6 +211,39 @@ def test_a_bad_clip_does_not_stop_the_rest(run, tmp_path, tiny):
     assert run(folder, "-o", out, "--skip-existing", "-q").code == 0
     refused = run(folder, "-o", out, "-q")
     assert refused.code == 7 and names(out)[0] == "a_deblurred.mp4"
+
+
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [("GL01.LRV", "GL01_deblurred.mp4"), ("PXL.MP", "PXL_deblurred.mp4"), ("PXL.MP~2", "PXL_deblurred.mp4"),
+     ("V_00.insv", "V_00_deblurred.mp4"), ("plain", "plain_deblurred.mp4"), ("At 7.30 pm", "At 7.30 pm_deblurred.mp4"),
+     ("a.MP4", "a_deblurred.MP4")],
+)  # fmt: skip
+def test_mp4_stays_mp4_whatever_its_name(tmp_path, tiny, name, result):
+    (tmp_path / name).write_bytes(tiny)
+    assert default_destination(tmp_path / name).name == result
+
+
+@pytest.mark.parametrize(
+    ("container", "suffix"),
+    [("mp4", ".mp4"), ("mov", ".mov"), ("3gp", ".3gp"), ("matroska", ".mkv"), ("webm", ".webm"), ("avi", ".avi"),
+     ("mpegts", ".ts"), ("flv", ".mp4")],
+)  # fmt: skip
+def test_containers_are_told_by_content(tmp_path, container, suffix):
+    codec = "libvpx-vp9" if container == "webm" else "libx264"
+    path = make_clip(tmp_path / "clip", container=container, codec=codec)
+    assert default_destination(path).name == f"clip_deblurred{suffix}"
+    assert holds_video(path) == (container != "flv")
+
+
+def test_two_of_one_stem_and_a_proxy_that_is_sharp(run, tmp_path, tiny):
+    for name in ("PXL.MP", "PXL.MP~2"):
+        (tmp_path / name).write_bytes(tiny)
+    done = run(tmp_path, "-q", "--no-report")
+    assert done.code == 0, done.err
+    results = ["PXL_MP_deblurred.mp4", "PXL_MP~2_deblurred.mp4"]
+    assert names(tmp_path) == ["PXL.MP", "PXL.MP~2", *results]
+    assert {(tmp_path / name).read_bytes() for name in results} == {tiny}
 
 
 def test_what_every_clip_needs_is_missed_once(run, tmp_path, tiny):

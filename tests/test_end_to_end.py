@@ -96,7 +96,7 @@ def test_folder_of_images_in(tmp_path):
     assert facts.frames == 12 and facts.selection.sharp == MIXED
     assert {path.name: path.read_bytes() for path in source.iterdir()} == inside
     for index in MIXED:
-        image = cv2.imread(str(tmp_path / "burst_deblurred" / f"{index:08d}.png"))
+        image = cv2.imread(str(tmp_path / "burst_deblurred" / f"shot{index + 1}.png"))
         assert np.array_equal(image[..., ::-1], frames[index])
 
 
@@ -105,7 +105,7 @@ def test_folder_of_sharp_images_comes_out_equal(tmp_path):
     facts = selfhvd.deblur(paint(tmp_path / "burst", frames), config=quick(steps=1))
     assert facts.selection.verdict == "all-sharp"
     for index, frame in enumerate(frames):
-        image = cv2.imread(str(tmp_path / "burst_deblurred" / f"{index:08d}.png"))
+        image = cv2.imread(str(tmp_path / "burst_deblurred" / f"shot{index + 1}.png"))
         assert np.array_equal(image[..., ::-1], frame)
 
 
@@ -142,7 +142,7 @@ def test_handing_through_that_breaks_off_goes_on_when_run_again(tmp_path, monkey
         Path(two).write_bytes(Path(one).read_bytes()[:100])
         raise stop
 
-    monkeypatch.setattr("selfhvd.delivery.shutil.copyfile", half)
+    monkeypatch.setattr("selfhvd.video.embedded.shutil.copyfile", half)
     with pytest.raises(KeyboardInterrupt if stop is KeyboardInterrupt else OutputError):
         selfhvd.deblur(source, config=quick())
     assert names(tmp_path) == [".clip_deblurred.mp4.selfhvd", "clip.mp4"]

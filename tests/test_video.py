@@ -217,7 +217,7 @@ def test_folder_of_images_in_and_out(tmp_path):
     with open_writer(footage, target) as writer:
         for index in range(3):
             writer.write(footage.frame(index))
-    assert sorted(p.name for p in target.iterdir()) == ["00000000.png", "00000001.png", "00000002.png"]
+    assert sorted(p.name for p in target.iterdir()) == ["shot1.png", "shot10.png", "shot2.png"]
     with pytest.raises(OutputError, match="exists"), open_writer(footage, target):
         pass
     with open_writer(footage, tmp_path / "shots.mp4") as writer:
@@ -235,7 +235,7 @@ def test_sixteen_bit_images_stay_sixteen(tmp_path):
     assert np.array_equal(footage.frame(0), deep)
     with open_writer(footage, tmp_path / "out") as writer:
         writer.write(deep)
-    assert np.array_equal(cv2.imread(str(tmp_path / "out/00000000.png"), cv2.IMREAD_UNCHANGED)[..., ::-1], deep)
+    assert np.array_equal(cv2.imread(str(tmp_path / "out/0.png"), cv2.IMREAD_UNCHANGED)[..., ::-1], deep)
 
 
 def test_images_of_two_sizes_are_refused(tmp_path):

@@ -6,15 +6,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfhvd.errors import InputError, OutputError, SelfHVDError, UsageError
-from selfhvd.video.destination import default_destination
+from selfhvd.errors import OutputError, SelfHVDError, UsageError
+from selfhvd.video.content import holds_video
+from selfhvd.video.destination import check_length, default_destination
 from selfhvd.video.images import natural
 from selfhvd.video.plan import CONTAINERS
 
 log = logging.getLogger(__name__)
 
-VIDEOS = {*CONTAINERS, ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".mxf", ".vob", ".gif", ".apng"}
-"""Suffixes by which a video is known in a folder; a file that is named itself may have any."""
+VIDEOS = {*CONTAINERS, ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".mxf", ".vob"}
+"""Suffixes by which a video is known in a folder; any other file there is looked into."""
+_NEVER = {
+    ".m4a", ".m4b", ".m4p", ".m4r", ".aax", ".mka", ".mks", ".weba",
+    ".part", ".partial", ".crdownload", ".download", ".tmp", ".temp", ".bak",
+}  # fmt: skip
+"""Suffixes of what may hold a video track in a folder, and is none: sound with pictures, and what is not finished."""
+_PROXIES = {".lrv", ".lrf"}
+"""Suffixes of the small twins that cameras write beside a video."""
 _RESULT = "_deblurred"
 
 
@@ -42,16 +50,17 @@ class Outcome:
     failures: tuple[Failure, ...]
 
 
-def is_batch(sources: Sequence[Path]) -> bool:
-    """Whether so many sources stand for a batch: several, or a folder of videos. A folder of images is one clip."""
-    return len(sources) > 1 or (len(sources) == 1 and bool(_videos(sources[0])))
+def is_batch(sources: Sequence[Path], clips: Sequence[Path]) -> bool:
+    """Whether sources, and the clips that `gather` found in them, are a batch: several, or a folder of videos."""
+    return len(sources) > 1 or list(sources) != list(clips)
 
 
 def gather(sources: Sequence[Path]) -> list[Path]:
     """The clips that files and folders stand for, each once, in the order given and naturally within a folder.
 
-    A folder with videos stands for these, not for what lies deeper; any other is a clip of images. Results of earlier
-    runs (`*_deblurred.*`) and hidden files in a folder are passed over.
+    A folder with videos stands for these, not for what lies deeper; any other is a clip of images. A motion photo and
+    an animation are videos. Results of earlier runs (`*_deblurred.*`), hidden files, and the small twin that a camera
+    writes beside a video (`GL010001.LRV` of `GX010001.MP4`) are passed over in a folder.
     """
     found: dict[Path, Path] = {}
     for source in sources:
@@ -61,15 +70,27 @@ def gather(sources: Sequence[Path]) -> list[Path]:
 
 
 def _videos(folder: Path) -> list[Path]:
-    """The videos in a folder, none where it is no folder."""
+    """The videos in a folder, none where it is no folder; one that cannot be read is told of when its turn comes."""
     try:
-        if not folder.is_dir():
-            return []
-        inside = [path for path in folder.iterdir() if path.suffix.lower() in VIDEOS and path.is_file()]
-    except OSError as error:
-        raise InputError(f"{folder} cannot be read ({error.strerror}).") from error
-    kept = [path for path in inside if path.name[0] != "." and not path.stem.endswith(_RESULT)]
+        inside = [path for path in folder.iterdir() if _is_one(path)] if folder.is_dir() else []
+    except OSError:
+        return []
+    of = {_digits(path) for path in inside if path.suffix.lower() not in _PROXIES}
+    kept = [path for path in inside if path.suffix.lower() not in _PROXIES or _digits(path) not in of]
     return sorted(kept, key=lambda path: natural(path.name))
+
+
+def _is_one(path: Path) -> bool:
+    """Whether a file of a folder is a video to restore."""
+    if path.name[0] == "." or path.stem.endswith(_RESULT) or not path.is_file():
+        return False
+    suffix = path.suffix.lower()
+    return suffix in VIDEOS or (suffix not in _NEVER and holds_video(path))
+
+
+def _digits(path: Path) -> str:
+    """The number that a camera gave a clip; without one its name."""
+    return "".join(filter(str.isdecimal, path.stem)) or path.stem.casefold()
 
 
 def lay_out(sources: Sequence[Path], output: Path | None = None) -> list[Clip]:
@@ -80,7 +101,10 @@ def lay_out(sources: Sequence[Path], output: Path | None = None) -> list[Clip]:
 
     Raises:
         UsageError: `output` is named like a file.
+        OutputError: its name is too long.
     """
+    if output is not None:
+        check_length(output)
     if output is not None and (output.suffix.lower() in CONTAINERS or output.is_file()):
         raise UsageError(f"--output {output} is no folder; several clips need one.")
     plain = [default_destination(source) for source in sources]

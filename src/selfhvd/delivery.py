@@ -1,7 +1,6 @@
 """Delivery: restored frames into the result, or the clip itself where it is sharp already."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +12,9 @@ from selfhvd.restored import restored_frames
 from selfhvd.strength import at_strength
 from selfhvd.telling import Progress
 from selfhvd.video import Footage, Frame, open_writer
+from selfhvd.video.content import own_suffix
 from selfhvd.video.destination import part_path
+from selfhvd.video.embedded import copy_video
 from selfhvd.video.frame import as_tensor
 from selfhvd.work_folder import WorkFolder
 
@@ -83,14 +84,14 @@ def _untouched(footage: Footage) -> Iterator[Frame]:
 
 
 def _can_copy(footage: Footage, destination: Path) -> bool:
-    return footage.kind == "container" and footage.source.suffix.lower() == destination.suffix.lower()
+    return footage.kind == "container" and own_suffix(footage.source).lower() == destination.suffix.lower()
 
 
 def _copy_through(source: Path, work: WorkFolder) -> None:
     """The clip is sharp already: hand it over as it is."""
     aside = part_path(work.destination)
     try:
-        shutil.copyfile(source, aside)
+        copy_video(source, aside)
         work.place(aside)
         os.replace(aside, work.destination)
     except OSError as error:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 import skimage.data
 import torch
@@ -22,6 +21,7 @@ from selfhvd.metrics import psnr
 from selfhvd.synthesis import Handheld, shoot
 from selfhvd.telling import Progress, silent
 from selfhvd.video import Footage, Frame, encode_clip, ingest
+from selfhvd.video.pngs import read_png, write_png
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
@@ -114,15 +114,15 @@ def _side_by_side(folder: Path, footage: Footage, pictures: Path, selection: Sel
         return np.hstack([footage.frame(i).astype(np.uint8), _read(pictures, i)])
 
     worst = int(np.argmin(selection.scores))
-    cv2.imwrite(str(folder / "side_by_side.png"), cv2.cvtColor(pair(worst), cv2.COLOR_RGB2BGR))
+    write_png(folder / "side_by_side.png", pair(worst))
     encode_clip((pair(i) for i in range(len(footage))), folder / "side_by_side.mp4", crf=16)
 
 
 def _write(folder: Path, index: int, image: Picture) -> None:
-    cv2.imwrite(str(folder / f"{index:08d}.png"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    write_png(folder / f"{index:08d}.png", image)
 
 
 def _read(folder: Path, index: int) -> Picture:
-    image = cv2.imread(str(folder / f"{index:08d}.png"))
+    image = read_png(folder / f"{index:08d}.png")
     assert image is not None
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8)
+    return image.astype(np.uint8)

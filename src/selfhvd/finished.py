@@ -1,6 +1,7 @@
 """Finished: whether a clip's result is there already, made of the same clip by the same settings."""
 
 from dataclasses import asdict
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -8,31 +9,38 @@ from selfhvd.config import DeblurConfig
 from selfhvd.errors import InputError, OutputError
 from selfhvd.fingerprint import fingerprint
 from selfhvd.report.record import plain, read_run
+from selfhvd.video.destination import check_length, reports_of
 
 _NOT_OF_THE_FRAMES = ("device", "max_minutes")
 """Settings that say how a run goes about it, not what comes out."""
 
 
-def is_finished(source: Path, destination: Path, config: DeblurConfig, strength: float = 1.0) -> bool:
+def is_finished(
+    source: Path, destination: Path, config: DeblurConfig, strength: float = 1.0, rate: Fraction | None = None
+) -> bool:
     """Whether there is nothing to do; by the record beside the result, without one by the files' times.
+
+    `rate`: frames per second of a folder of images.
 
     Raises:
         OutputError: there is a result, but of another clip or of other settings.
         InputError: the clip cannot be read.
     """
+    check_length(destination)
     if not destination.exists() or (destination.is_dir() and not any(destination.iterdir())):
         return False
-    record = destination.with_name(f"{destination.stem}.run.json")
+    _, record = reports_of(destination)
     try:
         run = read_run(record) if record.exists() else None
-    except InputError:
+    except (InputError, OSError):
         run = None
     if run is None:
         return _is_newer(destination, source)
     if run.get("fingerprint") not in ("", None, fingerprint(source)):
         raise OutputError(f"{destination} was made of another clip than {source} is now; --overwrite makes it anew.")
     same = _frames_of(run.get("settings")) == _frames_of(plain(asdict(config)))
-    if not same or run.get("strength", 1.0) != strength:
+    paced = rate is None or run.get("fps") == str(rate)
+    if not same or not paced or run.get("strength", 1.0) != strength:
         raise OutputError(f"{destination} was made with other settings; --overwrite makes it anew.")
     return True
 

@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from fractions import Fraction
 from pathlib import Path
 
 from selfhvd.adapt import Stopped
@@ -23,6 +24,8 @@ from selfhvd.strength import check_strength
 from selfhvd.telling import Progress, silent
 from selfhvd.versions import versions
 from selfhvd.video import Footage, check_destination, check_source, default_destination, ingest
+from selfhvd.video.destination import check_length, is_folder, reports_of
+from selfhvd.video.images import rate_of
 from selfhvd.work_folder import WorkFolder, open_work_folder
 
 
@@ -40,6 +43,7 @@ def deblur(
     sharp_frames: Sequence[int] = (),
     report: bool = True,
     strip_location: bool = False,
+    fps: str | int | float | Fraction | None = None,
     on_progress: Progress = silent,
     on_frame: OnFrame | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -63,6 +67,7 @@ def deblur(
         sharp_frames: numbers of the frames that are sharp, from 0, where you know better than what is measured.
         report: write `<destination>.report.html` and `<destination>.run.json` beside the result.
         strip_location: leave out of the result what tells where the clip was taken.
+        fps: frames per second of a folder of images, as 24 or "24000/1001"; 30 if None. A file has times of its own.
         on_progress: told stage, done, total.
         on_frame: told each restored frame.
         stop: asked after each frame and step; True saves the state.
@@ -80,14 +85,17 @@ def deblur(
     check_strength(strength)
     on_progress = _stoppable(on_progress, stop)
     check_source(source)
+    rate = rate_of(source, fps)
     check_destination(source, destination, overwrite=overwrite or WorkFolder(destination).placed())
+    if report:
+        check_length(*reports_of(destination))
     clock = _Clock()
     with open_work_folder(destination, keep=keep_work) as work:
         deblurrer = Deblurrer(config, work.path)
-        job = facts_of(source, deblurrer)
+        job = facts_of(source, deblurrer, rate)
         work.begin(job, restart=restart)
         check_room(source, destination, config, work.held())
-        footage = work.footage(source, on_progress)
+        footage = work.footage(source, on_progress, rate)
         clock.lap("read")
         deblurrer.fit(footage, footage.keyframes, on_progress, stop)
         clock.lap("select and adapt")
@@ -103,10 +111,13 @@ def deblur(
             strip_location=strip_location,
         )
         clock.lap("restore and write")
-        facts = _facts(footage, destination, deblurrer, watch.sharpness, warnings, clock, strength)
+        if rate is not None and fps is None and not is_folder(destination):
+            warnings += (f"the images are shown at {rate} frames a second; another rate is chosen with --fps",)
+        facts = _facts(footage, destination, deblurrer, watch.sharpness, warnings, clock, strength, rate)
         if report:
-            write_report(_beside(destination, ".report.html"), facts, watch.crops.comparisons())
-            write_run(_beside(destination, ".run.json"), facts)
+            page, record = reports_of(destination)
+            write_report(page, facts, watch.crops.comparisons())
+            write_run(record, facts)
     return facts
 
 
@@ -168,10 +179,6 @@ def _origin(config: DeblurConfig) -> str:
     return str(config.weights or ("base" if config.backbone == "lite" else "fetched"))
 
 
-def _beside(destination: Path, ending: str) -> Path:
-    return destination.with_name(destination.stem + ending)
-
-
 def _facts(
     footage: Footage,
     destination: Path,
@@ -180,6 +187,7 @@ def _facts(
     warnings: tuple[str, ...],
     clock: _Clock,
     strength: float,
+    rate: Fraction | None,
 ) -> RunFacts:
     config, selection = deblurrer.config, deblurrer.selection
     assert selection is not None
@@ -209,4 +217,5 @@ def _facts(
         fingerprint=fingerprint(footage.source),
         strength=float(strength),
         left=deblurrer.count_left(),
+        fps="" if rate is None else str(rate),
     )

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
@@ -13,7 +12,7 @@ from torch import Tensor
 from selfhvd.deblurrer import Deblurrer
 from selfhvd.errors import OutputError
 from selfhvd.video import Footage, Frame
-from selfhvd.video.pngs import is_whole_png, write_png
+from selfhvd.video.pngs import is_whole_png, read_png, write_png
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ def _path(folder: Path, index: int) -> Path:
 
 
 def _read(path: Path) -> Frame:
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    image = read_png(path)
     if image is None:
         raise OutputError(f"{path} was lost while the run went on; run the same command again.")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
@@ -19,13 +20,16 @@ Facts = Mapping[str, str]
 """What it is, to its value as text."""
 
 
-def facts_of(source: Path, deblurrer: Deblurrer) -> Facts:
+def facts_of(source: Path, deblurrer: Deblurrer, rate: Fraction | None = None) -> Facts:
     """The input, the settings, the weights, the kind of device and the versions of what computes.
+
+    `rate`: frames per second of a folder of images.
 
     Raises:
         InputError: the input cannot be read.
     """
     facts = {f"the input's {name}": value for name, value in _input(source).items()}
+    facts |= {"the input's frame rate": str(rate)} if rate is not None else {}
     settings = cast("dict[str, object]", plain(asdict(deblurrer.config)))
     facts |= {name: value for name, value in _flat(settings) if name not in _TOLD_OTHERWISE}
     facts |= {

@@ -7,9 +7,11 @@ import logging
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +61,11 @@ class WorkFolder:
                 "put it back to go on, or begin anew with --restart."
             )
 
-    def footage(self, source: Path, on_progress: Progress) -> Footage:
-        """The frames of `source`: those laid out by an earlier run if they are whole, else decoded now."""
+    def footage(self, source: Path, on_progress: Progress, rate: Fraction | None = None) -> Footage:
+        """The frames of `source`: those laid out by an earlier run if they are whole, else decoded now.
+
+        `rate`: frames per second of a folder of images.
+        """
         with suppress(InputError):
             if not (self._footage / RECORD).exists():
                 raise InputError("there is none")
@@ -69,7 +74,7 @@ class WorkFolder:
                 log.info("going on with the frames that an earlier run laid out")
                 return self._renamed(footage, source)
             log.warning("%s has damaged frames: the clip is read again", self._footage)
-        return ingest(source, self._footage, on_frame=lambda n, of: on_progress("read", n, of or 0))
+        return ingest(source, self._footage, on_frame=lambda n, of: on_progress("read", n, of or 0), rate=rate)
 
     def held(self) -> int:
         """Bytes that an earlier run left to go on from."""
@@ -241,7 +246,7 @@ def _identity(path: Path) -> dict[str, int]:
 
 def _beside(destination: Path, ending: str) -> Path:
     name = destination.name
-    if len(name.encode(errors="surrogateescape")) > _LONGEST:
-        short = name.encode(errors="surrogateescape")[:_LONGEST].decode(errors="ignore")
+    if len(os.fsencode(name)) > _LONGEST:
+        short = os.fsencode(name)[:_LONGEST].decode(sys.getfilesystemencoding(), errors="ignore")
         name = f"{short}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
     return destination.absolute().with_name(f".{name}{ending}")

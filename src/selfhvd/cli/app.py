@@ -1,6 +1,7 @@
 """The command line: parse, call a job, print the result; errors as one sentence and an exit code."""
 
 import json
+import os
 import signal
 import sys
 from difflib import get_close_matches
@@ -19,7 +20,7 @@ from selfhvd.cli.evaluate import evaluate
 from selfhvd.cli.synthesize import app as synthesize_app
 from selfhvd.cli.train import train
 from selfhvd.cli.weights import app as weights_app
-from selfhvd.cli.words import AsJson, Flag, Quiet, ShownProgress, Verbose, fail, out, set_up_logging
+from selfhvd.cli.words import AsJson, Flag, Quiet, ShownProgress, Verbose, fail, out, set_up_logging, set_up_names
 from selfhvd.errors import INTERRUPTED, TERMINATED, SelfHVDError, UsageError
 
 app = App(
@@ -130,6 +131,7 @@ def demo(
 def main() -> None:
     """Run the command line and leave with a documented exit code."""
     words = sys.argv[1:]
+    set_up_names()
     set_up_logging(words)
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -153,7 +155,7 @@ def main() -> None:
 def _refuse_misspelt(words: list[str]) -> None:
     """A first word that is nearly a command, and no file, is not taken for a clip."""
     first = words[0] if words else "-"
-    if first.startswith("-") or first in app or Path(first).exists():
+    if first.startswith("-") or first in app or os.path.lexists(first):
         return
     if near := get_close_matches(first, [name for name in app if not name.startswith("-")], 1, 0.8):
         raise UsageError(f"{first} is no command and no file; did you mean {near[0]}?")

@@ -48,6 +48,7 @@ def deblur(
     device: str = "auto",
     report: bool = True,
     strip_location: Flag = False,
+    fps: str | None = None,
     progress: ShownProgress = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -86,6 +87,7 @@ def deblur(
         device: auto, cpu, cuda, cuda:N or mps.
         report: write OUTPUT.report.html and OUTPUT.run.json.
         strip_location: leave out of the result what tells where the clip was taken.
+        fps: frames per second of a folder of images, as 24 or 24000/1001; default: 30.
         progress: auto, lines, none, or json: one object a line on stderr.
         quiet: say nothing but errors.
         verbose: say more, and show tracebacks.
@@ -94,6 +96,7 @@ def deblur(
     from selfhvd.method.scenes import SceneConfig
     from selfhvd.strength import check_strength
     from selfhvd.video import default_destination
+    from selfhvd.video.images import rate_of
 
     if not source:
         raise UsageError("Give a clip to deblur: selfhvd deblur CLIP.")
@@ -120,9 +123,15 @@ def deblur(
         config = replace(config, restore=replace(config.restore, which=which))
     if sharp_frames is not None:
         config = replace(config, sharp=replace(config.sharp, named=frame_numbers(sharp_frames)))
-    run = _Run(config, strength, overwrite, restart, keep_work, skip_existing, report, strip_location, progress, quiet)
-    batch = is_batch(source)
-    clips = lay_out(gather(source), output) if batch else [Clip(source[0], output or default_destination(source[0]))]
+    run = _Run(
+        config, strength, overwrite, restart, keep_work, skip_existing, report, strip_location, fps, progress, quiet
+    )
+    found = gather(source)
+    batch = is_batch(source, found)
+    clips = lay_out(found, output) if batch else [Clip(source[0], output or default_destination(source[0]))]
+    if fps is not None:
+        for clip in clips:
+            rate_of(clip.source, fps)
     if dry_run:
         _foretell(clips, run, fail_fast)
     elif batch:
@@ -157,6 +166,7 @@ class _Run:
     skip: bool
     report: bool
     strip_location: bool
+    fps: str | None
     style: "Style"
     quiet: bool
 
@@ -185,6 +195,7 @@ class _Run:
                 keep_work=self.keep_work,
                 report=self.report,
                 strip_location=self.strip_location,
+                fps=self.fps,
                 on_progress=progress,
                 stop=stop,
             )
@@ -207,12 +218,14 @@ class _Run:
         """Whether this clip is to be passed over."""
         from selfhvd.finished import is_finished
         from selfhvd.video import check_source
+        from selfhvd.video.images import rate_of
 
         if not self.skip:
             return False
         check_source(clip.source)
         try:
-            return is_finished(clip.source, clip.destination, self.config, self.strength)
+            rate = rate_of(clip.source, self.fps)
+            return is_finished(clip.source, clip.destination, self.config, self.strength, rate)
         except OutputError:
             if self.overwrite:
                 return False
@@ -252,6 +265,7 @@ def _foretell(clips: "Sequence[Clip]", run: _Run, fail_fast: bool) -> None:
     from selfhvd.forecast.pace import measure_pace
     from selfhvd.forecast.words import as_text, in_all
     from selfhvd.video import check_destination
+    from selfhvd.video.destination import check_length, reports_of
     from selfhvd.work_folder import WorkFolder
 
     pace = measure_pace(run.config)
@@ -263,6 +277,8 @@ def _foretell(clips: "Sequence[Clip]", run: _Run, fail_fast: bool) -> None:
             return
         if clip.destination.absolute().parent.exists() or len(clips) == 1:
             check_destination(clip.source, clip.destination, overwrite=run.overwrite or run.skip)
+        if run.report:
+            check_length(*reports_of(clip.destination))
         found = forecast(
             clip.source, clip.destination, run.config, pace, strength=run.strength, keep_work=run.keep_work
         )

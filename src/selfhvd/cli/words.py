@@ -1,5 +1,7 @@
 """What the command line says: results on stdout, everything else on stderr, for people or as JSON lines."""
 
+import codecs
+import io
 import json
 import logging
 import sys
@@ -52,6 +54,21 @@ def is_quiet(words: list[str]) -> bool:
 def speaks_json(words: list[str]) -> bool:
     """Whether the words of a command ask for `--progress json`."""
     return "--progress=json" in words or ("--progress", "json") in pairwise(words)
+
+
+def set_up_names() -> None:
+    """Let file names that are no text be printed: on stdout as the bytes they are, so that they can be used further."""
+    codecs.register_error("names", _as_they_are)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="names")
+
+
+def _as_they_are(error: UnicodeError) -> tuple[str | bytes, int]:
+    """The bytes of a name that is no text; characters that the terminal lacks are escaped."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
 
 
 def set_up_logging(words: list[str]) -> None:

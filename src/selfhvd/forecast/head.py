@@ -16,11 +16,13 @@ import numpy as np
 
 from selfhvd.errors import InputError
 from selfhvd.video import Limits, probe
+from selfhvd.video.animation import first_picture
 from selfhvd.video.colour import colour_of, known_matrix, to_rgb
 from selfhvd.video.frame import Frame
 from selfhvd.video.images import list_images, read_image
 from selfhvd.video.probe import first_frame
 from selfhvd.video.sources import choose, codec_name, open_source
+from selfhvd.video.stills import is_animated_webp
 from selfhvd.video.upright import Orientation, orientation_of
 
 _PATIENCE = 60
@@ -83,7 +85,12 @@ def read_head(source: Path) -> Head:
 
 
 def _look(source: Path, limits: Limits) -> Head:
-    return _look_at_images(source, limits) if source.is_dir() else _look_at_container(source, limits)
+    if source.is_dir():
+        return _look_at_images(source, limits)
+    if source.is_file() and is_animated_webp(source):
+        first, count = first_picture(source, limits)
+        return Head("images", first.shape[1], first.shape[0], count, True, "webp", "rgb24", 8, _stored(first))
+    return _look_at_container(source, limits)
 
 
 def _look_at_images(source: Path, limits: Limits) -> Head:

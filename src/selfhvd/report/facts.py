@@ -46,3 +46,5 @@ class RunFacts:
     """How much of the restoration was blended into the result, 0..1."""
     left: int = 0
     """Frames that came back as they came, because they were not blurred."""
+    fps: str = ""
+    """Frames per second of a folder of images, as a fraction; "" for what has times of its own."""

@@ -12,6 +12,7 @@ from av.error import FFmpegError
 
 from selfhvd.errors import InputError, OutputError
 from selfhvd.video.colour import colour_of, known_matrix, to_rgb
+from selfhvd.video.embedded import embedded_video
 from selfhvd.video.ending import Ending
 from selfhvd.video.footage import Color, Footage, frame_path
 from selfhvd.video.frame import Frame
@@ -44,6 +45,8 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report)
     """Decode `source` into `folder` frame by frame and return its record (not yet saved)."""
     with open_source(source, limits) as container:
         stream, notes = choose(container, source)
+        if embedded_video(source) is not None:
+            notes.append("a motion photo: the result is the video in it, without the photo")
         _check_size(source, stream.codec_context.width, stream.codec_context.height, limits)
         stream.codec_context.options = {"max_pixels": str(limits.pixels)}
         ending, promised = Ending(source, container, stream), Promised()
@@ -144,8 +147,6 @@ def _settle(source: Path, frame: av.VideoFrame, notes: list[str]) -> _First:
         )
     if dolby_vision(frame):
         notes.append("Dolby Vision metadata is dropped; the base layer's colours are kept")
-    if frame.format.name in ("pal8", "bgra", "rgba", "argb", "abgr") or "yuva" in frame.format.name:
-        notes.append("transparency is dropped")
     return _First(
         stored=(frame.width, frame.height),
         pixel_format=frame.format.name,

@@ -1,30 +1,45 @@
 """Where the result goes, and whether it can go there: asked before hours of work, not after."""
 
 import os
+import re
+import sys
 import tempfile
 from pathlib import Path
 
 from selfhvd.errors import OutputError, UsageError
+from selfhvd.video.content import own_suffix
 from selfhvd.video.plan import CONTAINERS
+
+_ANIMATED = (".gif", ".webp", ".apng", ".png", "")
+_KIND = re.compile(r"\.[A-Za-z]\w{0,5}(~\d+)?|\.3g[p2]|")
+"""What stands for the kind of a file at the end of its name, and not for a date or a number."""
 
 
 def default_destination(source: Path) -> Path:
     """`clip.mp4` -> `clip_deblurred.mp4`; a folder of images -> `<folder>_deblurred`.
 
-    A container that cannot be written becomes `.mkv`, which carries any sound; GIF and WebP become `.mp4`.
+    Where the name does not tell the container its content does: `clip.LRV` -> `clip_deblurred.mp4`. One that cannot be
+    written becomes `.mkv`, which carries any sound; animated GIF, PNG and WebP become `.mp4`.
     """
-    if source.is_dir():
+    if _is_dir(source):
         full = source.resolve()
         return full.with_name(f"{full.name}_deblurred") if full.name else full / "deblurred"
-    suffix = source.suffix
-    if suffix.lower() not in CONTAINERS:
-        suffix = ".mp4" if suffix.lower() in (".gif", ".webp", ".apng", "") else ".mkv"
-    return source.with_name(f"{source.stem}_deblurred{suffix}")
+    suffix = own_suffix(source) or (".mp4" if source.suffix.lower() in _ANIMATED else ".mkv")
+    stem = source.stem if _KIND.fullmatch(source.suffix) else source.name
+    return source.with_name(f"{stem}_deblurred{suffix}")
 
 
 def is_folder(destination: Path) -> bool:
     """Whether `destination` stands for a folder of images: it is one, or has no suffix."""
-    return destination.is_dir() or destination.suffix == ""
+    return _is_dir(destination) or destination.suffix == ""
+
+
+def _is_dir(path: Path) -> bool:
+    """Whether it is a folder; what cannot be looked at is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def check_destination(source: Path, destination: Path, *, overwrite: bool = False) -> None:
@@ -42,14 +57,40 @@ def check_destination(source: Path, destination: Path, *, overwrite: bool = Fals
             f"{destination.name}: {destination.suffix} cannot be written; use one of {known}, or a folder."
         )
     parent = destination.absolute().parent
-    if not parent.is_dir():
+    if not _is_dir(parent):
         raise OutputError(f"{parent} does not exist or is no folder; create it first.")
+    check_length(destination)
     _check_free(destination, overwrite)
     try:
         with tempfile.TemporaryFile(dir=parent, prefix=".selfhvd-"):
             pass
     except OSError as error:
         raise OutputError(f"{parent} cannot be written ({error.strerror}); choose another folder.") from error
+
+
+def reports_of(destination: Path) -> tuple[Path, Path]:
+    """Where the report and the record of a run go: beside the result."""
+    page, record = (destination.with_name(destination.stem + ending) for ending in (".report.html", ".run.json"))
+    return page, record
+
+
+def check_length(*paths: Path) -> None:
+    """`OutputError` if the name of a file to be written is longer than its folder allows."""
+    for path in paths:
+        length, most = len(os.fsencode(path.name)), _longest(path.absolute().parent)
+        if length > most:
+            raise OutputError(
+                f"the name {path.name} is too long to be written: {length} bytes, {most} are allowed;"
+                " choose a shorter one with --output."
+            )
+
+
+def _longest(folder: Path) -> int:
+    """Bytes that a name may have in a folder."""
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows has no such question, and the same answer
+        return 255
 
 
 def _check_free(destination: Path, overwrite: bool) -> None:
@@ -72,5 +113,5 @@ def _same(source: Path, destination: Path) -> bool:
 
 def part_path(destination: Path) -> Path:
     """The hidden neighbour that a result grows in; short enough for any name the destination may have."""
-    name = destination.name.encode(errors="surrogateescape")[:180].decode(errors="ignore")
+    name = os.fsencode(destination.name)[:180].decode(sys.getfilesystemencoding(), errors="ignore")
     return destination.absolute().with_name(f".{name}.{os.getpid()}.part")

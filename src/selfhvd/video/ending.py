@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from selfhvd.video.embedded import embedded_video
+
 _SLACK = 0.5  # seconds that a stated duration may exceed the last packet before it is called early
 
 
@@ -10,7 +12,8 @@ class Ending:
     """Compares what a container promises with what its packets deliver."""
 
     def __init__(self, source: Path, container: Any, stream: Any) -> None:  # noqa: ANN401 - PyAV objects
-        self.size = source.stat().st_size  # bytes
+        span = embedded_video(source)
+        self.size = span.end - span.start if span else source.stat().st_size  # bytes
         self.promised = (container.duration or 0) / 1_000_000  # seconds
         self.origin = (container.start_time or 0) / 1_000_000  # seconds
         self.last = 0.0  # seconds, end of the last packet seen

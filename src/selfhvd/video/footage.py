@@ -13,10 +13,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import cv2
-
 from selfhvd.errors import InputError, OutputError
 from selfhvd.video.frame import Frame, as_tensor
+from selfhvd.video.pngs import read_png
 
 if TYPE_CHECKING:
     import torch
@@ -72,6 +71,7 @@ class Footage:
     mastering: str = ""  # HDR10 mastering display as x265 writes it, "" if none
     light: str = ""  # HDR10 "max-cll,max-fall", "" if none
     warnings: tuple[str, ...] = field(default=())
+    names: tuple[str, ...] = ()  # of the PNG results of a folder of images, one for each frame; else empty
 
     def __len__(self) -> int:
         return self.count
@@ -85,10 +85,10 @@ class Footage:
         if not 0 <= index < self.count:
             raise IndexError(f"frame {index} is outside 0..{self.count - 1}")
         path = self.path(index)
-        image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        image = read_png(path)
         if image is None or image.shape != (self.height, self.width, 3):
             raise InputError(f"cached frame {path} is damaged; delete {self.folder} and start again.")
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return image
 
     def tensor(self, index: int) -> "torch.Tensor":
         """Frame `index` as float32 `3 height width` in [0, 1]."""

@@ -3,7 +3,9 @@
 import re
 import shutil
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from selfhvd.errors import InputError, OutputError
 from selfhvd.video.child import Child
@@ -19,11 +21,13 @@ def ingest(
     *,
     on_frame: Callable[[int, int | None], None] | None = None,
     limits: Limits | None = None,
+    rate: Fraction | None = None,
 ) -> Footage:
     """Decode `source` (a video file, or a folder of images) into the cache `folder`, in a child process.
 
-    `on_frame(done, total)` is called after each frame; `total` is None where the file does not say.
-    `folder` is created; frames of an earlier, interrupted run in it are replaced. `footage.json` comes last.
+    `rate` is that of a folder of images, 30 frames per second if None. `on_frame(done, total)` is called after each
+    frame; `total` is None where the file does not say. `folder` is created; frames of an earlier, interrupted run in it
+    are replaced. `footage.json` comes last.
 
     Raises:
         InputError: the source cannot be read, holds no moving picture, or broke the decoder.
@@ -32,7 +36,8 @@ def ingest(
     limits = limits or Limits()
     check_source(source)
     _prepare(folder)
-    request = {"task": "decode", "source": str(source), "folder": str(folder), "limits": vars(limits)}
+    request: dict[str, Any] = {"task": "decode", "source": str(source), "folder": str(folder), "limits": vars(limits)}
+    request |= {"rate": str(rate)} if rate is not None else {}
     child = Child(request, crash=InputError, subject=source, stall=limits.stall)
     try:
         while (line := child.next()) is not None:
@@ -46,9 +51,9 @@ def ingest(
 def check_source(source: Path) -> None:
     """Say at once what can be said without decoding."""
     text = str(source)
-    if re.match(r"[a-z0-9+]+:", text) and not source.exists():
-        raise InputError(f"{source} is not a local file; copy the video here first.")
     try:
+        if re.match(r"[a-z0-9+]+:", text) and not source.exists():
+            raise InputError(f"{source} is not a local file; copy the video here first.")
         is_folder = source.is_dir()
     except OSError as error:
         raise InputError(f"{source} cannot be read ({error.strerror}).") from error

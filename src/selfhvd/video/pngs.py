@@ -24,6 +24,17 @@ def write_png(path: Path, image: Frame) -> None:
         raise OutputError(f"{path} cannot be written ({error.strerror}); make room and try again.") from error
 
 
+def read_png(path: Path) -> Frame | None:
+    """What `write_png` wrote; None if it cannot be read as that. The name may be any that the system takes."""
+    try:
+        data = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    except (OSError, cv2.error):
+        return None
+    colours = image is not None and image.ndim == 3 and image.shape[2] == 3
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB) if image is not None and colours else None
+
+
 def is_whole_png(path: Path) -> bool:
     """Whether every chunk of a PNG file is there, with the checksum that it was written with."""
     try:

@@ -8,10 +8,12 @@ import av
 from av.error import FFmpegError
 
 from selfhvd.errors import InputError
+from selfhvd.video.animation import first_picture
 from selfhvd.video.child import Child
 from selfhvd.video.limits import Limits
 from selfhvd.video.reporting import Report
 from selfhvd.video.sources import choose, open_source
+from selfhvd.video.stills import is_animated_webp
 from selfhvd.video.upright import orientation_of
 
 
@@ -38,6 +40,10 @@ def probe(source: Path) -> Probe:
 
 def tell(source: Path, limits: Limits, report: Report) -> None:
     """Report the facts of `probe`. Runs in the child process."""
+    if source.is_file() and is_animated_webp(source):
+        picture, frames = first_picture(source, limits)
+        report(width=picture.shape[1], height=picture.shape[0], frames=frames)
+        return
     with open_source(source, limits) as container:
         stream, _ = choose(container, source)
         frame = first_frame(container, stream, source, limits)

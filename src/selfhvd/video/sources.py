@@ -10,8 +10,11 @@ from av.error import FFmpegError
 from av.stream import Disposition, Stream
 
 from selfhvd.errors import InputError
+from selfhvd.video.boxes import boxes
+from selfhvd.video.embedded import embedded_video
 from selfhvd.video.footage import Track
 from selfhvd.video.limits import Limits
+from selfhvd.video.stills import still
 
 # Demuxers that would open other files, devices or the network, or take any text for a picture.
 _REFUSED = {
@@ -21,18 +24,21 @@ _REFUSED = {
 }  # fmt: skip
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat version", b"<?xml", b"<MPD", b"v=0\r\n", b"v=0\n", b"[playlist]")
 _TEXTS = {b"%PDF": "a PDF", b"PK\x03\x04": "a ZIP archive", b"{\\rtf": "a text document"}
-_STILLS = (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\xff\xd8\xff", b"II*\x00", b"MM\x00*")
 
 
 def open_source(path: Path, limits: Limits) -> InputContainer:
-    """Open a local file with local protocols only; `InputError` in one sentence otherwise."""
+    """Open a local file with local protocols only; `InputError` in one sentence otherwise.
+
+    Of a motion photo this opens the video in it.
+    """
     sniff(path)
     allowed = ",".join(
         sorted(name for name in av.formats_available if name not in _REFUSED and not name.endswith("_pipe"))
     )
-    options = {"protocol_whitelist": "file", "format_whitelist": allowed}
+    protocols, address = _address(path)
+    options = {"protocol_whitelist": protocols, "format_whitelist": allowed}
     try:
-        container = av.open(os.path.abspath(path), options=options, metadata_errors="replace")
+        container = av.open(address, options=options, metadata_errors="replace")
     except (FFmpegError, ValueError, OSError, UnicodeError) as error:
         raise InputError(_unreadable(path)) from error
     container.flags = container.flags & ~Flags.gen_pts.value  # its guesses are a frame late in AVI
@@ -41,8 +47,16 @@ def open_source(path: Path, limits: Limits) -> InputContainer:
     return container
 
 
+def _address(path: Path) -> tuple[str, str]:
+    """FFmpeg's protocols, and what it is to open: the file, or the part of it that is a video."""
+    span, whole = embedded_video(path), os.path.abspath(path)
+    if span is None:
+        return "file", whole
+    return "file,subfile", f"subfile,,start,{span.start},end,{span.end},,:{whole}"
+
+
 def sniff(path: Path) -> None:
-    """Refuse what is plainly no video by its first bytes."""
+    """Refuse what is plainly no video by its first bytes, and stills of every kind by their content."""
     try:
         if not path.exists():
             raise InputError(f"{path} does not exist; check the path.")
@@ -50,6 +64,7 @@ def sniff(path: Path) -> None:
             raise InputError(f"{path} is not a regular file; give a video file or a folder of images.")
         with path.open("rb") as file:
             head = file.read(64)
+        picture = still(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
     if not head:
@@ -59,8 +74,8 @@ def sniff(path: Path) -> None:
     for magic, what in _TEXTS.items():
         if head.startswith(magic):
             raise InputError(f"{path} is not a video but {what}.")
-    if head.startswith(_STILLS[:2]) or (head.startswith(_STILLS[2:]) and path.suffix.lower() in (".bmp", ".tif")):
-        raise InputError(f"{path} is a still image, not a video; give a video, or a folder of images.")
+    if picture:
+        raise InputError(f"{path} is a still image ({picture}), not a video; give a video, or a folder of images.")
 
 
 def choose(container: InputContainer, path: Path) -> tuple[Any, list[str]]:
@@ -83,8 +98,9 @@ def choose(container: InputContainer, path: Path) -> tuple[Any, list[str]]:
 
 
 def is_picture(stream: Stream) -> bool:
-    """Whether a video stream is cover art or a thumbnail rather than a moving picture."""
-    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
+    """Whether a video stream is cover art, a thumbnail or a single HEIF picture rather than a moving picture."""
+    item = stream.time_base == 1 and stream.duration is None and stream.frames == 1
+    return item or bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
 
 
 def codec_name(stream: Stream) -> str:
@@ -122,20 +138,7 @@ def _unreadable(path: Path) -> str:
 
 
 def _has_index(path: Path) -> bool:
-    """Whether the top-level boxes of an MP4 reach a `moov`."""
-    size, offset = path.stat().st_size, 0
+    """Whether the top-level boxes of an MP4 reach a whole `moov`."""
+    size = path.stat().st_size
     with path.open("rb") as file:
-        for _ in range(10_000):
-            file.seek(offset)
-            header = file.read(16)
-            if len(header) < 8:
-                return False
-            length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-            if kind == b"moov":
-                return offset + length <= size
-            if length == 1:
-                length = int.from_bytes(header[8:16], "big")
-            if length < 8:
-                return False
-            offset += length
-    return False
+        return any(box.kind == b"moov" and box.end <= size for box in boxes(file, 0, size))

@@ -34,7 +34,7 @@ def _check_video(footage: Footage, part: Path, name: str, report: Report) -> Non
     with open_source(part, Limits()) as container:
         stream = container.streams.video[0]
         tick = stream.time_base or Fraction(1)
-        slack = tick / 2 if tick > footage.time_base else Fraction(0)
+        slack = tick / 2 if footage.time_base % tick else Fraction(0)  # times fall between the container's ticks
         count, exact = 0, True
         for frame in container.decode(stream):
             if count >= footage.count:

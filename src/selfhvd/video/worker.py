@@ -8,12 +8,16 @@ import os
 import signal
 import sys
 import traceback
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from selfhvd.errors import InputError, OutputError
 from selfhvd.video.limits import Limits
 from selfhvd.video.reporting import report
+
+if TYPE_CHECKING:
+    from selfhvd.video.footage import Footage
 
 
 def main(text: str) -> int:
@@ -36,12 +40,7 @@ def main(text: str) -> int:
 def _run(request: dict[str, Any]) -> None:
     """Hand the request to its module; each is imported only when asked for."""
     if request["task"] == "decode":
-        from selfhvd.video.decode import decode_container
-        from selfhvd.video.images import decode_images
-
-        source = Path(request["source"])
-        decode = decode_images if source.is_dir() else decode_container
-        decode(source, Path(request["folder"]), Limits(**request["limits"]), report).save()
+        _decode(request).save()
     elif request["task"] == "encode":
         from selfhvd.video.encode import encode
 
@@ -54,6 +53,20 @@ def _run(request: dict[str, Any]) -> None:
         from selfhvd.video.verify import verify
 
         verify(request, report)
+
+
+def _decode(request: dict[str, Any]) -> "Footage":
+    """Lay out a folder of images, an animation or a video."""
+    from selfhvd.video.animation import decode_webp
+    from selfhvd.video.decode import decode_container
+    from selfhvd.video.images import RATE, decode_images
+    from selfhvd.video.stills import is_animated_webp
+
+    source, folder, limits = Path(request["source"]), Path(request["folder"]), Limits(**request["limits"])
+    if source.is_dir():
+        return decode_images(source, folder, limits, report, Fraction(request.get("rate", RATE)))
+    decode = decode_webp if is_animated_webp(source) else decode_container
+    return decode(source, folder, limits, report)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ class _ContainerWriter(Writer):
 
 
 class _FolderWriter(Writer):
-    """A folder of `00000000.png`, ..."""
+    """A folder of PNG files, named as the images they were made from, or `00000000.png`, ..."""
 
     def __init__(self, footage: Footage, part: Path) -> None:
         super().__init__(footage)
@@ -106,7 +106,8 @@ class _FolderWriter(Writer):
             raise OutputError(f"{part} cannot be made ({error.strerror}).") from error
 
     def _write(self, frame: Frame) -> None:
-        write_png(self.part / f"{self.written:08d}.png", frame)
+        names = self.footage.names
+        write_png(self.part / (names[self.written] if names else f"{self.written:08d}.png"), frame)
 
     def finish(self) -> None:
         if any(track.kind == "audio" for track in self.footage.tracks):
