@@ -8,12 +8,15 @@ from selfhvd.config import DeblurConfig
 from selfhvd.errors import InputError, OutputError
 from selfhvd.fingerprint import fingerprint
 from selfhvd.report.record import plain, read_run
+from selfhvd.video import Coding
 
 _NOT_OF_THE_FRAMES = ("device", "max_minutes")
 """Settings that say how a run goes about it, not what comes out."""
 
 
-def is_finished(source: Path, destination: Path, config: DeblurConfig, strength: float = 1.0) -> bool:
+def is_finished(
+    source: Path, destination: Path, config: DeblurConfig, strength: float = 1.0, coding: Coding = Coding()
+) -> bool:
     """Whether there is nothing to do; by the record beside the result, without one by the files' times.
 
     Raises:
@@ -32,7 +35,8 @@ def is_finished(source: Path, destination: Path, config: DeblurConfig, strength:
     if run.get("fingerprint") not in ("", None, fingerprint(source)):
         raise OutputError(f"{destination} was made of another clip than {source} is now; --overwrite makes it anew.")
     same = _frames_of(run.get("settings")) == _frames_of(plain(asdict(config)))
-    if not same or run.get("strength", 1.0) != strength:
+    asked = (run.get("written_codec", "auto"), run.get("written_quality"))
+    if not same or run.get("strength", 1.0) != strength or asked != (coding.codec, coding.quality):
         raise OutputError(f"{destination} was made with other settings; --overwrite makes it anew.")
     return True
 

@@ -21,7 +21,7 @@ from selfhvd.same_job import facts_of, stamp
 from selfhvd.strength import check_strength
 from selfhvd.telling import Progress, silent
 from selfhvd.versions import versions
-from selfhvd.video import Footage, check_destination, check_source, default_destination, ingest
+from selfhvd.video import CodecName, Coding, Footage, check_destination, check_source, default_destination, ingest
 from selfhvd.work_folder import WorkFolder, open_work_folder
 
 
@@ -32,6 +32,8 @@ def deblur(
     preset: Preset = "fast",
     config: DeblurConfig | None = None,
     strength: float = 1.0,
+    quality: float | None = None,
+    codec: CodecName = "auto",
     overwrite: bool = False,
     restart: bool = False,
     keep_work: bool = False,
@@ -50,6 +52,9 @@ def deblur(
         config: everything that decides the restored frames.
         strength: how much of the restoration is blended in, 0 (the clip as it is) to 1. Nothing that is kept hangs on
             it: an unfinished run goes on with another one.
+        quality: of the coding, 0 (worst) to 100, one scale for all codecs; by itself it is 90, or what keeps the result
+            about as large as the source. Nothing that is kept hangs on it, nor on `codec`.
+        codec: of the result: the source's own where the container carries it (`auto`), or one that is named.
         overwrite: replace an existing destination.
         restart: begin anew where an unfinished run left something, or one with `keep_work`.
         keep_work: leave the work folder (`.<destination>.selfhvd`: every frame, losslessly, as it came and as it was
@@ -75,12 +80,14 @@ def deblur(
     on_progress = _stoppable(on_progress, stop)
     check_source(source)
     check_destination(source, destination, overwrite=overwrite or WorkFolder(destination).placed())
+    coding = Coding(codec, quality)
+    coding.check(destination)
     clock = _Clock()
     with open_work_folder(destination, keep=keep_work) as work:
         deblurrer = Deblurrer(config, work.path)
         job = facts_of(source, deblurrer)
         work.begin(job, restart=restart)
-        check_room(source, destination, config, work.held())
+        check_room(source, destination, config, work.held(), coding)
         footage = work.footage(source, on_progress)
         clock.lap("read")
         deblurrer.fit(footage, footage.keyframes, on_progress, stop)
@@ -94,10 +101,11 @@ def deblur(
             overwrite=overwrite,
             comment=stamp(job, strength),
             strength=strength,
+            coding=coding,
             strip_location=strip_location,
         )
         clock.lap("restore and write")
-        facts = _facts(footage, destination, deblurrer, watch.sharpness, warnings, clock, strength)
+        facts = _facts(footage, destination, deblurrer, watch.sharpness, warnings, clock, strength, coding)
         if report:
             write_report(_beside(destination, ".report.html"), facts, watch.crops.comparisons())
             write_run(_beside(destination, ".run.json"), facts)
@@ -163,6 +171,7 @@ def _facts(
     warnings: tuple[str, ...],
     clock: _Clock,
     strength: float,
+    coding: Coding,
 ) -> RunFacts:
     config, selection = deblurrer.config, deblurrer.selection
     assert selection is not None
@@ -191,4 +200,6 @@ def _facts(
         versions=versions(),
         fingerprint=fingerprint(footage.source),
         strength=float(strength),
+        written_codec=coding.codec,
+        written_quality=coding.quality,
     )

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from selfhvd.batch import Clip, Failure
     from selfhvd.config import DeblurConfig
     from selfhvd.progress import Style
+    from selfhvd.video import Coding
 
 Preset = Literal["fast", "balanced", "best"]
+Codec = Literal["auto", "h264", "hevc", "av1", "vp9", "prores", "ffv1"]
 Flow = Literal["auto", "dis", "sea-raft-s", "sea-raft-m", "raft", "flowformer++"]
 
 
@@ -24,6 +26,8 @@ def deblur(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     preset: Preset = "fast",
     strength: float = 1.0,
+    quality: float | None = None,
+    codec: Codec = "auto",
     keep_sharp: Flag = False,
     overwrite: Flag = False,
     restart: Flag = False,
@@ -56,6 +60,9 @@ def deblur(
             CLIP_deblurred beside each clip.
         preset: how many sharp frames help each frame, and how long is learned; from the base weights nothing is.
         strength: how much of the restoration is blended in: 0 is the clip as it came, 1 all of it.
+        quality: of the coding, 0 to 100 (90 shows no loss), on one scale for all codecs. Default: 90, or what keeps the
+            result about as large as its source.
+        codec: of the result; auto keeps the source's where the container can hold it.
         keep_sharp: leave the sharpest frames as they came, unless the clip is noisy; the base weights take noise and
             coding marks off these, too.
         overwrite: replace an existing output.
@@ -86,7 +93,7 @@ def deblur(
     from selfhvd.batch import Clip, gather, is_batch, lay_out
     from selfhvd.method.scenes import SceneConfig
     from selfhvd.strength import check_strength
-    from selfhvd.video import default_destination
+    from selfhvd.video import Coding, default_destination
 
     if not source:
         raise UsageError("Give a clip to deblur: selfhvd deblur CLIP.")
@@ -109,9 +116,14 @@ def deblur(
     config = _with_segment(replace(config, align=replace(config.align, resolution=flow_resolution)), segment)
     if keep_sharp:
         config = replace(config, restore=replace(config.restore, copy_sharp=True))
-    run = _Run(config, strength, overwrite, restart, keep_work, skip_existing, report, strip_location, progress, quiet)
+    coding = Coding(codec, quality)
+    run = _Run(
+        config, strength, coding, overwrite, restart, keep_work, skip_existing, report, strip_location, progress, quiet
+    )
     batch = is_batch(source)
     clips = lay_out(gather(source), output) if batch else [Clip(source[0], output or default_destination(source[0]))]
+    for clip in clips:
+        coding.check(clip.destination)
     if dry_run:
         _foretell(clips, run, fail_fast)
     elif batch:
@@ -140,6 +152,7 @@ class _Run:
 
     config: "DeblurConfig"
     strength: float
+    coding: "Coding"
     overwrite: bool
     restart: bool
     keep_work: bool
@@ -169,6 +182,8 @@ class _Run:
                 clip.destination,
                 config=self.config,
                 strength=self.strength,
+                quality=self.coding.quality,
+                codec=self.coding.codec,
                 overwrite=self.overwrite,
                 restart=self.restart,
                 keep_work=self.keep_work,
@@ -201,7 +216,7 @@ class _Run:
             return False
         check_source(clip.source)
         try:
-            return is_finished(clip.source, clip.destination, self.config, self.strength)
+            return is_finished(clip.source, clip.destination, self.config, self.strength, self.coding)
         except OutputError:
             if self.overwrite:
                 return False
@@ -253,7 +268,13 @@ def _foretell(clips: "Sequence[Clip]", run: _Run, fail_fast: bool) -> None:
         if clip.destination.absolute().parent.exists() or len(clips) == 1:
             check_destination(clip.source, clip.destination, overwrite=run.overwrite or run.skip)
         found = forecast(
-            clip.source, clip.destination, run.config, pace, strength=run.strength, keep_work=run.keep_work
+            clip.source,
+            clip.destination,
+            run.config,
+            pace,
+            strength=run.strength,
+            coding=run.coding,
+            keep_work=run.keep_work,
         )
         out(as_text(found) + "\n")
         kept = sum(other.stays for other in seen)
