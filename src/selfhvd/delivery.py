@@ -57,8 +57,9 @@ def deliver(
     """Write the result of `work`, whole and verified or not at all; warnings for the person.
 
     `comment` goes into the container; `strength` says how much of the restoration is blended in, and what `work` keeps
-    does not hang on it, nor on `coding`, which says codec and quality; `strip_location` leaves out what tells where the clip was taken. A clip that is
-    sharp already is copied as it is, unless its place is to be left out or another coding is asked for.
+    does not hang on it, nor on `coding`, which says codec and quality; `strip_location` leaves out what tells where the
+    clip was taken. A clip that is sharp already is copied as it is, unless its place is to be left out or a coding is
+    asked for.
 
     Raises:
         OutputError: it cannot be written.

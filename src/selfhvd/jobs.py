@@ -32,7 +32,7 @@ def deblur(
     preset: Preset = "fast",
     config: DeblurConfig | None = None,
     strength: float = 1.0,
-    quality: float | None = None,
+    quality: float | int | None = None,
     codec: CodecName = "auto",
     overwrite: bool = False,
     restart: bool = False,

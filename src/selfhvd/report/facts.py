@@ -46,5 +46,5 @@ class RunFacts:
     """How much of the restoration was blended into the result, 0..1."""
     written_codec: str = "auto"
     """The codec asked for; `auto` is the source's own where the container carries it."""
-    written_quality: float | None = None
+    written_quality: float | int | None = None
     """The quality asked for, 0..100; None: as near the source's size as is not seen."""

@@ -62,7 +62,7 @@ def known_codecs() -> tuple[str, ...]:
     return get_args(CodecName)
 
 
-def crf_of(quality: float, encoder: str) -> float:
+def crf_of(quality: float | int, encoder: str) -> float | int:
     """The encoder's constant rate factor for a quality of 0 (worst) to 100; smaller is better and larger."""
     return _SCALE[encoder](48 - 0.4 * quality)
 
@@ -72,11 +72,11 @@ def halving(encoder: str) -> float:
     return 6.0 if encoder in ("libx264", "libx265") else 8.0
 
 
-def _as_it_is(crf: float) -> float:
+def _as_it_is(crf: float | int) -> float | int:
     return crf
 
 
-def _to_63(crf: float) -> float:
+def _to_63(crf: float | int) -> int:
     """x264's scale onto the 0..63 of VP9 and AV1."""
     return round(min(63.0, 1.25 * crf))
 

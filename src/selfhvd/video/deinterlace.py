@@ -48,7 +48,7 @@ def _graph(frame: av.VideoFrame, stream: Any) -> Graph:  # noqa: ANN401
     """The chain of filters, for frames like this."""
     graph = Graph()
     links = [
-        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format.name, time_base=stream.time_base),
+        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=stream.time_base),
         *(graph.add(name, options) for name, options in _CHAIN),
         graph.add("buffersink"),
     ]

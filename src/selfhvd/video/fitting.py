@@ -20,7 +20,7 @@ _TRIED = 16
 """Frames of the trial, fewer where they are large."""
 _MEMORY = 100_000_000
 """Bytes that they may take."""
-_WORST = 30.0
+_WORST = 36.0
 """H.264's rate factor beyond which loss is plain to see, whatever the source was."""
 
 

@@ -38,7 +38,7 @@ class Coding:
     """What a person asks of the coding; the restored frames do not hang on it."""
 
     codec: codecs.CodecName = "auto"
-    quality: float | None = None  # 0..100; None: as near the source's size as is not seen
+    quality: float | int | None = None  # 0..100; None: as near the source's size as is not seen
 
     def check(self, destination: Path) -> None:
         """`UsageError` unless it makes sense and the container of `destination` carries the codec."""
@@ -68,12 +68,12 @@ class Plan:
     width: int  # pixels, those of the source or one more
     height: int
     color: Color  # tags of the result
-    quality: float | None  # 0..100, None where the codec has none
+    quality: float | int | None  # 0..100, None where the codec has none
     room: float | None  # at most so many times the source's bytes; None: whatever the quality takes
     extra: dict[str, str]  # for the encoder, beside its quality
     warnings: tuple[str, ...] = ()
 
-    def options(self, crf: float | None = None) -> dict[str, str]:
+    def options(self, crf: float | int | None = None) -> dict[str, str]:
         """For the encoder; `crf` instead of the quality's own."""
         if self.quality is None:
             return dict(self.extra)
