@@ -38,7 +38,7 @@ def fitted(
     allowed = chosen.room * sum(footage.sizes[: len(first)])
     best = crf = codecs.crf_of(chosen.quality, chosen.codec)
     worst = best + (_WORST - 48 + 0.4 * chosen.quality) * codecs.halving(chosen.codec) / 6
-    for _ in range(3):
+    for _ in range(6):
         over = _trial(first, footage, chosen, chosen.options(crf)) / max(1.0, allowed)
         if over <= 1 and (over > 0.9 or crf == best):
             break
