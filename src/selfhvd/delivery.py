@@ -16,6 +16,7 @@ from selfhvd.video.content import own_suffix
 from selfhvd.video.destination import part_path
 from selfhvd.video.embedded import copy_video
 from selfhvd.video.frame import as_tensor
+from selfhvd.video.plan import Coding
 from selfhvd.work_folder import WorkFolder
 
 OnFrame = Callable[[int, Frame], None]
@@ -51,26 +52,35 @@ def deliver(
     overwrite: bool,
     comment: str,
     strength: float = 1.0,
+    coding: Coding = Coding(),
     strip_location: bool = False,
 ) -> tuple[str, ...]:
     """Write the result of `work`, whole and verified or not at all; warnings for the person.
 
     `comment` goes into the container; `strength` says how much of the restoration is blended in, and what `work` keeps
-    does not hang on it; `strip_location` leaves out what tells where the clip was taken. A clip that is
-    sharp already is copied as it is, unless its place is to be left out.
+    does not hang on it, nor on `coding`, which says codec and quality; `strip_location` leaves out what tells where the
+    clip was taken. A clip that is sharp already is copied as it is, unless its place is to be left out or a coding is
+    asked for.
 
     Raises:
         OutputError: it cannot be written.
     """
     destination = work.destination
     overwrite = overwrite or work.placed()
-    if deblurrer.is_left() and not strip_location and _can_copy(footage, destination):
+    as_it_is = not strip_location and coding == Coding() and _can_copy(footage, destination)
+    if deblurrer.is_left() and as_it_is:
         for index, frame in enumerate(_untouched(footage)):
             watch.see(index, frame)
         _copy_through(footage.source, work)
         return footage.warnings
     with open_writer(
-        footage, destination, overwrite=overwrite, on_ready=work.place, comment=comment, strip_location=strip_location
+        footage,
+        destination,
+        overwrite=overwrite,
+        on_ready=work.place,
+        coding=coding,
+        comment=comment,
+        strip_location=strip_location,
     ) as writer:
         restored = restored_frames(deblurrer, footage, work.restored)
         for index, frame in enumerate(at_strength(strength, footage, restored)):

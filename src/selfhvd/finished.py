@@ -9,6 +9,7 @@ from selfhvd.config import DeblurConfig
 from selfhvd.errors import InputError, OutputError
 from selfhvd.fingerprint import fingerprint
 from selfhvd.report.record import plain, read_run
+from selfhvd.video import Coding
 from selfhvd.video.destination import check_length, reports_of
 
 _NOT_OF_THE_FRAMES = ("device", "max_minutes")
@@ -16,7 +17,12 @@ _NOT_OF_THE_FRAMES = ("device", "max_minutes")
 
 
 def is_finished(
-    source: Path, destination: Path, config: DeblurConfig, strength: float = 1.0, rate: Fraction | None = None
+    source: Path,
+    destination: Path,
+    config: DeblurConfig,
+    strength: float = 1.0,
+    rate: Fraction | None = None,
+    coding: Coding = Coding(),
 ) -> bool:
     """Whether there is nothing to do; by the record beside the result, without one by the files' times.
 
@@ -40,7 +46,8 @@ def is_finished(
         raise OutputError(f"{destination} was made of another clip than {source} is now; --overwrite makes it anew.")
     same = _frames_of(run.get("settings")) == _frames_of(plain(asdict(config)))
     paced = rate is None or run.get("fps") == str(rate)
-    if not same or not paced or run.get("strength", 1.0) != strength:
+    coded = (run.get("written_codec", "auto"), run.get("written_quality")) == (coding.codec, coding.quality)
+    if not (same and paced and coded) or run.get("strength", 1.0) != strength:
         raise OutputError(f"{destination} was made with other settings; --overwrite makes it anew.")
     return True
 

@@ -23,7 +23,7 @@ from selfhvd.same_job import facts_of, stamp
 from selfhvd.strength import check_strength
 from selfhvd.telling import Progress, silent
 from selfhvd.versions import versions
-from selfhvd.video import Footage, check_destination, check_source, default_destination, ingest
+from selfhvd.video import CodecName, Coding, Footage, check_destination, check_source, default_destination, ingest
 from selfhvd.video.destination import check_length, is_folder, reports_of
 from selfhvd.video.images import rate_of
 from selfhvd.work_folder import WorkFolder, open_work_folder
@@ -36,6 +36,8 @@ def deblur(
     preset: Preset = "fast",
     config: DeblurConfig | None = None,
     strength: float = 1.0,
+    quality: float | int | None = None,
+    codec: CodecName = "auto",
     overwrite: bool = False,
     restart: bool = False,
     keep_work: bool = False,
@@ -57,6 +59,9 @@ def deblur(
         config: everything that decides the restored frames.
         strength: how much of the restoration is blended in, 0 (the clip as it is) to 1. Nothing that is kept hangs on
             it: an unfinished run goes on with another one.
+        quality: of the coding, 0 (worst) to 100, one scale for all codecs; by itself it is 90, or what keeps the result
+            about as large as the source. Nothing that is kept hangs on it, nor on `codec`.
+        codec: of the result: the source's own where the container carries it (`auto`), or one that is named.
         overwrite: replace an existing destination.
         restart: begin anew where an unfinished run left something, or one with `keep_work`.
         keep_work: leave the work folder (`.<destination>.selfhvd`: every frame, losslessly, as it came and as it was
@@ -89,12 +94,14 @@ def deblur(
     check_destination(source, destination, overwrite=overwrite or WorkFolder(destination).placed())
     if report:
         check_length(*reports_of(destination))
+    coding = Coding(codec, quality)
+    coding.check(destination)
     clock = _Clock()
     with open_work_folder(destination, keep=keep_work) as work:
         deblurrer = Deblurrer(config, work.path)
         job = facts_of(source, deblurrer, rate)
         work.begin(job, restart=restart)
-        check_room(source, destination, config, work.held())
+        check_room(source, destination, config, work.held(), coding)
         footage = work.footage(source, on_progress, rate)
         clock.lap("read")
         deblurrer.fit(footage, footage.keyframes, on_progress, stop)
@@ -108,12 +115,13 @@ def deblur(
             overwrite=overwrite,
             comment=stamp(job, strength),
             strength=strength,
+            coding=coding,
             strip_location=strip_location,
         )
         clock.lap("restore and write")
         if rate is not None and fps is None and not is_folder(destination):
             warnings += (f"the images are shown at {rate} frames a second; another rate is chosen with --fps",)
-        facts = _facts(footage, destination, deblurrer, watch.sharpness, warnings, clock, strength, rate)
+        facts = _facts(footage, destination, deblurrer, watch.sharpness, warnings, clock, strength, rate, coding)
         if report:
             page, record = reports_of(destination)
             write_report(page, facts, watch.crops.comparisons())
@@ -188,6 +196,7 @@ def _facts(
     clock: _Clock,
     strength: float,
     rate: Fraction | None,
+    coding: Coding,
 ) -> RunFacts:
     config, selection = deblurrer.config, deblurrer.selection
     assert selection is not None
@@ -218,4 +227,6 @@ def _facts(
         strength=float(strength),
         left=deblurrer.count_left(),
         fps="" if rate is None else str(rate),
+        written_codec=coding.codec,
+        written_quality=coding.quality,
     )

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from selfhvd.batch import Clip, Failure
     from selfhvd.config import DeblurConfig
     from selfhvd.progress import Style
+    from selfhvd.video import Coding
 
 Preset = Literal["fast", "balanced", "best"]
 Which = Literal["auto", "blurry", "all"]
+Codec = Literal["auto", "h264", "hevc", "av1", "vp9", "prores", "ffv1"]
 Flow = Literal["auto", "dis", "sea-raft-s", "sea-raft-m", "raft", "flowformer++"]
 
 
@@ -26,6 +28,8 @@ def deblur(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     preset: Preset = "fast",
     strength: float = 1.0,
+    quality: float | None = None,
+    codec: Codec = "auto",
     restore: Which | None = None,
     keep_sharp: Flag = False,
     sharp_frames: str | None = None,
@@ -61,6 +65,9 @@ def deblur(
             CLIP_deblurred beside each clip.
         preset: how many sharp frames help each frame, and how long is learned; from the base weights nothing is.
         strength: how much of the restoration is blended in: 0 is the clip as it came, 1 all of it.
+        quality: of the coding, 0 to 100 (90 shows no loss), on one scale for all codecs. Default: 90, or what keeps the
+            result about as large as its source.
+        codec: of the result; auto keeps the source's where the container can hold it.
         restore: auto restores what is blurred and what lies among it, blurry only what is blurred, all everything;
             default: auto for the base weights, blurry for others.
         keep_sharp: the same as --restore blurry.
@@ -95,7 +102,7 @@ def deblur(
     from selfhvd.batch import Clip, gather, is_batch, lay_out
     from selfhvd.method.scenes import SceneConfig
     from selfhvd.strength import check_strength
-    from selfhvd.video import default_destination
+    from selfhvd.video import Coding, default_destination
     from selfhvd.video.images import rate_of
 
     if not source:
@@ -123,14 +130,27 @@ def deblur(
         config = replace(config, restore=replace(config.restore, which=which))
     if sharp_frames is not None:
         config = replace(config, sharp=replace(config.sharp, named=frame_numbers(sharp_frames)))
+    coding = Coding(codec, quality)
     run = _Run(
-        config, strength, overwrite, restart, keep_work, skip_existing, report, strip_location, fps, progress, quiet
+        config=config,
+        strength=strength,
+        coding=coding,
+        overwrite=overwrite,
+        restart=restart,
+        keep_work=keep_work,
+        skip=skip_existing,
+        report=report,
+        strip_location=strip_location,
+        fps=fps,
+        style=progress,
+        quiet=quiet,
     )
     found = gather(source)
     batch = is_batch(source, found)
     clips = lay_out(found, output) if batch else [Clip(source[0], output or default_destination(source[0]))]
-    if fps is not None:
-        for clip in clips:
+    for clip in clips:
+        coding.check(clip.destination)
+        if fps is not None:
             rate_of(clip.source, fps)
     if dry_run:
         _foretell(clips, run, fail_fast)
@@ -160,6 +180,7 @@ class _Run:
 
     config: "DeblurConfig"
     strength: float
+    coding: "Coding"
     overwrite: bool
     restart: bool
     keep_work: bool
@@ -190,6 +211,8 @@ class _Run:
                 clip.destination,
                 config=self.config,
                 strength=self.strength,
+                quality=self.coding.quality,
+                codec=self.coding.codec,
                 overwrite=self.overwrite,
                 restart=self.restart,
                 keep_work=self.keep_work,
@@ -225,7 +248,7 @@ class _Run:
         check_source(clip.source)
         try:
             rate = rate_of(clip.source, self.fps)
-            return is_finished(clip.source, clip.destination, self.config, self.strength, rate)
+            return is_finished(clip.source, clip.destination, self.config, self.strength, rate, self.coding)
         except OutputError:
             if self.overwrite:
                 return False
@@ -280,7 +303,13 @@ def _foretell(clips: "Sequence[Clip]", run: _Run, fail_fast: bool) -> None:
         if run.report:
             check_length(*reports_of(clip.destination))
         found = forecast(
-            clip.source, clip.destination, run.config, pace, strength=run.strength, keep_work=run.keep_work
+            clip.source,
+            clip.destination,
+            run.config,
+            pace,
+            strength=run.strength,
+            coding=run.coding,
+            keep_work=run.keep_work,
         )
         out(as_text(found) + "\n")
         kept = sum(other.stays for other in seen)

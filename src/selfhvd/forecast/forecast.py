@@ -1,19 +1,18 @@
 """Forecast: the plan of one run and what it will take, without running it."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from selfhvd.config import DeblurConfig
-from selfhvd.forecast.disk import Room, free_room, needed_room
+from selfhvd.forecast.disk import Room, as_footage, free_room, needed_room
 from selfhvd.forecast.head import Head, read_head
 from selfhvd.forecast.pace import Pace, expected_seconds
-from selfhvd.video import Color, Footage
+from selfhvd.video import Coding
 from selfhvd.video.destination import is_folder
-from selfhvd.video.plan import plan
+from selfhvd.video.plan import Plan, plan
 
 _FLOATS = 28
 """Frames in memory at once as float32: recent ones, guides, flows, sums (fitted to two runs, docs/results.md); restored
@@ -34,6 +33,10 @@ class Forecast:
     codec: str
     """FFmpeg's encoder; "png" for pictures."""
     pixel_format: str
+    quality: str
+    """Of the coding, in words; "" for pictures."""
+    notes: tuple[str, ...]
+    """What the coding changes, in words."""
     preset: str
     network: str
     flow: str
@@ -70,6 +73,7 @@ def forecast(
     pace: Pace,
     *,
     strength: float = 1.0,
+    coding: Coding = Coding(),
     keep_work: bool = False,
 ) -> Forecast:
     """Look at a clip's head and say what a run on it would be.
@@ -79,8 +83,8 @@ def forecast(
     """
     head = read_head(source)
     adapt = config.adapt
-    container, codec, pixel_format = _coding(head, source, destination)
-    room = needed_room(head, destination, config)
+    container, codec, pixel_format, quality, notes = _coding(head, source, destination, coding)
+    room = needed_room(head, destination, config, coding)
     return Forecast(
         source=source,
         destination=destination,
@@ -88,6 +92,8 @@ def forecast(
         container=container,
         codec=codec,
         pixel_format=pixel_format,
+        quality=quality,
+        notes=notes,
         preset=config.preset,
         network=config.backbone,
         flow=pace.flow,
@@ -102,34 +108,20 @@ def forecast(
     )
 
 
-def _coding(head: Head, source: Path, destination: Path) -> tuple[str, str, str]:
-    """Container, codec and pixel format that the writer will choose."""
+def _coding(head: Head, source: Path, destination: Path, coding: Coding) -> tuple[str, str, str, str, tuple[str, ...]]:
+    """Container, codec, pixel format, quality and changes that the writer will choose."""
     if is_folder(destination):
-        return "folder", "png", "rgb24" if head.depth == 8 else "rgb48"
-    chosen = plan(_as_footage(head, source), destination)
-    return chosen.container, chosen.codec, chosen.pixel_format
+        return "folder", "png", "rgb24" if head.depth == 8 else "rgb48", "", ()
+    chosen = plan(as_footage(head, source), destination, coding)
+    return chosen.container, chosen.codec, chosen.pixel_format, _quality(chosen), chosen.warnings
 
 
-def _as_footage(head: Head, source: Path) -> Footage:
-    """The head in the form that the plan of the writing asks for; it has no frames."""
-    return Footage(
-        source=source,
-        folder=Path(),
-        kind=head.kind,
-        count=head.frames,
-        width=head.width,
-        height=head.height,
-        depth=head.depth,
-        times=(),
-        durations=(),
-        time_base=Fraction(1),
-        keyframes=(),
-        codec=head.codec,
-        pixel_format=head.pixel_format,
-        rotation=0,
-        color=Color(),
-        sample_aspect_ratio=Fraction(1),
-    )
+def _quality(chosen: Plan) -> str:
+    """The quality of a plan in words."""
+    if chosen.quality is None:
+        return "the codec's own quality"
+    bound = "" if chosen.room is None else f", or less where it would be over {chosen.room:.1f} times the source's size"
+    return f"quality {chosen.quality:g} of 100{bound}"
 
 
 def _memory(head: Head, pace: Pace, guides: int) -> int:

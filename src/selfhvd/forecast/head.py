@@ -21,7 +21,7 @@ from selfhvd.video.colour import colour_of, known_matrix, to_rgb
 from selfhvd.video.frame import Frame
 from selfhvd.video.images import list_images, read_image
 from selfhvd.video.probe import first_frame
-from selfhvd.video.sources import choose, codec_name, open_source
+from selfhvd.video.sources import choose, codec_name, open_source, tag_of
 from selfhvd.video.stills import is_animated_webp
 from selfhvd.video.upright import Orientation, orientation_of
 
@@ -47,6 +47,10 @@ class Head:
     """Bits a channel."""
     frame_bytes: int
     """The first frame as the lossless cache keeps it."""
+    coded_bytes: int = 0
+    """The picture's track, about, as far as the file says; 0 where it does not."""
+    profile: str = ""
+    """The four letters that the container names the coding by."""
 
     @property
     def pixels(self) -> int:
@@ -114,7 +118,8 @@ def _look_at_container(source: Path, limits: Limits) -> Head:
         height, width, _ = picture.shape
         frames = stream.frames or _reckoned(container, stream)
         facts = (codec_name(stream), frame.format.name, depth, _stored(picture))
-        return Head("container", width, height, frames, bool(stream.frames), *facts)
+        coded = _coded(container, stream)
+        return Head("container", width, height, frames, bool(stream.frames), *facts, coded, tag_of(stream))
 
 
 def _reckoned(container: Any, stream: Any) -> int:  # noqa: ANN401 - PyAV objects
@@ -124,6 +129,13 @@ def _reckoned(container: Any, stream: Any) -> int:  # noqa: ANN401 - PyAV object
         seconds = float(stream.duration * stream.time_base)
     rate = stream.average_rate or stream.guessed_rate or 0
     return max(0, round(seconds * float(rate)))
+
+
+def _coded(container: Any, stream: Any) -> int:  # noqa: ANN401 - PyAV objects
+    """Bytes of a track: by its stated rate, else all that the file holds."""
+    seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1_000_000
+    rate = stream.codec_context.bit_rate or stream.bit_rate or 0
+    return round(rate * seconds / 8) or int(container.size)
 
 
 def _stored(picture: Frame) -> int:

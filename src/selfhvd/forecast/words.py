@@ -15,7 +15,7 @@ def as_text(found: Forecast) -> str:
     lesson += f"; blended at strength {found.strength:g}" if found.strength < 1 else ""
     rows = {
         "clip": f"{number} of {head.width}x{head.height}, {head.codec}, {head.depth} bits",
-        "writes": f"{found.container}, {found.codec}, {found.pixel_format}",
+        "writes": _coding(found),
         "method": f"preset {found.preset}: network {found.network}, flow {found.flow}, on {found.device}; {lesson}",
         "disk": f"about {in_bytes(found.room.total)} while it works, {in_bytes(found.free)} free; "
         f"about {in_bytes(found.stays)} of it stay",
@@ -23,6 +23,14 @@ def as_text(found: Forecast) -> str:
         "time": f"about {rough(found.seconds)} ({SOURCE})",
     }
     return "\n".join([f"{found.source} -> {found.destination}", *(f"  {name:<8}{text}" for name, text in rows.items())])
+
+
+def _coding(found: Forecast) -> str:
+    """How it is written, at which quality, about how large, and what changes."""
+    start = f"{found.container}, {found.codec}, {found.pixel_format}"
+    quality = [found.quality] if found.quality else []
+    size = f"about {in_bytes(found.room.result)}"
+    return "; ".join([start, *quality, size, *found.notes])
 
 
 def in_all(seen: Sequence[Forecast]) -> str:

@@ -48,3 +48,7 @@ class RunFacts:
     """Frames that came back as they came, because they were not blurred."""
     fps: str = ""
     """Frames per second of a folder of images, as a fraction; "" for what has times of its own."""
+    written_codec: str = "auto"
+    """The codec asked for; `auto` is the source's own where the container carries it."""
+    written_quality: float | int | None = None
+    """The quality asked for, 0..100; None: as near the source's size as is not seen."""

@@ -94,6 +94,7 @@ def _done(facts: RunFacts) -> Iterator[tuple[str, str]]:
         yield "Flow", facts.flow
         yield "Device", facts.device
         yield "Strength", words.strength(facts)
+        yield "Coding", words.coding(facts)
     yield "Output", facts.output
 
 

@@ -71,6 +71,13 @@ def strength(facts: RunFacts) -> str:
     return f"{facts.strength:g} (the rest is the clip as it was)"
 
 
+def coding(facts: RunFacts) -> str:
+    """What was asked of the coding."""
+    codec = "the source's codec where it can be written" if facts.written_codec == "auto" else facts.written_codec
+    size = "about the source's size" if facts.written_quality is None else f"quality {facts.written_quality:g} of 100"
+    return f"{codec}, {size}"
+
+
 def left_as_it_came(facts: RunFacts) -> bool:
     """Whether an untrained network learned nothing that was kept, so that every frame was handed through."""
     learned = facts.adaptation is not None and facts.adaptation.kept

@@ -12,6 +12,7 @@ from av.error import FFmpegError
 
 from selfhvd.errors import InputError, OutputError
 from selfhvd.video.colour import colour_of, known_matrix, to_rgb
+from selfhvd.video.deinterlace import progressive
 from selfhvd.video.embedded import embedded_video
 from selfhvd.video.ending import Ending
 from selfhvd.video.footage import Color, Footage, frame_path
@@ -20,8 +21,9 @@ from selfhvd.video.limits import Limits
 from selfhvd.video.pngs import write_png
 from selfhvd.video.promised import Promised
 from selfhvd.video.reporting import Report
+from selfhvd.video.see_through import marked_transparent, see_through
 from selfhvd.video.sides import dolby_vision, light, mastering
-from selfhvd.video.sources import choose, codec_name, open_source, tracks_of
+from selfhvd.video.sources import choose, codec_name, open_source, tag_of, tracks_of
 from selfhvd.video.tally import Tally, time_of
 from selfhvd.video.timing import forward
 from selfhvd.video.upright import Orientation, orientation_of
@@ -51,11 +53,12 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report)
         stream.codec_context.options = {"max_pixels": str(limits.pixels)}
         ending, promised = Ending(source, container, stream), Promised()
         reel = _Reel(source, folder, limits, _step(stream))
-        for frame in _frames(container, stream, ending, promised):
+        frames = _frames(container, stream, ending, promised, reel.sizes)
+        for frame, shown in progressive(frames, stream):
             if reel.first is None:
                 reel.first = _settle(source, frame, notes)
             _check_frame(source, frame, reel.first, len(reel.tally.times), limits)
-            picture = _picture(frame, reel.first)
+            picture = _picture(shown, reel.first)
             reel.repeat(promised.missed(time_of(frame)), picture)
             reel.add(frame, picture)
             report(frame=len(reel.tally.times), total=stream.frames or None)
@@ -63,11 +66,13 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report)
         if first is None:
             raise InputError(f"{source} holds no moving picture: no frame can be decoded; copy it again.")
         reel.repeat(promised.missed(None))
+        if reel.transparent or marked_transparent(stream):
+            notes.append("transparency is dropped: what lies under it is shown whole")
         tally.times, repaired = forward(_from_start(container, stream, tally.times), reel.step)
         if repaired:
             notes.append(f"{repaired} frame times ran backwards and were put between their neighbours")
         notes += tally.notes(ending)
-        return _footage(source, folder, container, stream, first, tally, notes)
+        return _footage(source, folder, container, stream, first, reel, notes)
 
 
 class _Reel:
@@ -77,10 +82,13 @@ class _Reel:
         self.source, self.folder, self.limits, self.step = source, folder, limits, step
         self.first: _First | None = None
         self.tally = Tally()
+        self.sizes: list[int] = []  # bytes of each packet
+        self.transparent = False
 
     def add(self, frame: av.VideoFrame, picture: Frame) -> None:
         """Cache a frame."""
         write_png(frame_path(self.folder, len(self.tally.times)), picture)
+        self.transparent = self.transparent or see_through(frame)
         self.tally.add(frame, self.step)
 
     def repeat(self, times: list[int], following: Frame | None = None) -> None:
@@ -112,8 +120,11 @@ def _from_start(container: Any, stream: Any, times: list[int]) -> list[int]:  # 
     return [time - late for time in times]
 
 
-def _frames(container: Any, stream: Any, ending: Ending, promised: Promised) -> Any:  # noqa: ANN401 - PyAV's unions
-    """Frames in presentation order; a packet that cannot be decoded is counted and passed over."""
+def _frames(container: Any, stream: Any, ending: Ending, promised: Promised, sizes: list[int]) -> Any:  # noqa: ANN401 - PyAV's unions
+    """Frames in presentation order; a packet that cannot be decoded is counted and passed over.
+
+    `sizes` takes down the bytes of each packet.
+    """
     packets = container.demux()
     while True:
         try:
@@ -125,6 +136,7 @@ def _frames(container: Any, stream: Any, ending: Ending, promised: Promised) -> 
             continue
         if packet is not None:
             promised.expect(packet)
+            sizes.append(packet.size)
         try:
             yield from stream.decode(packet) if packet is None or packet.size else ()
         except EndOfFile:
@@ -206,10 +218,11 @@ def _footage(
     container: Any,  # noqa: ANN401 - PyAV objects
     stream: Any,  # noqa: ANN401
     first: _First,
-    tally: Tally,
+    reel: _Reel,
     notes: list[str],
 ) -> Footage:
     """Gather the record."""
+    tally = reel.tally
     turned = first.orientation.transpose
     width, height = first.stored[::-1] if turned else first.stored
     ratio = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
@@ -235,5 +248,7 @@ def _footage(
         tracks=tracks_of(container, stream),
         mastering=first.mastering,
         light=first.light,
+        profile=tag_of(stream),
+        sizes=tuple(size for size in reel.sizes if size),
         warnings=tuple(notes),
     )

@@ -13,9 +13,11 @@ from av.error import FFmpegError
 from selfhvd.errors import InputError, OutputError
 from selfhvd.video.colour import from_rgb
 from selfhvd.video.copying import Copier
+from selfhvd.video.fitting import fitted
 from selfhvd.video.footage import Footage
 from selfhvd.video.frame import Frame
-from selfhvd.video.plan import MP4_LIKE, Plan, frame_rate, plan
+from selfhvd.video.picture_stream import video_stream
+from selfhvd.video.plan import MP4_LIKE, Coding, Plan, plan
 from selfhvd.video.reporting import Report
 from selfhvd.video.timing import decode_times
 
@@ -23,7 +25,7 @@ from selfhvd.video.timing import decode_times
 def encode(request: dict[str, Any], frames: BinaryIO, report: Report) -> None:
     """Write `request["part"]` from raw RGB `frames` and the other tracks of the source."""
     footage = Footage.load(Path(request["folder"]))
-    chosen = plan(footage, Path(request["destination"]), request["crf"])
+    chosen = plan(footage, Path(request["destination"]), Coding(**request["coding"]))
     for note in chosen.warnings:
         report(warning=note)
     part = Path(request["part"])
@@ -50,15 +52,19 @@ def _write(
         output: Any = stack.enter_context(
             av.open(str(part), "w", format=chosen.container, container_options=_mux_options(footage, chosen))
         )
-        stream = _video_stream(output, footage, chosen)
+        pictures = (
+            from_rgb(_padded(_read(frames, footage), chosen), chosen.color, chosen.pixel_format)
+            for _ in range(footage.count)
+        )
+        options, pictures = fitted(pictures, footage, chosen)
+        stream = video_stream(output, footage, chosen, options)
         copier = Copier(
             footage, output, chosen.container, stack, report, strip_location=request.get("strip_location", False)
         )
         copier.describe(stream, request["comment"])
         output.start_encoding()
         muxer = _Muxer(output, stream, footage, copier)
-        for index in range(footage.count):
-            frame = from_rgb(_read(frames, footage), footage.color, chosen.pixel_format)
+        for index, frame in enumerate(pictures):
             frame.pts, frame.time_base = index, stream.codec_context.time_base
             muxer.encode(frame)
             report(frame=index + 1, total=footage.count)
@@ -66,7 +72,7 @@ def _write(
         copier.copy_until(None)
         if muxer.done != footage.count:
             raise OutputError(f"{part.name}: the encoder returned {muxer.done} of {footage.count} frames.")
-    report(copied=copier.copied)
+    report(copied=copier.copied, size=[chosen.width, chosen.height])
 
 
 def _mux_options(footage: Footage, chosen: Plan) -> dict[str, str]:
@@ -86,23 +92,12 @@ def _mux_options(footage: Footage, chosen: Plan) -> dict[str, str]:
     return {"avoid_negative_ts": "disabled"} if chosen.container == "matroska" else {}
 
 
-def _video_stream(output: Any, footage: Footage, chosen: Plan) -> Any:  # noqa: ANN401 - PyAV objects
-    """The stream of restored pictures, upright, with the source's colour tags."""
-    rate = frame_rate(footage)
-    stream = output.add_stream(chosen.codec, rate=rate, options=dict(chosen.options))
-    context = stream.codec_context
-    context.width, context.height, context.pix_fmt = footage.width, footage.height, chosen.pixel_format
-    context.time_base = footage.time_base if chosen.container == "avi" else 1 / rate
-    context.framerate = 1 / footage.time_base if chosen.container == "avi" else rate
-    context.color_range = footage.color.range
-    context.colorspace = footage.color.matrix if footage.color.matrix else 2
-    context.color_primaries = footage.color.primaries
-    context.color_trc = footage.color.transfer
-    context.sample_aspect_ratio = footage.sample_aspect_ratio
-    if chosen.codec == "libx265" and chosen.container in MP4_LIKE:
-        context.codec_tag = "hvc1"
-    stream.time_base = footage.time_base
-    return stream
+def _padded(image: Frame, chosen: Plan) -> Frame:
+    """The picture with its last column and row doubled where the plan is a pixel larger."""
+    height, width, _ = image.shape
+    if (width, height) == (chosen.width, chosen.height):
+        return image
+    return np.pad(image, ((0, chosen.height - height), (0, chosen.width - width), (0, 0)), mode="edge")
 
 
 def _read(frames: BinaryIO, footage: Footage) -> Frame:

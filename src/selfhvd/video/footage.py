@@ -70,6 +70,8 @@ class Footage:
     tracks: tuple[Track, ...] = ()  # the other streams
     mastering: str = ""  # HDR10 mastering display as x265 writes it, "" if none
     light: str = ""  # HDR10 "max-cll,max-fall", "" if none
+    profile: str = ""  # the picture's four-letter tag in the source, "" if none
+    sizes: tuple[int, ...] = ()  # bytes of the picture's packets in the source, as they lie there; () if unknown
     warnings: tuple[str, ...] = field(default=())
     names: tuple[str, ...] = ()  # of the PNG results of a folder of images, one for each frame; else empty
 

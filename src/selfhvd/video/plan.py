@@ -6,7 +6,9 @@ from pathlib import Path
 
 import av
 
-from selfhvd.video.footage import Footage
+from selfhvd.errors import UsageError
+from selfhvd.video import codecs
+from selfhvd.video.footage import Color, Footage
 
 # File suffix -> FFmpeg's muxer.
 CONTAINERS = {
@@ -22,27 +24,38 @@ CONTAINERS = {
     ".m2ts": "mpegts",
 }
 MP4_LIKE = ("mp4", "mov", "3gp")
-_FAMILY = {
-    "h264": "libx264",
-    "hevc": "libx265",
-    "vp8": "libvpx-vp9",
-    "vp9": "libvpx-vp9",
-    "libvpx": "libvpx-vp9",
-    "libvpx-vp9": "libvpx-vp9",
-    "av1": "libsvtav1",
-    "libdav1d": "libsvtav1",
-}
-_CARRIED = {
-    "mp4": ("libx264", "libx265", "libsvtav1"),
-    "mov": ("libx264", "libx265"),
-    "3gp": ("libx264",),
-    "matroska": ("libx264", "libx265", "libvpx-vp9", "libsvtav1"),
-    "webm": ("libvpx-vp9", "libsvtav1"),
-    "avi": ("libx264",),
-    "mpegts": ("libx264", "libx265"),
-}
-# Constant quality at which re-encoding is not seen; smaller is better and larger files.
-_CRF = {"libx264": 12, "libx265": 12, "libvpx-vp9": 10, "libsvtav1": 10}
+_BEST = 90.0
+"""Quality that nobody sees a loss at; the default, where that is not far larger than the source."""
+_LIKE_SOURCE = 1.2
+"""The default's size as a part of the source's, in bytes a frame, where the best would be larger."""
+_PLAIN = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "h263", "wmv3", "vc1")
+"""Codecs that clips are handed on in: their size is a measure of what the picture is worth."""
+_PRORES = {"apco": "proxy", "apcs": "lt", "apcn": "standard", "apch": "hq", "ap4h": "4444", "ap4x": "4444xq"}
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What a person asks of the coding; the restored frames do not hang on it."""
+
+    codec: codecs.CodecName = "auto"
+    quality: float | int | None = None  # 0..100; None: as near the source's size as is not seen
+
+    def check(self, destination: Path) -> None:
+        """`UsageError` unless it makes sense and the container of `destination` carries the codec."""
+        if self.quality is not None and not 0 <= self.quality <= 100:
+            raise UsageError(f"The quality must be between 0 and 100, not {self.quality:g}.")
+        if self.codec not in codecs.known_codecs():
+            raise UsageError(f"{self.codec} is no codec to choose; use one of {' '.join(codecs.known_codecs())}.")
+        if destination.is_dir() or destination.suffix == "":
+            if self != Coding():
+                raise UsageError("A folder of PNG frames has no codec and no quality to choose; leave them out.")
+            return
+        carried = codecs.CARRIED[CONTAINERS[destination.suffix.lower()]]
+        if self.codec != "auto" and codecs.ENCODERS[self.codec] not in carried:
+            can = ", ".join(codecs.of_encoder(encoder) for encoder in carried)
+            raise UsageError(f"{destination.name} cannot hold {codecs.spoken(self.codec)}; it can hold {can}.")
+        if self.codec in ("prores", "ffv1") and self.quality is not None:
+            raise UsageError(f"{codecs.spoken(self.codec)} has no quality to choose; leave it out.")
 
 
 @dataclass(frozen=True)
@@ -52,23 +65,90 @@ class Plan:
     container: str  # FFmpeg's muxer
     codec: str  # FFmpeg's encoder
     pixel_format: str
-    options: dict[str, str]  # for the encoder
+    width: int  # pixels, those of the source or one more
+    height: int
+    color: Color  # tags of the result
+    quality: float | int | None  # 0..100, None where the codec has none
+    room: float | None  # at most so many times the source's bytes; None: whatever the quality takes
+    extra: dict[str, str]  # for the encoder, beside its quality
     warnings: tuple[str, ...] = ()
 
+    def options(self, crf: float | int | None = None) -> dict[str, str]:
+        """For the encoder; `crf` instead of the quality's own."""
+        if self.quality is None:
+            return dict(self.extra)
+        return {"crf": f"{codecs.crf_of(self.quality, self.codec) if crf is None else crf:g}", **self.extra}
 
-def plan(footage: Footage, destination: Path, crf: int | None = None) -> Plan:
+
+def plan(footage: Footage, destination: Path, coding: Coding = Coding()) -> Plan:
     """Choose so that size, depth and family of the source are kept, and the container can carry it."""
     container = CONTAINERS[destination.suffix.lower()]
+    codec = _codec(footage, container, coding)
+    notes = _said(footage, codec)
+    pixel_format, lost = _pixel_format(footage, codec)
+    width, height = _even(footage, codec, pixel_format)
+    if (width, height) != (footage.width, footage.height):
+        notes.append(
+            f"the picture becomes {width}x{height} pixels, its last column or row doubled, as"
+            f" {codecs.spoken(codecs.of_encoder(codec))} that plays everywhere has even sides"
+        )
+    fixed = codec in codecs.LOSSLESS_OR_FIXED
+    if fixed and coding.quality is not None:
+        notes.append(f"{codecs.spoken(codecs.of_encoder(codec))} has no quality to choose; it was passed over")
+    return Plan(
+        container,
+        codec,
+        pixel_format,
+        width,
+        height,
+        written_color(footage, pixel_format),
+        None if fixed else _BEST if coding.quality is None else coding.quality,
+        None if fixed or coding.quality is not None else _room(footage, codec),
+        _extra(footage, codec, pixel_format),
+        (*notes, *lost),
+    )
+
+
+def _codec(footage: Footage, container: str, coding: Coding) -> str:
+    """The encoder: that asked for, or the source's family, or the container's first; one that takes so few pixels."""
+    carried = codecs.CARRIED[container]
+    usual = "libx265" if footage.depth > 8 and "libx265" in carried else carried[0]
+    own = {"vp8": "vp9"}.get(codecs.family(footage.codec), codecs.family(footage.codec))
+    codec = codecs.ENCODERS.get(own if coding.codec == "auto" else coding.codec, usual)
+    codec = codec if codec in carried else usual
     odd = footage.width % 2 == 1 or footage.height % 2 == 1
-    carried = _CARRIED[container]
-    codec = _FAMILY.get(footage.codec, carried[0])
-    codec = codec if codec in carried else carried[0]
-    if codec == "libsvtav1" and (odd or min(footage.width, footage.height) < 64):
+    small = min(footage.width, footage.height) < 64
+    if codec == "libsvtav1" and (small or (odd and coding.codec == "auto")):
         codec = "libvpx-vp9" if "libvpx-vp9" in carried else carried[0]
-    if codec == "libx265" and min(footage.width, footage.height) < 64:
-        codec = "libx264"
-    pixel_format, notes = _pixel_format(footage, codec, odd)
-    return Plan(container, codec, pixel_format, _options(footage, codec, crf), notes)
+    return "libx264" if codec == "libx265" and small else codec
+
+
+def _said(footage: Footage, codec: str) -> list[str]:
+    """A change of codec, in words; pictures of a folder have none to keep."""
+    before, now = codecs.family(footage.codec), codecs.of_encoder(codec)
+    if footage.kind == "images" or before == now:
+        return []
+    return [f"the result is {codecs.spoken(now)}; the source was {codecs.spoken(before)}"]
+
+
+def written_color(footage: Footage, pixel_format: str) -> Color:
+    """The tags of the result: the source's own; an RGB source gets the matrix of its size, and says so.
+
+    BT.709 for HD, 720 lines or 1280 columns and up, BT.601 below; what an RGB source says of primaries and transfer is
+    kept, else those of BT.709, which are sRGB's primaries.
+    """
+    color = footage.color
+    if footage.kind == "images" or not is_rgb(footage.pixel_format) or is_rgb(pixel_format):
+        return color
+    large = footage.height >= 720 or footage.width >= 1280
+    matrix = color.matrix if color.matrix not in (0, 2) else (1 if large else 6)
+    known = [value if value != 2 else 1 for value in (color.primaries, color.transfer)]
+    return Color(1, matrix, *known)
+
+
+def is_rgb(pixel_format: str) -> bool:
+    """Whether pixels are stored as red, green and blue, or as numbers into a table of them."""
+    return pixel_format == "pal8" or av.VideoFormat(pixel_format).is_rgb
 
 
 def frame_rate(footage: Footage) -> Fraction:
@@ -78,47 +158,74 @@ def frame_rate(footage: Footage) -> Fraction:
     return min(max(rate, Fraction(1)), Fraction(480)).limit_denominator(1001)
 
 
-def _pixel_format(footage: Footage, codec: str, odd: bool) -> tuple[str, tuple[str, ...]]:
-    """The source's chroma layout and depth where the encoder has it; 4:4:4 for odd sizes."""
-    chroma = "420"
-    for layout in ("422", "444", "440"):
-        if layout in footage.pixel_format:
-            chroma = "422" if layout == "422" else "444"
-    if footage.kind == "container" and footage.pixel_format.startswith(("gbr", "rgb", "bgr")):
-        chroma = "444"
-    if footage.codec == "gif":
-        chroma = "420"
-    if odd:
-        chroma = "444"
+def _pixel_format(footage: Footage, codec: str) -> tuple[str, list[str]]:
+    """The source's chroma layout and depth where the encoder has it and players are used to it; what is lost."""
     formats = [item.name for item in av.Codec(codec, "w").video_formats or ()]
-    for depth in (12, 10, 8):
+    if codec == "ffv1" and is_rgb(footage.pixel_format):
+        depth = next(bits for bits in (8, 10, 12, 14, 16) if bits >= min(footage.depth, 16))
+        return ("bgr0" if depth == 8 else f"gbrp{depth}le"), []
+    wanted, chroma = _stored_chroma(footage), _chroma(footage, codec)
+    lost = ["colours are kept at half the size (4:2:0), which plays everywhere"] if chroma < wanted else []
+    most = 16 if codecs.of_encoder(codec) == codecs.family(footage.codec) else 10  # of the others players know no more
+    least = 10 if codec == "prores_ks" else 8
+    for depth in (16, 14, 12, 10, 8):
         name = f"yuv{chroma}p" + ("" if depth == 8 else f"{depth}le")
-        if depth <= max(footage.depth, 8) and name in formats:
-            asked = min(footage.depth, 12) if footage.kind == "container" else depth
-            lost = (f"{footage.depth} bits per channel become {depth}",) if depth < asked else ()
+        if depth <= min(max(footage.depth, least), most) and name in formats:
+            if depth < footage.depth and footage.kind == "container":
+                lost.append(f"{footage.depth} bits per channel become {depth}")
             return name, lost
-    return "yuv420p", (f"{footage.depth}-bit {footage.pixel_format} becomes 8-bit yuv420p",)
+    return "yuv420p", [f"{footage.depth}-bit {footage.pixel_format} becomes 8-bit yuv420p"]
 
 
-def _options(footage: Footage, codec: str, crf: int | None) -> dict[str, str]:
-    """Encoder options: constant quality, and no frame reordering, so that times need no edit list."""
-    quality = str(_CRF[codec] if crf is None else crf)
+def _stored_chroma(footage: Footage) -> str:
+    """The layout of the source: 420, 422 or 444; of images 420, as nobody asks more of a folder of them."""
+    if is_rgb(footage.pixel_format):
+        return "420" if footage.kind == "images" else "444"
+    layouts = {"422": "422", "444": "444", "440": "444"}
+    return next((ours for theirs, ours in layouts.items() if theirs in footage.pixel_format), "420")
+
+
+def _chroma(footage: Footage, codec: str) -> str:
+    """Chroma at half the size both ways, which plays everywhere, but where the source was a video with more."""
+    stored, before = _stored_chroma(footage), codecs.family(footage.codec)
+    if codec == "prores_ks":
+        return "444" if footage.profile in ("ap4h", "ap4x") or (before != "prores" and stored == "444") else "422"
+    return stored if codec == "ffv1" or before in ("h264", "hevc", "vp8", "vp9", "av1") else "420"
+
+
+def _even(footage: Footage, codec: str, pixel_format: str) -> tuple[int, int]:
+    """The size, made even where halved chroma needs it: only VP9 and FFV1 take odd sides then."""
+    width, height = footage.width, footage.height
+    if codec in ("libvpx-vp9", "ffv1") or "444" in pixel_format:
+        return width, height
+    across = "420" in pixel_format or "422" in pixel_format
+    return width + (width % 2 if across else 0), height + (height % 2 if "420" in pixel_format else 0)
+
+
+def _room(footage: Footage, codec: str) -> float | None:
+    """How many times the source's bytes the result may take; None where those say nothing."""
+    source = codecs.family(footage.codec)
+    if not footage.sizes or source not in _PLAIN:
+        return None
+    return _LIKE_SOURCE * codecs.allowance(source, codec)
+
+
+def _extra(footage: Footage, codec: str, pixel_format: str) -> dict[str, str]:
+    """Encoder options beside the quality; no frame reordering, so that times need no edit list."""
     if codec == "libx264":
-        return {"crf": quality, "preset": "medium", "bf": "0"}
+        return {"preset": "medium", "bf": "0"}
     if codec == "libx265":
         extra = ["log-level=none", "bframes=0"]
         if footage.mastering:
             extra += ["hdr10=1", f"master-display={footage.mastering}"]
         if footage.light:
             extra.append(f"max-cll={footage.light}")
-        return {"crf": quality, "preset": "fast", "x265-params": ":".join(extra)}
+        return {"preset": "fast", "x265-params": ":".join(extra)}
     if codec == "libvpx-vp9":
-        return {
-            "crf": quality,
-            "b": "0",
-            "deadline": "good",
-            "cpu-used": "4",
-            "row-mt": "1",
-            "lag-in-frames": "0",
-        }
-    return {"crf": quality, "preset": "8", "svtav1-params": "pred-struct=1"}
+        return {"b": "0", "deadline": "good", "cpu-used": "3", "row-mt": "1", "lag-in-frames": "0"}
+    if codec == "prores_ks":
+        usual = "4444" if "444" in pixel_format else "hq"
+        return {"profile": _PRORES.get(footage.profile, usual), "vendor": "apl0"}
+    if codec == "ffv1":
+        return {"level": "3", "slicecrc": "1"}
+    return {"preset": "6", "svtav1-params": "pred-struct=1"}

@@ -109,6 +109,12 @@ def codec_name(stream: Stream) -> str:
     return name or ""
 
 
+def tag_of(stream: Any) -> str:  # noqa: ANN401 - PyAV's stream
+    """The four letters by which a container names the coding (`apch` is ProRes 422 HQ), "" where there are none."""
+    tag: str = stream.codec_context.codec_tag or ""
+    return tag if len(tag) == 4 and tag.isalnum() else ""
+
+
 def _decodable(stream: Any) -> bool:  # noqa: ANN401 - PyAV's stubs deny that there may be no decoder
     """Whether FFmpeg has a decoder for the stream."""
     return stream.codec_context is not None

@@ -56,7 +56,9 @@ class Tally:
         if self.untimed:
             notes.append(f"{self.untimed} frames carry no time; times were derived from the frame rate")
         if self.interlaced:
-            notes.append(f"{self.interlaced} frames are interlaced and are treated as full frames")
+            notes.append(
+                f"{self.interlaced} frames are marked interlaced; their combing was taken out at the same rate"
+            )
         return notes
 
 

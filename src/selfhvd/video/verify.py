@@ -22,14 +22,14 @@ def verify(request: dict[str, Any], report: Report) -> None:
     footage = Footage.load(Path(request["folder"]))
     part, name = Path(request["part"]), request["destination"]
     try:
-        _check_video(footage, part, name, report)
+        _check_video(footage, part, name, report, tuple(request["size"]))
         if request["copied"]:
             _check_copies(footage, part, name, request["copied"])
     except (InputError, FFmpegError) as error:
         raise OutputError(f"{name} did not read back after writing ({error}); it was not kept.") from error
 
 
-def _check_video(footage: Footage, part: Path, name: str, report: Report) -> None:
+def _check_video(footage: Footage, part: Path, name: str, report: Report, size: tuple[int, int]) -> None:
     """Count, times, size, and that no rotation was left."""
     with open_source(part, Limits()) as container:
         stream = container.streams.video[0]
@@ -48,7 +48,7 @@ def _check_video(footage: Footage, part: Path, name: str, report: Report) -> Non
                     " it was not kept, write to .mp4 instead."
                 )
             exact = exact and time == wanted
-            if (frame.width, frame.height) != (footage.width, footage.height) or frame.rotation:
+            if (frame.width, frame.height) != size or frame.rotation:
                 raise OutputError(f"{name} reads back with {frame.width}x{frame.height} pixels; it was not kept.")
             count += 1
             report(frame=count, total=footage.count)

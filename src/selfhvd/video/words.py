@@ -12,6 +12,7 @@ _STALE = {
     "duration",
     "handler_name",
     "vendor_id",
+    "alpha_mode",  # no transparency is written
 }
 _PLACE = re.compile(r"location|gps|geo|xyz|latitude|longitude|altitude|coordinates|place", re.IGNORECASE)
 # ISO 6709, as cameras write it into any tag: +52.5186+013.4081/

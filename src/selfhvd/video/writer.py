@@ -5,6 +5,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from selfhvd.video.child import Child
 from selfhvd.video.destination import check_destination, is_folder, part_path
 from selfhvd.video.footage import Footage
 from selfhvd.video.frame import Frame
+from selfhvd.video.plan import Coding
 from selfhvd.video.pngs import write_png
 
 _STALL = 300.0  # seconds the encoder may sit on its frames
@@ -56,7 +58,7 @@ class _ContainerWriter(Writer):
     """A video file."""
 
     def __init__(self, footage: Footage, destination: Path, part: Path, **wishes: object) -> None:
-        """`wishes`: `crf`, `comment` and `strip_location` as `open_writer` takes them."""
+        """`wishes`: `coding`, `comment` and `strip_location` as `open_writer` takes them."""
         super().__init__(footage)
         self.destination, self.part = destination, part
         self._request: dict[str, Any] = {
@@ -85,7 +87,7 @@ class _ContainerWriter(Writer):
         last = self._child.follow()
         self.warnings += self._child.warnings
         self._child.end()
-        self._child = self._start("verify", copied=last.get("copied", []))
+        self._child = self._start("verify", copied=last.get("copied", []), size=last.get("size"))
         self._child.follow()
         self.warnings += self._child.warnings
 
@@ -123,7 +125,7 @@ def open_writer(
     destination: Path,
     *,
     overwrite: bool = False,
-    crf: int | None = None,
+    coding: Coding = Coding(),
     comment: str | None = None,
     strip_location: bool = False,
     on_ready: Callable[[Path], None] = lambda part: None,
@@ -131,10 +133,9 @@ def open_writer(
     """Write the restored frames of `footage` to a video file, or to a folder of PNG files.
 
     On clean exit the result is finished, re-read, verified and renamed onto `destination`; on any exception
-    nothing is left behind. `crf` is the encoder's constant quality (smaller is better), chosen by itself if
-    None; `comment` is added to the container's comment; `strip_location` leaves out tags that tell the
-    place, and timed data tracks, which may; `on_ready` is told of the verified part before it gets
-    its name.
+    nothing is left behind. `coding` says codec and quality; `comment` is added to the container's comment;
+    `strip_location` leaves out tags that tell the place, and timed data tracks, which may; `on_ready` is told of
+    the verified part before it gets its name.
 
     Raises:
         OutputError: the result cannot be written or did not verify.
@@ -143,7 +144,7 @@ def open_writer(
     check_destination(footage.source, destination, overwrite=overwrite)
     part = part_path(destination)
     folder = is_folder(destination)
-    wishes = {"crf": crf, "comment": comment, "strip_location": strip_location}
+    wishes = {"coding": asdict(coding), "comment": comment, "strip_location": strip_location}
     writer = _FolderWriter(footage, part) if folder else _ContainerWriter(footage, destination, part, **wishes)
     try:
         yield writer
