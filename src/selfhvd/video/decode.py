@@ -19,7 +19,7 @@ from selfhvd.video.limits import Limits
 from selfhvd.video.pngs import write_png
 from selfhvd.video.promised import Promised
 from selfhvd.video.reporting import Report
-from selfhvd.video.sides import dolby_vision, light, mastering
+from selfhvd.video.sides import dolby_vision, light, marks, mastering
 from selfhvd.video.sources import choose, codec_name, open_source, tracks_of
 from selfhvd.video.tally import Tally, time_of
 from selfhvd.video.timing import forward
@@ -38,6 +38,7 @@ class _First:
     color: Color
     mastering: str
     light: str
+    marks: tuple[str, ...]
 
 
 def decode_container(source: Path, folder: Path, limits: Limits, report: Report) -> Footage:
@@ -155,6 +156,7 @@ def _settle(source: Path, frame: av.VideoFrame, notes: list[str]) -> _First:
         color=color,
         mastering=mastering(frame),
         light=light(frame),
+        marks=marks(frame),
     )
 
 
@@ -234,5 +236,6 @@ def _footage(
         tracks=tracks_of(container, stream),
         mastering=first.mastering,
         light=first.light,
+        marks=first.marks,
         warnings=tuple(notes),
     )

@@ -17,6 +17,7 @@ from selfhvd.video.footage import Footage
 from selfhvd.video.frame import Frame
 from selfhvd.video.plan import MP4_LIKE, Plan, frame_rate, plan
 from selfhvd.video.reporting import Report
+from selfhvd.video.shift import moved
 from selfhvd.video.timing import decode_times
 
 
@@ -56,7 +57,7 @@ def _write(
         )
         copier.describe(stream, request["comment"])
         output.start_encoding()
-        muxer = _Muxer(output, stream, footage, copier)
+        muxer = _Muxer(output, stream, moved(footage, copier.shift), copier)
         for index in range(footage.count):
             frame = from_rgb(_read(frames, footage), footage.color, chosen.pixel_format)
             frame.pts, frame.time_base = index, stream.codec_context.time_base
@@ -66,18 +67,19 @@ def _write(
         copier.copy_until(None)
         if muxer.done != footage.count:
             raise OutputError(f"{part.name}: the encoder returned {muxer.done} of {footage.count} frames.")
-    report(copied=copier.copied)
+    copier.complete(part, report)
+    report(copied=copier.copied, attached=copier.attached, shift=str(copier.shift))
 
 
 def _mux_options(footage: Footage, chosen: Plan) -> dict[str, str]:
     """Muxer options that keep times to the tick."""
     if chosen.container in MP4_LIKE:
-        flags = "+use_metadata_tags" if chosen.container != "3gp" else ""
+        flags = "+faststart" + ("+use_metadata_tags" if chosen.container != "3gp" else "")
         scale = str(footage.time_base.denominator)
         return {
             "video_track_timescale": scale,
             "movie_timescale": scale,
-            **({"movflags": flags} if flags else {}),
+            "movflags": flags,
         }
     if chosen.container == "mpegts":
         blu_ray = footage.source.suffix.lower() in (".mts", ".m2ts")

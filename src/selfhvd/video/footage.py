@@ -71,6 +71,7 @@ class Footage:
     tracks: tuple[Track, ...] = ()  # the other streams
     mastering: str = ""  # HDR10 mastering display as x265 writes it, "" if none
     light: str = ""  # HDR10 "max-cll,max-fall", "" if none
+    marks: tuple[str, ...] = ()  # "360-degree", "3D": how the picture is to be looked at, beside what it shows
     warnings: tuple[str, ...] = field(default=())
 
     def __len__(self) -> int:

@@ -56,9 +56,14 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
 
+def container_of(destination: Path) -> str:
+    """FFmpeg's muxer for a destination, by its suffix."""
+    return CONTAINERS[destination.suffix.lower()]
+
+
 def plan(footage: Footage, destination: Path, crf: int | None = None) -> Plan:
     """Choose so that size, depth and family of the source are kept, and the container can carry it."""
-    container = CONTAINERS[destination.suffix.lower()]
+    container = container_of(destination)
     odd = footage.width % 2 == 1 or footage.height % 2 == 1
     carried = _CARRIED[container]
     codec = _FAMILY.get(footage.codec, carried[0])

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from selfhvd.video.ending import Ending
+from selfhvd.video.sides import dropped
 
 _NAMED = 8  # runs of frames that a warning lists
 
@@ -21,6 +22,7 @@ class Tally:
     corrupt: list[int] = field(default_factory=list[int])  # frames that the decoder mended
     interlaced: int = 0
     untimed: int = 0
+    dropped: set[str] = field(default_factory=set[str])  # kinds of side data that will not be in the result
 
     def add(self, frame: Any, step: int) -> None:  # noqa: ANN401 - PyAV frame
         """Note the time of `frame`; `step` ticks after its predecessor where the file does not say."""
@@ -33,6 +35,7 @@ class Tally:
         self.times.append(time)
         self.durations.append(frame.duration or 0)
         self.keyframes.append(bool(frame.key_frame))
+        self.dropped |= dropped(frame)
         self.interlaced += frame.interlaced_frame
 
     def add_repeat(self, time: int) -> None:
@@ -55,6 +58,7 @@ class Tally:
             notes.append(f"{self.untimed} frames carry no time; times were derived from the frame rate")
         if self.interlaced:
             notes.append(f"{self.interlaced} frames are interlaced and are treated as full frames")
+        notes += [f"{what} cannot be kept and is dropped" for what in sorted(self.dropped)]
         return notes
 
 
