@@ -108,6 +108,20 @@ def test_other_bytes_are_found(tmp_path):
         check_copies(source, tmp_path / "bad.mkv", "bad.mkv", [(1, 1)])
 
 
+def test_sound_that_avi_lets_begin_elsewhere_is_named(tmp_path):
+    source = pcm_clip(tmp_path / "in.mkv", "pcm_s16le", late=4800)
+    target, writer = round_trip(source, tmp_path, "out.avi")[2:]
+    assert samples(target)[0] == samples(source)[0]
+    assert "avi holds no start times: stream 1 is +0.10 s away from where it belongs" in writer.warnings
+
+
+def test_sound_that_starts_a_little_before_the_picture_goes_into_avi(tmp_path):
+    source = make_clip(tmp_path / "in.mkv", times=range(0, 27000, 3000), sound=True)
+    target, writer = round_trip(source, tmp_path, "out.avi")[2:]
+    assert [data for _, data in packets(target, "audio")] == [data for _, data in packets(source, "audio")]
+    assert [text for text in writer.warnings if "rounded" not in text] == []
+
+
 def test_a_pause_in_the_sound_is_kept(tmp_path):
     source = pcm_clip(tmp_path / "in.mkv", "pcm_s16le", gap=4800)
     target = round_trip(source, tmp_path, "out.mkv")[2]

@@ -96,7 +96,7 @@ def test_nobody_is_sent_to_mp4_who_is_there(tmp_path, name, advised):
     footage = ingest(make_clip(tmp_path / "a.mp4"), tmp_path / "cache")
     part = make_clip(tmp_path / name, shift=9000)  # not what was to be written
     request = {"folder": str(footage.folder), "part": str(part), "destination": name}
-    with pytest.raises(OutputError, match="frame 0 at 0.100000 s instead of 0.000000 s") as caught:
+    with pytest.raises(OutputError, match=r"frame 0 at 0\.100000 s instead of 0\.000000 s") as caught:
         verify({**request, "copied": [], "attached": [], "shift": "0"}, lambda **_: None)
     assert ("write to .mp4" in str(caught.value)) == advised
 

@@ -69,7 +69,7 @@ def attachments(path: Path) -> dict[int, tuple[str, str, bytes]]:
 
 
 def covr(pictures: Iterable[Cover]) -> Box:
-    """iTunes' box of cover pictures, in all the boxes it needs around it."""
+    """ITunes' box of cover pictures, in all the boxes it needs around it."""
     data = [Box(b"data", _COVERS[cover.codec].to_bytes(4, "big") + bytes(4) + cover.data) for cover in pictures]
     handler = Box(b"hdlr", bytes(8) + b"mdirappl" + bytes(9))
     return Box(b"meta", bytes(4), [handler, Box(b"ilst", inside=[Box(b"covr", inside=data)])])

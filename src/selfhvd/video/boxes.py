@@ -5,9 +5,8 @@ For the few things that the muxer has no word for. The media data are moved, nev
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BufferedRandom
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 _HOLDERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"udta")
 _HEAD = 8  # bytes: size and kind
@@ -98,7 +97,7 @@ class Index:
         return self.moov.all(b"trak")
 
 
-def read_index(file: BinaryIO) -> Index | None:
+def read_index(file: BufferedIOBase) -> Index | None:
     """The index of an open file; None where there is none, or it cannot be taken apart."""
     for kind, offset, size in _top(file):
         if kind == b"moov" and size <= _LARGEST:
@@ -116,7 +115,7 @@ def index_of(path: Path) -> Index | None:
         return read_index(file)
 
 
-def _top(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+def _top(file: BufferedIOBase) -> Iterator[tuple[bytes, int, int]]:
     """Kind, offset and size in bytes of the boxes of a file."""
     end, place = file.seek(0, 2), 0
     while place + _HEAD <= end:
@@ -175,7 +174,7 @@ def _packed(numbers: list[int], width: int) -> bytes:
     return b"".join(number.to_bytes(width, "big") for number in numbers)
 
 
-def _make_room(file: BufferedRandom, start: int, end: int, room: int) -> None:
+def _make_room(file: BufferedIOBase, start: int, end: int, room: int) -> None:
     """Move the bytes from `start` to `end` back by `room`, last ones first."""
     place = end if room else start
     while place > start:

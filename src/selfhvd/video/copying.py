@@ -24,6 +24,8 @@ from selfhvd.video.shift import first_time, move, shift_of
 from selfhvd.video.sources import codec_name, open_source
 from selfhvd.video.words import commented, fresh
 
+_NOTICED = 0.04  # seconds between picture and sound
+
 
 class Copier:
     """Copies the tracks of a footage's source that the output container can carry."""
@@ -57,10 +59,20 @@ class Copier:
             self._take(track, report)  # what is attached comes last: it gets no number among the streams
         ticks = [stream.time_base for stream in self._copied_streams()]
         self.shift = shift_of(footage, container, first_time(footage.source, list(self._streams)), ticks)
-        if self.shift:
+        if container == "avi":
+            self._tell_starts(report)
+        elif self.shift:
             report(warning=f"all times are moved together by {float(self.shift):.6f} s, so that they can be written")
         if self._streams:
             self._packets = self._demux()
+
+    def _tell_starts(self, report: Report) -> None:
+        """Name what AVI, which lets everything begin at once, does to sound that does not."""
+        for index in self._streams:
+            start = first_time(self.footage.source, [index])
+            off = float(start + self.shift) if start is not None else 0.0
+            if abs(off) >= _NOTICED:
+                report(warning=f"avi holds no start times: stream {index} is {off:+.2f} s away from where it belongs")
 
     def _copied_streams(self) -> list[Any]:
         """The streams of the source whose packets are copied."""
@@ -127,7 +139,7 @@ class Copier:
             part,
             self.footage,
             self.index,
-            self.copied,
+            {old: new for old, new in self.copied},
             list(pictures.values()),
             report,
             strip_location=self.strip_location,

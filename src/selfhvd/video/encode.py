@@ -85,7 +85,7 @@ def _mux_options(footage: Footage, chosen: Plan) -> dict[str, str]:
         blu_ray = footage.source.suffix.lower() in (".mts", ".m2ts")
         return {"mpegts_m2ts_mode": "1" if blu_ray else "0", "mpegts_copyts": "1"}
     # Sound that starts a little before zero must not push the picture back.
-    return {"avoid_negative_ts": "disabled"} if chosen.container == "matroska" else {}
+    return {"avoid_negative_ts": "disabled"} if chosen.container in ("matroska", "avi") else {}
 
 
 def _video_stream(output: Any, footage: Footage, chosen: Plan) -> Any:  # noqa: ANN401 - PyAV objects

@@ -4,7 +4,7 @@ User data (the place as Android's gallery reads it, GoPro's settings), cover pic
 timed data are (`mebx`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from selfhvd.errors import OutputError
@@ -27,21 +27,24 @@ def put_back(
     part: Path,
     footage: Footage,
     source: Index | None,
-    copied: Sequence[Sequence[int]],
+    copied: Mapping[int, int],
     covers: Sequence[Cover],
     report: Report,
     *,
     strip_location: bool = False,
 ) -> None:
-    """Complete the finished MP4 `part` by what `source`, if it has boxes, holds beside the tracks `copied`."""
+    """Complete the finished MP4 `part` by what `source`, if it has boxes, holds beside its tracks.
+
+    `copied` says at which index of the result each copied track stands.
+    """
     index = index_of(part)
     if index is None:
         raise OutputError(f"{part.name} was written without an index; nothing is kept.")
     if source is not None:
         _user_data(index, source, report, strip_location=strip_location)
         _marks(index, source, footage)
-        for old, new in copied:
-            _describe(index, source, footage, old, new, dict(copied))
+        for old in copied:
+            _describe(index, source, footage, old, copied)
     if covers:
         user = index.moov.find(b"udta") or Box(b"udta", inside=[])
         user.inside = [*(user.inside or ()), covr(covers)]
@@ -127,10 +130,10 @@ def describable(index: Index, track: Track) -> bool:
     return table is not None and len(table.inside or ()) == 1
 
 
-def _describe(index: Index, source: Index, footage: Footage, old: int, new: int, numbers: dict[int, int]) -> None:
+def _describe(index: Index, source: Index, footage: Footage, old: int, copied: Mapping[int, int]) -> None:
     """Give a data track that the muxer wrote without a description the source's own, and what it refers to."""
     kind = next(track.kind for track in footage.tracks if track.index == old)
-    there, here = track_of(source, old, kind), index.tracks()[new]
+    there, here = track_of(source, old, kind), index.tracks()[copied[old]]
     if kind != "data" or there is None or _entry(here) is not None:
         return
     for path in ((b"mdia",), (b"mdia", b"minf"), _TABLE):
@@ -143,7 +146,7 @@ def _describe(index: Index, source: Index, footage: Footage, old: int, new: int,
         else:
             heads = [box for box in one.inside or () if box.kind not in _OWN]
             two.inside = [*heads, *(box for box in two.inside or () if box.kind in _OWN)]
-    _refer(index, source, here, there, {footage.stream: 0, **numbers})
+    _refer(index, source, here, there, {footage.stream: 0, **copied})
 
 
 def _refer(index: Index, source: Index, here: Box, there: Box, numbers: dict[int, int]) -> None:

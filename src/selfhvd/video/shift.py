@@ -1,7 +1,7 @@
 """How far all streams are moved together, where a container cannot hold their times.
 
-MPEG keeps 33 bits of a 90 kHz clock: a recording that runs over them comes out of the demuxer with times before zero, or
-beyond what it can be written with. And nothing shows a picture before zero.
+MPEG keeps 33 bits of a 90 kHz clock: a recording that runs over them comes out of the demuxer with times before
+zero, or beyond what it can be written with. And nothing shows a picture before zero.
 """
 
 from collections.abc import Sequence

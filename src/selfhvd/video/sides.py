@@ -44,7 +44,7 @@ def dolby_vision(frame: av.VideoFrame) -> bool:
 _DROPPED = {
     Type.DYNAMIC_HDR_PLUS: "HDR10+ metadata",
     Type.DYNAMIC_HDR_VIVID: "HDR Vivid metadata",
-    Type.AMBIENT_VIEWING_ENVIRONMENT: "the word on the light of the room",
+    Type.AMBIENT_VIEWING_ENVIRONMENT: "what is said of the light in the room",
     Type.A53_CC: "closed captions in the picture",
     Type.S12M_TIMECODE: "time code in the picture",
     Type.GOP_TIMECODE: "time code in the picture",

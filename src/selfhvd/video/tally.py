@@ -58,7 +58,7 @@ class Tally:
             notes.append(f"{self.untimed} frames carry no time; times were derived from the frame rate")
         if self.interlaced:
             notes.append(f"{self.interlaced} frames are interlaced and are treated as full frames")
-        notes += [f"{what} cannot be kept and is dropped" for what in sorted(self.dropped)]
+        notes += [f"{what} cannot be kept" for what in sorted(self.dropped)]
         return notes
 
 

@@ -15,7 +15,7 @@ from selfhvd.video.reporting import Report
 from selfhvd.video.shift import moved
 from selfhvd.video.sources import open_source
 from selfhvd.video.tally import time_of
-from selfhvd.video.verify_copies import check_copies
+from selfhvd.video.verify_copies import check_copies, lost_flags
 
 
 def verify(request: dict[str, Any], report: Report) -> None:
@@ -27,6 +27,9 @@ def verify(request: dict[str, Any], report: Report) -> None:
         _check_video(footage, part, name, report)
         if request["copied"]:
             check_copies(footage.source, part, name, request["copied"], shift)
+        if footage.kind == "container":
+            for word in lost_flags(footage.source, part, [(footage.stream, 0), *request["copied"]]):
+                report(warning=word)
         if request["attached"]:
             _check_attached(footage, part, name, request["attached"])
     except (InputError, FFmpegError) as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from av.error import FFmpegError
+from av.stream import Disposition
 
 from selfhvd.errors import OutputError
 from selfhvd.video.amr import single_frames
@@ -20,6 +21,7 @@ from selfhvd.video.limits import Limits
 from selfhvd.video.shift import move
 from selfhvd.video.sources import codec_name, open_source
 
+_UNSAID = Disposition.default | Disposition.multilayer
 _SLACK = Fraction(1, 1000)  # seconds; Matroska and FLV keep milliseconds only
 
 
@@ -46,6 +48,7 @@ class _Copy:
     """What was read of one track."""
 
     codec: str
+    container: str
     packets: list[_Stretch] = field(default_factory=list[_Stretch])
     stretches: list[_Stretch] = field(default_factory=list[_Stretch])
 
@@ -60,6 +63,12 @@ class _Copy:
             place.end = time + packet.duration * packet.time_base if packet.duration else None
             place.size += packet.size
             place.check = zlib.crc32(packet, place.check)
+
+    def begin(self) -> None:
+        """Count times from the first packet, for AVI, which lets every stream begin at once."""
+        start = self.packets[0].start if self.packets else Fraction(0)
+        for place in (*self.packets, *self.stretches):
+            place.start -= start
 
     def difference(self, other: "_Copy", *, exact: bool) -> str:
         """In words how `other` differs, "" if not; `exact` asks for the same bytes, else only for the same times."""
@@ -84,26 +93,23 @@ def check_copies(
     source: Path, part: Path, name: str, copied: Sequence[tuple[int, int]], shift: Fraction = Fraction(0)
 ) -> None:
     """Raise `OutputError` unless the tracks `copied` (index before, after) hold the same, `shift` seconds later."""
-    same = _container(source) == _container(part)
     before = _read(source, [old for old, _ in copied], shift)
     after = _read(part, [new for _, new in copied])
     for old, new in copied:
+        if after[new].container == "avi":
+            before[old].begin()
+            after[new].begin()
+        same = before[old].container == after[new].container
         exact = same or before[old].codec.startswith("pcm_")  # other containers frame other sound otherwise
         difference = before[old].difference(after[new], exact=exact)
         if difference:
             raise OutputError(f"{name}: stream {old} was not kept as it was ({difference}); nothing is kept.")
 
 
-def _container(path: Path) -> str:
-    """The demuxer's name."""
-    with open_source(path, Limits()) as container:
-        return container.format.name
-
-
 def _read(path: Path, indices: list[int], shift: Fraction = Fraction(0)) -> dict[int, _Copy]:
     """What the given streams hold, their times moved by `shift` seconds."""
     with open_source(path, Limits()) as container:
-        found = {index: _Copy(codec_name(container.streams[index])) for index in indices}
+        found = {index: _Copy(codec_name(container.streams[index]), container.format.name) for index in indices}
         streams = [container.streams[index] for index in indices]
         with suppress(FFmpegError):  # a source that breaks off; the copy broke off there too
             for whole in container.demux(streams):
@@ -113,3 +119,16 @@ def _read(path: Path, indices: list[int], shift: Fraction = Fraction(0)) -> dict
                     for packet in single_frames(whole, copy.codec):
                         copy.add(packet)
     return found
+
+
+def lost_flags(source: Path, part: Path, pairs: Sequence[Sequence[int]]) -> list[str]:
+    """In words which flags (forced, comment, ...) the streams in `pairs` (index before, after) no longer have.
+
+    The default flag is no loss: MP4 and MPEG have none that could be taken away.
+    """
+    words: list[str] = []
+    with open_source(source, Limits()) as before, open_source(part, Limits()) as after:
+        for old, new in pairs:
+            gone = before.streams[old].disposition & ~after.streams[new].disposition & ~_UNSAID
+            words += [f"stream {old} is no longer marked {flag.name}" for flag in Disposition if flag & gone]
+    return words

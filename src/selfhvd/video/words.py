@@ -20,9 +20,7 @@ _PLACE = re.compile(r"location|gps|geo|xyz|latitude|longitude|altitude|coordinat
 _COORDINATES = re.compile(r"[+-]\d{1,3}\.\d+[+-]\d{1,3}\.\d+")
 
 
-def fresh(
-    metadata: Mapping[str, str], *, strip_location: bool = False, coded_anew: bool = False
-) -> dict[str, str]:
+def fresh(metadata: Mapping[str, str], *, strip_location: bool = False, coded_anew: bool = False) -> dict[str, str]:
     """Metadata that stays true of the new file; without every tag that names the place, if asked.
 
     `coded_anew` says that the bytes are other ones, so that what was counted of the old ones goes.
