@@ -12,7 +12,8 @@ from av.stream import Disposition
 from selfhvd.errors import OutputError
 from selfhvd.video import ingest
 from selfhvd.video.attached import Cover, attachments, covers, covr
-from selfhvd.video.boxes import Box, index_of, parse, put_index
+from selfhvd.video.mp4_index import Box, index_of, parse, put_index
+from selfhvd.video.sources import choose
 from selfhvd.video.verify import verify
 from selfhvd.video.verify_copies import lost_flags
 from selfhvd.video.words import fresh
@@ -191,6 +192,11 @@ def test_the_place_is_left_out_with_all_that_may_tell_it(tmp_path):
     assert writer.warnings == ["user data (SDLN) may tell the place and is left out"]
 
 
+def test_user_data_that_are_no_boxes_are_named(tmp_path):
+    source = changed(make_clip(tmp_path / "in.mp4"), lambda moov: moov.put(Box(b"udta", b"CAMERA" + bytes(200) + b"x")))
+    assert round_trip(source, tmp_path)[3].warnings == ["user data of the camera's own making cannot be kept"]
+
+
 # 360 degrees
 
 
@@ -299,6 +305,17 @@ def test_timed_data_without_one_description_are_named(tmp_path):
 
 
 # In the picture
+
+
+def test_the_second_view_of_a_spatial_video_is_named(tmp_path):
+    def layered(moov):
+        entry = description(moov.all(b"trak")[0]).inside[0]
+        config = next(box.body for box in parse(entry.body[78:]) if box.kind == b"hvcC")
+        entry.body += bytes(Box(b"lhvC", b"\x01" + config[13:15] + config[21:]))
+
+    source = changed(make_clip(tmp_path / "in.mov", codec="libx265"), layered)
+    with av.open(str(source)) as container:
+        assert "only the first view" in choose(container, source)[1][0]
 
 
 def captions():

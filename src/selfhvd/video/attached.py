@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from selfhvd.video.boxes import Box
 from selfhvd.video.limits import Limits
+from selfhvd.video.mp4_index import Box
 from selfhvd.video.sources import codec_name, is_picture, open_source
 
 _MIMES = {

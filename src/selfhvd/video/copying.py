@@ -14,9 +14,9 @@ from av.stream import Disposition
 
 from selfhvd.video.amr import single_frames
 from selfhvd.video.attached import covers
-from selfhvd.video.boxes import index_of, read_index
 from selfhvd.video.footage import Footage, Track
 from selfhvd.video.limits import Limits
+from selfhvd.video.mp4_index import index_of, read_index
 from selfhvd.video.plan import MP4_LIKE
 from selfhvd.video.put_back import PLACE, describable, has_marks, put_back
 from selfhvd.video.reporting import Report

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from selfhvd.errors import OutputError
 from selfhvd.video.attached import Cover, covr
-from selfhvd.video.boxes import Box, Index, index_of, parse, put_index
 from selfhvd.video.footage import Footage, Track
+from selfhvd.video.mp4_index import Box, Index, index_of, parse, put_index
 from selfhvd.video.reporting import Report
 
 PLACE = b"\xa9xyz"
@@ -57,6 +57,8 @@ def _user_data(index: Index, source: Index, report: Report, *, strip_location: b
     """The boxes of the source's user data that the muxer does not write itself."""
     here = index.moov.find(b"udta") or Box(b"udta", inside=[])
     old = source.moov.find(b"udta")
+    if old is not None and old.inside is None and not strip_location:
+        report(warning="user data of the camera's own making cannot be kept")
     there = {box.kind for box in here.inside or ()}
     more = [box for box in (old.inside if old is not None else None) or () if _ours(box.kind) and box.kind not in there]
     if strip_location:

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from selfhvd.video.boxes import Box, index_of, parse, put_index, read_index
+from selfhvd.video.mp4_index import Box, index_of, parse, put_index, read_index
 from test_video import make_clip, packets
 from test_video_faults import faststart
 
@@ -36,15 +36,30 @@ def test_an_index_that_cannot_be_taken_apart_is_none():
     assert read_index(io.BytesIO(b"\0\0\0\0")) is None
 
 
+def test_user_data_of_a_cameras_own_making_are_left_as_they_are():
+    (moov,) = parse(bytes(Box(b"moov", inside=[Box(b"udta", b"CAMERA settings")])))
+    user = moov.find(b"udta")
+    assert user is not None and user.inside is None and user.body == b"CAMERA settings"
+
+
+def test_an_index_is_found_in_the_middle_of_a_file(tmp_path):
+    path = make_clip(tmp_path / "a.mp4")
+    data = path.read_bytes()
+    (tmp_path / "photo.jpg").write_bytes(b"\xff\xd8\xff photo" + data + b"trailer")
+    there, here = index_of(tmp_path / "photo.jpg", 9, 9 + len(data)), index_of(path)
+    assert there is not None and here is not None and bytes(there.moov) == bytes(here.moov)
+    assert index_of(tmp_path / "photo.jpg") is None
+
+
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize("maker", [make_clip, faststart])
 def test_a_grown_index_leaves_every_packet_where_it_is_found(tmp_path, monkeypatch, maker, wide):
     path = maker(tmp_path / "a.mp4")
     before = packets(path, "video")
     data = path.read_bytes()
-    monkeypatch.setattr("selfhvd.video.boxes._BLOCK", 1000)
+    monkeypatch.setattr("selfhvd.video.mp4_index._BLOCK", 1000)
     if wide:
-        monkeypatch.setattr("selfhvd.video.boxes._WIDE", 1)
+        monkeypatch.setattr("selfhvd.video.mp4_index._WIDE", 1)
     index = index_of(path)
     assert index is not None
     index.moov.put(Box(b"udta", inside=[Box(b"long", bytes(5000))]))

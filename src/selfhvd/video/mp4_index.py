@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
 
-_HOLDERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"udta")
+_HOLDERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 _HEAD = 8  # bytes: size and kind
 _LARGEST = 2**28  # bytes of an index that is read
 _BLOCK = 2**22  # bytes moved at a time
@@ -77,11 +77,21 @@ def _header(data: bytes, rest: int) -> tuple[int, bytes, int]:
 
 def _box(kind: bytes, data: bytes) -> Box:
     """A box, with what it holds taken apart where that is known to be boxes."""
+    if kind == b"udta":
+        return _loose(kind, data)
     if kind in _HOLDERS:
         return Box(kind, inside=parse(data))
     if kind == b"stsd":
         return Box(kind, data[:8], parse(data[8:]))
     return Box(kind, data)
+
+
+def _loose(kind: bytes, data: bytes) -> Box:
+    """A box that may hold boxes: old cameras write user data of their own making."""
+    try:
+        return Box(kind, inside=parse(data))
+    except ValueError:
+        return Box(kind, data)
 
 
 @dataclass
@@ -97,9 +107,12 @@ class Index:
         return self.moov.all(b"trak")
 
 
-def read_index(file: BufferedIOBase) -> Index | None:
-    """The index of an open file; None where there is none, or it cannot be taken apart."""
-    for kind, offset, size in _top(file):
+def read_index(file: BufferedIOBase, start: int = 0, end: int | None = None) -> Index | None:
+    """The index of an open file, or of a video from `start` to `end` (bytes) in it.
+
+    None where there is none, or it cannot be taken apart.
+    """
+    for kind, offset, size in _top(file, start, end):
         if kind == b"moov" and size <= _LARGEST:
             file.seek(offset)
             try:
@@ -109,15 +122,15 @@ def read_index(file: BufferedIOBase) -> Index | None:
     return None
 
 
-def index_of(path: Path) -> Index | None:
+def index_of(path: Path, start: int = 0, end: int | None = None) -> Index | None:
     """`read_index` of a file by its name."""
     with path.open("rb") as file:
-        return read_index(file)
+        return read_index(file, start, end)
 
 
-def _top(file: BufferedIOBase) -> Iterator[tuple[bytes, int, int]]:
+def _top(file: BufferedIOBase, start: int, end: int | None) -> Iterator[tuple[bytes, int, int]]:
     """Kind, offset and size in bytes of the boxes of a file."""
-    end, place = file.seek(0, 2), 0
+    end, place = file.seek(0, 2) if end is None else end, start
     while place + _HEAD <= end:
         file.seek(place)
         size, kind, head = _header(file.read(16), end - place)
