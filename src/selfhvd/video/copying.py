@@ -5,18 +5,26 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from fractions import Fraction
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import av
 from av.error import FFmpegError
+from av.stream import Disposition
 
 from selfhvd.video.amr import single_frames
+from selfhvd.video.attached import covers
 from selfhvd.video.footage import Footage, Track
 from selfhvd.video.limits import Limits
+from selfhvd.video.mp4_index import index_of, read_index
 from selfhvd.video.plan import MP4_LIKE
+from selfhvd.video.put_back import PLACE, describable, has_marks, put_back
 from selfhvd.video.reporting import Report
+from selfhvd.video.shift import first_time, move, shift_of
 from selfhvd.video.sources import codec_name, open_source
 from selfhvd.video.words import commented, fresh
+
+_NOTICED = 0.04  # seconds between picture and sound
 
 
 class Copier:
@@ -35,6 +43,9 @@ class Copier:
         self.footage, self.output, self.container = footage, output, container
         self.strip_location = strip_location
         self.copied: list[list[int]] = []  # [index in the source, index in the output]
+        self.attached: list[int] = []  # index in the source of pictures and files that go along whole
+        self.shift = Fraction(0)  # seconds that all times are moved by
+        self.index = index_of(footage.source) if _has_boxes(footage) and container in MP4_LIKE else None
         self._streams: dict[int, Any] = {}
         self._source: Any = None
         self._packets: Any = iter(())
@@ -42,10 +53,30 @@ class Copier:
         if footage.kind == "images":
             return
         self._source = stack.enter_context(open_source(footage.source, Limits()))
-        for track in footage.tracks:
-            self._take(track, report)
+        if footage.marks and (self.index is None or not has_marks(self.index, footage)):
+            report(warning=f"marks of a {' '.join(footage.marks)} picture cannot be kept in {container}")
+        for track in sorted(footage.tracks, key=lambda track: track.kind == "attachment" or track.picture):
+            self._take(track, report)  # what is attached comes last: it gets no number among the streams
+        ticks = [stream.time_base for stream in self._copied_streams()]
+        self.shift = shift_of(footage, container, first_time(footage.source, list(self._streams)), ticks)
+        if container == "avi":
+            self._tell_starts(report)
+        elif self.shift:
+            report(warning=f"all times are moved together by {float(self.shift):.6f} s, so that they can be written")
         if self._streams:
             self._packets = self._demux()
+
+    def _tell_starts(self, report: Report) -> None:
+        """Name what AVI, which lets everything begin at once, does to sound that does not."""
+        for index in self._streams:
+            start = first_time(self.footage.source, [index])
+            off = float(start + self.shift) if start is not None else 0.0
+            if abs(off) >= _NOTICED:
+                report(warning=f"avi holds no start times: stream {index} is {off:+.2f} s away from where it belongs")
+
+    def _copied_streams(self) -> list[Any]:
+        """The streams of the source whose packets are copied."""
+        return [self._source.streams[index] for index in self._streams]
 
     def _take(self, track: Track, report: Report) -> None:
         """Add one track to the output, or say why not."""
@@ -57,13 +88,62 @@ class Copier:
             return
         if self.strip_location and track.kind in ("data", "attachment"):
             report(warning=f"{what} may tell the place and is left out")
-            return
-        if not _carries(self.footage, stream.index, self.container):
+        elif track.picture or track.kind == "attachment":
+            self._attach(track, stream, what, report)
+        elif not self._carries(track):
             report(warning=f"{what} cannot be copied into {self.container}")
+        else:
+            added = _add(self.output, stream, strip_location=self.strip_location)
+            self._streams[track.index] = added
+            self.copied.append([track.index, added.index])
+
+    def _attach(self, track: Track, stream: Any, what: str, report: Report) -> None:  # noqa: ANN401 - PyAV stream
+        """Take a cover picture or an attached file along; MP4's covers are put in after the muxer is done."""
+        if track.picture:
+            cover = covers(self.footage.source, [track.index]).get(track.index)
+            if stream.disposition & Disposition.timed_thumbnails or cover is None:
+                report(warning=f"{what} holds thumbnails and is left out")
+                return
+            if self.strip_location and b"Exif" in cover.data:
+                report(warning=f"{what} may tell the place and is left out")
+                return
+            name, mime, data = cover.name, cover.mime, cover.data
+            fits = cover.fits_mp4 and self.container in ("mp4", "mov")
+        else:
+            name, mime, data = stream.name or "attachment", stream.mimetype or "", stream.data
+            fits = False
+        if self.container == "matroska" and mime:
+            added = self.output.add_attachment(name, mime, data)
+            added.metadata.update({key: stream.metadata[key] for key in ("title",) if key in stream.metadata})
+        elif not fits:
+            report(warning=f"{what} cannot be kept in {self.container}")
             return
-        added = _add(self.output, stream, strip_location=self.strip_location)
-        self._streams[track.index] = added
-        self.copied.append([track.index, added.index])
+        self.attached.append(track.index)
+
+    def _carries(self, track: Track) -> bool:
+        """Whether the container takes the track whole."""
+        options = {key: value for key, value in self.output.container_options.items() if key != "movflags"}
+        trial = _trial(self.footage, track.index, self.container, options)
+        if trial is None:
+            return False
+        if track.kind != "data" or self.container not in MP4_LIKE or _described(trial):
+            return True
+        return self.container == "mov" and self.index is not None and describable(self.index, track)
+
+    def complete(self, part: Path, report: Report) -> None:
+        """Put into a finished MP4 what the muxer has no word for."""
+        if self.container not in MP4_LIKE:
+            return
+        pictures = covers(self.footage.source, self.attached) if self.attached else {}
+        put_back(
+            part,
+            self.footage,
+            self.index,
+            {old: new for old, new in self.copied},
+            list(pictures.values()),
+            report,
+            strip_location=self.strip_location,
+        )
 
     def _rewritten(self, track: Track, stream: Any) -> bool:  # noqa: ANN401 - PyAV stream
         """Whether the muxer makes this track itself: MP4's chapter text and time code."""
@@ -80,11 +160,20 @@ class Copier:
         tags: dict[str, str] = {}
         if self._source is not None:
             strip = self.strip_location
-            tags = fresh(self._source.metadata, strip_location=strip)
-            video.metadata.update(fresh(self._source.streams[self.footage.stream].metadata, strip_location=strip))
+            tags = fresh(self._source.metadata, strip_location=strip, coded_anew=True)
+            if self.index is not None and self.index.moov.find(b"udta", PLACE) is not None:
+                tags = {key: value for key, value in tags.items() if not key.startswith("location")}
+            stream = self._source.streams[self.footage.stream]
+            video.metadata.update(fresh(stream.metadata, strip_location=strip, coded_anew=True))
+            video.disposition = stream.disposition
             if self._source.chapters():
-                self.output.set_chapters(self._source.chapters())
+                self.output.set_chapters([self._moved(chapter) for chapter in self._source.chapters()])
         self.output.metadata.update(commented(tags, comment))
+
+    def _moved(self, chapter: Any) -> Any:  # noqa: ANN401 - PyAV's dictionary
+        """A chapter at its time in the output."""
+        ticks = round(self.shift / chapter["time_base"])
+        return {**chapter, "start": chapter["start"] + ticks, "end": chapter["end"] + ticks}
 
     def copy_until(self, time: Fraction | None) -> None:
         """Mux packets up to `time` seconds, all that are left where it is None."""
@@ -108,12 +197,13 @@ class Copier:
 
     def _demux(self) -> Iterator[Any]:
         """Packets of the copied streams as the muxer takes them, each bound to its stream of the output."""
-        streams = [self._source.streams[index] for index in self._streams]
+        streams = self._copied_streams()
         codecs = {stream.index: codec_name(stream) for stream in streams}
         for whole in self._source.demux(streams):
             if not whole.size or (whole.pts is None and whole.dts is None):
                 continue
             stream = self._streams[whole.stream_index]
+            move(whole, self.shift)
             for packet in single_frames(whole, codecs[whole.stream_index]):
                 packet.stream = stream
                 yield packet
@@ -130,12 +220,13 @@ def _add(output: Any, stream: Any, *, strip_location: bool = False) -> Any:  # n
     return added
 
 
-def _carries(footage: Footage, index: int, container: str) -> bool:
-    """Whether `container` takes this track: found out by writing its first packets to memory."""
+def _trial(footage: Footage, index: int, container: str, options: dict[str, str]) -> bytes | None:
+    """A file of the first packets of a track alone, None if `container` does not take them."""
     with open_source(footage.source, Limits()) as source:
         stream = source.streams[index]
+        file = io.BytesIO()
         try:
-            trial: Any = av.open(io.BytesIO(), "w", format=container)
+            trial: Any = av.open(file, "w", format=container, container_options=options)
             added = _add(trial, stream)
             trial.start_encoding()
             for whole in islice(source.demux(stream), 3):
@@ -144,5 +235,17 @@ def _carries(footage: Footage, index: int, container: str) -> bool:
                     trial.mux(packet)
             trial.close()
         except (FFmpegError, ValueError, TypeError, AttributeError, UnicodeError, OSError):
-            return False
-    return True
+            return None
+    return file.getvalue()
+
+
+def _described(trial: bytes) -> bool:
+    """Whether the only track of an MP4 tells what its samples are."""
+    index = read_index(io.BytesIO(trial))
+    description = index.moov.find(b"trak", b"mdia", b"minf", b"stbl", b"stsd") if index is not None else None
+    return description is not None and bool(description.inside)
+
+
+def _has_boxes(footage: Footage) -> bool:
+    """Whether the source is an MP4, MOV or 3GP."""
+    return footage.kind == "container" and footage.container.startswith("mov")

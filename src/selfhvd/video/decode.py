@@ -22,7 +22,7 @@ from selfhvd.video.pngs import write_png
 from selfhvd.video.promised import Promised
 from selfhvd.video.reporting import Report
 from selfhvd.video.see_through import marked_transparent, see_through
-from selfhvd.video.sides import dolby_vision, light, mastering
+from selfhvd.video.sides import dolby_vision, light, marks, mastering
 from selfhvd.video.sources import choose, codec_name, open_source, tag_of, tracks_of
 from selfhvd.video.tally import Tally, time_of
 from selfhvd.video.timing import forward
@@ -41,6 +41,7 @@ class _First:
     color: Color
     mastering: str
     light: str
+    marks: tuple[str, ...]
 
 
 def decode_container(source: Path, folder: Path, limits: Limits, report: Report) -> Footage:
@@ -168,6 +169,7 @@ def _settle(source: Path, frame: av.VideoFrame, notes: list[str]) -> _First:
         color=color,
         mastering=mastering(frame),
         light=light(frame),
+        marks=marks(frame),
     )
 
 
@@ -250,5 +252,6 @@ def _footage(
         light=first.light,
         profile=tag_of(stream),
         sizes=tuple(size for size in reel.sizes if size),
+        marks=first.marks,
         warnings=tuple(notes),
     )

@@ -19,6 +19,7 @@ from selfhvd.video.frame import Frame
 from selfhvd.video.picture_stream import video_stream
 from selfhvd.video.plan import MP4_LIKE, Coding, Plan, plan
 from selfhvd.video.reporting import Report
+from selfhvd.video.shift import moved
 from selfhvd.video.timing import decode_times
 
 
@@ -63,7 +64,7 @@ def _write(
         )
         copier.describe(stream, request["comment"])
         output.start_encoding()
-        muxer = _Muxer(output, stream, footage, copier)
+        muxer = _Muxer(output, stream, moved(footage, copier.shift), copier)
         for index, frame in enumerate(pictures):
             frame.pts, frame.time_base = index, stream.codec_context.time_base
             muxer.encode(frame)
@@ -72,24 +73,26 @@ def _write(
         copier.copy_until(None)
         if muxer.done != footage.count:
             raise OutputError(f"{part.name}: the encoder returned {muxer.done} of {footage.count} frames.")
-    report(copied=copier.copied, size=[chosen.width, chosen.height])
+    copier.complete(part, report)
+    size = [chosen.width, chosen.height]
+    report(copied=copier.copied, attached=copier.attached, shift=str(copier.shift), size=size)
 
 
 def _mux_options(footage: Footage, chosen: Plan) -> dict[str, str]:
     """Muxer options that keep times to the tick."""
     if chosen.container in MP4_LIKE:
-        flags = "+use_metadata_tags" if chosen.container != "3gp" else ""
+        flags = "+faststart" + ("+use_metadata_tags" if chosen.container != "3gp" else "")
         scale = str(footage.time_base.denominator)
         return {
             "video_track_timescale": scale,
             "movie_timescale": scale,
-            **({"movflags": flags} if flags else {}),
+            "movflags": flags,
         }
     if chosen.container == "mpegts":
         blu_ray = footage.source.suffix.lower() in (".mts", ".m2ts")
         return {"mpegts_m2ts_mode": "1" if blu_ray else "0", "mpegts_copyts": "1"}
     # Sound that starts a little before zero must not push the picture back.
-    return {"avoid_negative_ts": "disabled"} if chosen.container == "matroska" else {}
+    return {"avoid_negative_ts": "disabled"} if chosen.container in ("matroska", "avi") else {}
 
 
 def _padded(image: Frame, chosen: Plan) -> Frame:

@@ -72,6 +72,7 @@ class Footage:
     light: str = ""  # HDR10 "max-cll,max-fall", "" if none
     profile: str = ""  # the picture's four-letter tag in the source, "" if none
     sizes: tuple[int, ...] = ()  # bytes of the picture's packets in the source, as they lie there; () if unknown
+    marks: tuple[str, ...] = ()  # "360-degree", "3D": how the picture is to be looked at, beside what it shows
     warnings: tuple[str, ...] = field(default=())
     names: tuple[str, ...] = ()  # of the PNG results of a folder of images, one for each frame; else empty
 

@@ -80,9 +80,14 @@ class Plan:
         return {"crf": f"{codecs.crf_of(self.quality, self.codec) if crf is None else crf:g}", **self.extra}
 
 
+def container_of(destination: Path) -> str:
+    """FFmpeg's muxer for a destination, by its suffix."""
+    return CONTAINERS[destination.suffix.lower()]
+
+
 def plan(footage: Footage, destination: Path, coding: Coding = Coding()) -> Plan:
     """Choose so that size, depth and family of the source are kept, and the container can carry it."""
-    container = CONTAINERS[destination.suffix.lower()]
+    container = container_of(destination)
     codec = _codec(footage, container, coding)
     notes = _said(footage, codec)
     pixel_format, lost = _pixel_format(footage, codec)

@@ -1,4 +1,4 @@
-"""Side data of decoded frames: display matrix, HDR10 numbers, Dolby Vision."""
+"""Side data of decoded frames: display matrix, HDR10 numbers, Dolby Vision, and what cannot be kept."""
 
 import struct
 from typing import Any
@@ -38,3 +38,31 @@ def dolby_vision(frame: av.VideoFrame) -> bool:
     """Whether the frame carries Dolby Vision metadata."""
     kinds = (Type.DOVI_METADATA, Type.DOVI_RPU_BUFFER)
     return any(side_data(frame, kind) is not None for kind in kinds)
+
+
+# What pictures carry beside their pixels, and no encoder here takes.
+_DROPPED = {
+    Type.DYNAMIC_HDR_PLUS: "HDR10+ metadata",
+    Type.DYNAMIC_HDR_VIVID: "HDR Vivid metadata",
+    Type.AMBIENT_VIEWING_ENVIRONMENT: "what is said of the light in the room",
+    Type.A53_CC: "closed captions in the picture",
+    Type.S12M_TIMECODE: "time code in the picture",
+    Type.GOP_TIMECODE: "time code in the picture",
+    Type.ICC_PROFILE: "the colour profile",
+    Type.PANSCAN: "pan and scan",
+    Type.AFD: "the active part of the picture (AFD)",
+}
+
+
+def dropped(frame: av.VideoFrame) -> set[str]:
+    """In words what the frame carries that the result will not."""
+    sides: Any = frame.side_data
+    return {_DROPPED[data.type] for data in sides if data.type in _DROPPED}
+
+
+def marks(frame: av.VideoFrame) -> tuple[str, ...]:
+    """How the picture is to be looked at: "360-degree", "3D"."""
+    stereo = side_data(frame, Type.STEREO3D)
+    deep = stereo is not None and struct.unpack("<i", stereo[:4])[0] != 0
+    around = side_data(frame, Type.SPHERICAL) is not None
+    return (*(("360-degree",) if around else ()), *(("3D",) if deep else ()))

@@ -94,6 +94,8 @@ def choose(container: InputContainer, path: Path) -> tuple[Any, list[str]]:
         if stream is not chosen:
             what = f"stream {stream.index} ({codec_name(stream)} video)"
             notes.append(f"{what} is left out; stream {chosen.index} is restored")
+    if chosen.disposition & Disposition.multilayer:
+        notes.append("only the first view of a stereoscopic picture is restored; the other is left out")
     return chosen, notes
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from selfhvd.video.ending import Ending
+from selfhvd.video.sides import dropped
 
 _NAMED = 8  # runs of frames that a warning lists
 
@@ -21,7 +22,7 @@ class Tally:
     corrupt: list[int] = field(default_factory=list[int])  # frames that the decoder mended
     interlaced: int = 0
     untimed: int = 0
-    transparent: bool = False
+    dropped: set[str] = field(default_factory=set[str])  # kinds of side data that will not be in the result
 
     def add(self, frame: Any, step: int) -> None:  # noqa: ANN401 - PyAV frame
         """Note the time of `frame`; `step` ticks after its predecessor where the file does not say."""
@@ -34,8 +35,8 @@ class Tally:
         self.times.append(time)
         self.durations.append(frame.duration or 0)
         self.keyframes.append(bool(frame.key_frame))
+        self.dropped |= dropped(frame)
         self.interlaced += frame.interlaced_frame
-        self.transparent = self.transparent or _seen_through(frame)
 
     def add_repeat(self, time: int) -> None:
         """Note a frame that repeats its neighbour at `time`."""
@@ -46,7 +47,7 @@ class Tally:
 
     def notes(self, ending: Ending) -> list[str]:
         """What went wrong on the way, in plain words."""
-        notes = ["transparency is dropped"] if self.transparent else []
+        notes: list[str] = []
         if ending.early():
             notes.append(f"source ends early at frame {len(self.times)}")
         if self.repeated:
@@ -59,19 +60,13 @@ class Tally:
             notes.append(
                 f"{self.interlaced} frames are marked interlaced; their combing was taken out at the same rate"
             )
+        notes += [f"{what} cannot be kept" for what in sorted(self.dropped)]
         return notes
 
 
 def time_of(frame: Any) -> int | None:  # noqa: ANN401 - PyAV frame
     """Presentation time in ticks; AVI states decoding times only, which there are the same."""
     return frame.pts if frame.pts is not None else frame.dts
-
-
-def _seen_through(frame: Any) -> bool:  # noqa: ANN401 - PyAV frame
-    """Whether any pixel of a frame is transparent, not only its format made for it."""
-    if frame.format.name != "pal8" and not any(component.is_alpha for component in frame.format.components):
-        return False
-    return int(frame.reformat(format="rgba").to_ndarray()[..., 3].min()) < 255
 
 
 def listed(numbers: Sequence[int]) -> str:

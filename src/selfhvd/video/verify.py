@@ -7,24 +7,31 @@ from typing import Any
 from av.error import FFmpegError
 
 from selfhvd.errors import InputError, OutputError
-from selfhvd.video.amr import single_frames
+from selfhvd.video.attached import lost
 from selfhvd.video.footage import Footage
 from selfhvd.video.limits import Limits
+from selfhvd.video.plan import MP4_LIKE, container_of
 from selfhvd.video.reporting import Report
-from selfhvd.video.sources import codec_name, open_source
+from selfhvd.video.shift import moved
+from selfhvd.video.sources import open_source
 from selfhvd.video.tally import time_of
-
-_SOUND_SLACK = Fraction(1, 1000)  # seconds; Matroska and FLV keep milliseconds only
+from selfhvd.video.verify_copies import check_copies, lost_flags
 
 
 def verify(request: dict[str, Any], report: Report) -> None:
     """Raise `OutputError` unless the part file holds every frame at its time, and every copied packet."""
-    footage = Footage.load(Path(request["folder"]))
+    shift = Fraction(request["shift"])
+    footage = moved(Footage.load(Path(request["folder"])), shift)
     part, name = Path(request["part"]), request["destination"]
     try:
         _check_video(footage, part, name, report, tuple(request["size"]))
         if request["copied"]:
-            _check_copies(footage, part, name, request["copied"])
+            check_copies(footage.source, part, name, request["copied"], shift)
+        if footage.kind == "container":
+            for word in lost_flags(footage.source, part, [(footage.stream, 0), *request["copied"]]):
+                report(warning=word)
+        if request["attached"]:
+            _check_attached(footage, part, name, request["attached"])
     except (InputError, FFmpegError) as error:
         raise OutputError(f"{name} did not read back after writing ({error}); it was not kept.") from error
 
@@ -45,7 +52,7 @@ def _check_video(footage: Footage, part: Path, name: str, report: Report, size: 
             if time is None or abs(time - wanted) > slack:
                 raise OutputError(
                     f"{name} reads back with frame {count} at {_say(time)} instead of {_say(wanted)};"
-                    " it was not kept, write to .mp4 instead."
+                    f" it was not kept{_advice(name)}."
                 )
             exact = exact and time == wanted
             if (frame.width, frame.height) != size or frame.rotation:
@@ -58,47 +65,18 @@ def _check_video(footage: Footage, part: Path, name: str, report: Report, size: 
             report(warning=f"frame times are rounded to {float(tick)} s, all that this container can hold")
 
 
+def _check_attached(footage: Footage, part: Path, name: str, attached: list[int]) -> None:
+    """Every cover picture and attached file is there, to the byte."""
+    missing = lost(footage.source, part, attached)
+    if missing:
+        raise OutputError(f"{name}: stream {missing[0]} (attached) did not read back; nothing is kept.")
+
+
+def _advice(name: str) -> str:
+    """What to do where the container is to blame."""
+    return "" if container_of(Path(name)) in MP4_LIKE else ", write to .mp4 instead"
+
+
 def _say(time: Fraction | None) -> str:
     """A time for people."""
     return "no time" if time is None else f"{float(time):.6f} s"
-
-
-def _check_copies(footage: Footage, part: Path, name: str, copied: list[list[int]]) -> None:
-    """Every copied track has the same packets: number, size (same container) and time."""
-    same = _container(footage.source) == _container(part)
-    before = _packets(footage.source, [old for old, _ in copied])
-    after = _packets(part, [new for _, new in copied])
-    for old, new in copied:
-        first, second = before[old], after[new]
-        if len(first) != len(second):
-            raise OutputError(
-                f"{name}: {len(second)} of {len(first)} packets of stream {old} read back; it was not kept."
-            )
-        for one, two in zip(first, second, strict=True):
-            if abs(one[0] - two[0]) > _SOUND_SLACK or (same and one[1] != two[1]):
-                raise OutputError(
-                    f"{name}: stream {old} reads back at {_say(two[0])}, not {_say(one[0])}; it was not kept."
-                )
-
-
-def _container(path: Path) -> str:
-    """The demuxer's name."""
-    with open_source(path, Limits()) as container:
-        return container.format.name
-
-
-def _packets(path: Path, indices: list[int]) -> dict[int, list[tuple[Fraction, int]]]:
-    """(seconds, bytes) of every packet of the given streams."""
-    found: dict[int, list[tuple[Fraction, int]]] = {index: [] for index in indices}
-    with open_source(path, Limits()) as container:
-        codecs = {index: codec_name(container.streams[index]) for index in indices}
-        try:
-            for whole in container.demux([container.streams[index] for index in indices]):
-                if not whole.size or (whole.pts is None and whole.dts is None):
-                    continue
-                for packet in single_frames(whole, codecs[whole.stream_index]):
-                    time = packet.pts if packet.pts is not None else packet.dts
-                    found[whole.stream_index].append((Fraction(time) * Fraction(packet.time_base), packet.size))
-        except FFmpegError:
-            pass  # a source that breaks off; the copy broke off there too
-    return found

@@ -14,14 +14,21 @@ _STALE = {
     "vendor_id",
     "alpha_mode",  # no transparency is written
 }
+# What Matroska's tools count of a track: true of it as long as it is the same.
+_COUNTED = re.compile(r"(BPS|NUMBER_OF_FRAMES|NUMBER_OF_BYTES|_STATISTICS_\w+?)(-\w+)?", re.IGNORECASE)
 _PLACE = re.compile(r"location|gps|geo|xyz|latitude|longitude|altitude|coordinates|place", re.IGNORECASE)
 # ISO 6709, as cameras write it into any tag: +52.5186+013.4081/
 _COORDINATES = re.compile(r"[+-]\d{1,3}\.\d+[+-]\d{1,3}\.\d+")
 
 
-def fresh(metadata: Mapping[str, str], *, strip_location: bool = False) -> dict[str, str]:
-    """Metadata that stays true of the new file; without every tag that names the place, if asked."""
-    kept = {key: value for key, value in metadata.items() if key.lower() not in _STALE}
+def fresh(metadata: Mapping[str, str], *, strip_location: bool = False, coded_anew: bool = False) -> dict[str, str]:
+    """Metadata that stays true of the new file; without every tag that names the place, if asked.
+
+    `coded_anew` says that the bytes are other ones, so that what was counted of the old ones goes.
+    """
+    kept = {key: value for key, value in metadata.items() if key.lower().split("-")[0] not in _STALE}
+    if coded_anew:
+        kept = {key: value for key, value in kept.items() if not _COUNTED.fullmatch(key)}
     return {key: value for key, value in kept.items() if not (strip_location and _tells_place(key, value))}
 
 

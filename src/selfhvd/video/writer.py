@@ -87,7 +87,7 @@ class _ContainerWriter(Writer):
         last = self._child.follow()
         self.warnings += self._child.warnings
         self._child.end()
-        self._child = self._start("verify", copied=last.get("copied", []), size=last.get("size"))
+        self._child = self._start("verify", **last)
         self._child.follow()
         self.warnings += self._child.warnings
 
