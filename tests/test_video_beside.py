@@ -292,7 +292,7 @@ def test_timed_data_of_a_phone_stay_whole(tmp_path):
 @pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
 def test_timed_data_that_cannot_be_whole_are_named(tmp_path, name):
     target, writer = round_trip(with_data(tmp_path / "in.mov"), tmp_path, name)[2:]
-    assert "stream 1 (unknown data) cannot be copied into" in writer.warnings[0]
+    assert "stream 1 (mebx data) cannot be copied into" in writer.warnings[0]
     with av.open(str(target)) as container:
         assert len(container.streams) == 1
 
@@ -301,7 +301,7 @@ def test_timed_data_without_one_description_are_named(tmp_path):
     source = with_data(tmp_path / "in.mov")
     changed(source, lambda moov: description(moov.all(b"trak")[1]).inside.append(Box(b"mebx", bytes(6) + b"\0\1")))
     target, writer = round_trip(source, tmp_path)[2:]
-    assert "stream 1 (unknown data) cannot be copied into mov" in writer.warnings[0] and len(tracks(target)) == 1
+    assert "stream 1 (mebx data) cannot be copied into mov" in writer.warnings[0] and len(tracks(target)) == 1
 
 
 # In the picture

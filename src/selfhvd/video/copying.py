@@ -18,7 +18,7 @@ from selfhvd.video.footage import Footage, Track
 from selfhvd.video.limits import Limits
 from selfhvd.video.mp4_index import index_of, read_index
 from selfhvd.video.plan import MP4_LIKE
-from selfhvd.video.put_back import PLACE, describable, has_marks, put_back
+from selfhvd.video.put_back import PLACE, called, describable, has_marks, put_back
 from selfhvd.video.reporting import Report
 from selfhvd.video.shift import first_time, move, shift_of
 from selfhvd.video.sources import codec_name, open_source
@@ -45,7 +45,7 @@ class Copier:
         self.copied: list[list[int]] = []  # [index in the source, index in the output]
         self.attached: list[int] = []  # index in the source of pictures and files that go along whole
         self.shift = Fraction(0)  # seconds that all times are moved by
-        self.index = index_of(footage.source) if _has_boxes(footage) and container in MP4_LIKE else None
+        self.index = index_of(footage.source) if _has_boxes(footage) else None  # None: no MP4
         self._streams: dict[int, Any] = {}
         self._source: Any = None
         self._packets: Any = iter(())
@@ -53,7 +53,8 @@ class Copier:
         if footage.kind == "images":
             return
         self._source = stack.enter_context(open_source(footage.source, Limits()))
-        if footage.marks and (self.index is None or not has_marks(self.index, footage)):
+        kept = container in MP4_LIKE and self.index is not None and has_marks(self.index, footage)
+        if footage.marks and not kept:
             report(warning=f"marks of a {' '.join(footage.marks)} picture cannot be kept in {container}")
         for track in sorted(footage.tracks, key=lambda track: track.kind == "attachment" or track.picture):
             self._take(track, report)  # what is attached comes last: it gets no number among the streams
@@ -81,7 +82,8 @@ class Copier:
     def _take(self, track: Track, report: Report) -> None:
         """Add one track to the output, or say why not."""
         stream = self._source.streams[track.index]
-        what = f"stream {track.index} ({track.codec or 'unknown'} {track.kind})"
+        name = track.codec or (called(self.index, track) if self.index is not None else "")
+        what = f"stream {track.index} ({name or 'unknown'} {track.kind})"
         if track.kind == "video" and not track.picture:
             return  # said at ingest
         if self._rewritten(track, stream):
@@ -161,7 +163,8 @@ class Copier:
         if self._source is not None:
             strip = self.strip_location
             tags = fresh(self._source.metadata, strip_location=strip, coded_anew=True)
-            if self.index is not None and self.index.moov.find(b"udta", PLACE) is not None:
+            placed = self.index is not None and self.index.moov.find(b"udta", PLACE) is not None
+            if placed and self.container in MP4_LIKE:
                 tags = {key: value for key, value in tags.items() if not key.startswith("location")}
             stream = self._source.streams[self.footage.stream]
             video.metadata.update(fresh(stream.metadata, strip_location=strip, coded_anew=True))

@@ -125,6 +125,14 @@ def _boxes_of(entry: Box) -> list[Box]:
         return []
 
 
+def called(index: Index, track: Track) -> str:
+    """What the source calls the samples of a track ("mebx"), "" where it does not say."""
+    box = track_of(index, track.index, track.kind)
+    entry = _entry(box) if box is not None else None
+    name = entry.kind.decode("latin-1") if entry is not None else ""
+    return name if name.isalnum() else ""
+
+
 def describable(index: Index, track: Track) -> bool:
     """Whether the source says in one sample description what a data track holds."""
     box = track_of(index, track.index, track.kind)
