@@ -45,7 +45,7 @@ def reason(selection: Selection, index: int) -> str:
     if selection.named:
         return "named as sharp"
     if index in selection.by_segment:
-        return "blurred, but the best around"
+        return "blurred, but among the best"
     return "above the threshold" if selection.rule == "otsu" else "not blurred"
 
 

@@ -21,8 +21,6 @@ from selfhvd.frames import Frames
 from selfhvd.method.blur import BlurMeter
 from selfhvd.ops.sharpness import detail_growth, finest_detail, laplacian_variance
 
-_NEARBY = 10
-"""Frames on each side that count as around a frame."""
 _PATIENCE = 16.0
 """Frames of distance that cost a sharp frame a factor e of its worth as a guide (ours: against taking the nearest this
 gained 0.2 to 0.5 dB on three held-out clips of four and lost 0.1 on one)."""
@@ -52,8 +50,6 @@ class SharpConfig:
     """Numbers of the sharp frames, from 0, where a person has named them; the rule is then not asked."""
     blurred_above: float = 1.5
     """Pixels; a frame smeared by more is no sharp one."""
-    least_blurred: float = 1 / 3
-    """Part of the frames within ten of each that stand in as sharp where they are blurred; phones have 0.30 to 0.39."""
     restored_above: float = 1.2
     """Pixels; a frame smeared by more is never left as it came. Below `blurred_above`, for lengths are estimates: on
     made clips 98 % of frames of no length read as less."""
@@ -89,7 +85,7 @@ class Selection:
     sharp: tuple[int, ...]
     """S: indices of the chosen frames, ascending."""
     by_segment: tuple[int, ...]
-    """Those of them that are blurred and stand in, as the best of a segment or of those around."""
+    """Those of them that are blurred and stand in, as the best of a segment or, by our rule, of the clip."""
     verdict: Verdict
     """`all-sharp`: nothing needs restoring; `none-sharp`: no frame is sharp."""
     cuts: tuple[int, ...] = ()
@@ -217,7 +213,7 @@ def select_sharp(
         sharp, chosen = above, above | _best_of_bare_segments(scores, above, config.segment)
     else:
         sharp = lengths <= config.blurred_above
-        chosen = sharp | _least_blurred_around(lengths, config.least_blurred)
+        chosen = sharp | (above & ~above.all())
         chosen = chosen | _best_of_bare_segments(-lengths, chosen, config.segment)
     unblurred = lengths <= config.restored_above
     shaken = _share_around(lengths > config.shaken_by) > config.shaken_share
@@ -280,18 +276,5 @@ def _best_of_bare_segments(
     return picks
 
 
-def _least_blurred_around(lengths: Float[np.ndarray, " frame"], share: float) -> Bool[np.ndarray, " frame"]:
-    """Whether each frame is among the `share` least blurred of those around it; none where nothing can be told."""
-    among = [
-        np.isfinite(length) and length <= np.quantile(_around(lengths, n), share, method="lower")
-        for n, length in enumerate(lengths)
-    ]
-    return np.array(among, dtype=bool)
-
-
 def _share_around(flags: Bool[np.ndarray, " frame"]) -> Float[np.ndarray, " frame"]:
-    return np.array([_around(flags, n, _REACH).mean() for n in range(flags.size)])
-
-
-def _around(values: np.ndarray, index: int, reach: int = _NEARBY) -> np.ndarray:
-    return values[max(0, index - reach) : index + reach + 1]
+    return np.array([flags[max(0, n - _REACH) : n + _REACH + 1].mean() for n in range(flags.size)])

@@ -181,7 +181,7 @@ class _Plot:
             *([("after", "after")] if self.after.size else []),
             ("threshold", f"threshold {tick_text(self.selection.threshold)}{unused}"),
             *([("sharp", "sharp frame")] if len(chosen) > len(picks) else []),
-            *([("pick", "blurred, best around")] if picks else []),
+            *([("pick", "blurred, among the best")] if picks else []),
         ]
 
     def _legend_places(self) -> list[tuple[float, float, str, str]]:
