@@ -61,7 +61,7 @@ class Recipe:
     data: DataRecipe = DataRecipe()
     network: NetworkRecipe = field(default_factory=NetworkRecipe)
     flow: FlowRecipe = FlowRecipe()
-    sharp: SharpConfig = SharpConfig()
+    sharp: SharpConfig = SharpConfig(rule="otsu")
     align: AlignConfig = AlignConfig()
     method: AdaptConfig = field(default_factory=lambda: AdaptConfig(judge=False, frames=1000))
     restore: RestoreConfig = RestoreConfig(which="all")

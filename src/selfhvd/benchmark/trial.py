@@ -82,7 +82,7 @@ def try_out(setup: Setup, size: Size, clip: Clip, seed: int) -> Score | None:
 
 def _outputs(setup: Setup, size: Size, clip: Clip, seed: int) -> Iterator[Image]:
     frames = ArrayFrames(clip.frames)
-    selection = find_sharp(frames, clip.keyframes, SharpConfig(segment=setup.segment))
+    selection = find_sharp(frames, clip.keyframes, SharpConfig(rule="otsu", segment=setup.segment))
     predictor = (
         Dis()
         if setup.flow == "dis-alone"
