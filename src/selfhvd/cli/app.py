@@ -21,7 +21,7 @@ from selfhvd.cli.synthesize import app as synthesize_app
 from selfhvd.cli.train import train
 from selfhvd.cli.weights import app as weights_app
 from selfhvd.cli.words import AsJson, Flag, Quiet, ShownProgress, Verbose, fail, out, set_up_logging, set_up_names
-from selfhvd.errors import INTERRUPTED, TERMINATED, SelfHVDError, UsageError
+from selfhvd.errors import INTERRUPTED, TERMINATED, OutputError, SelfHVDError, UsageError
 
 app = App(
     name="selfhvd",
@@ -84,6 +84,8 @@ def inspect(
         raise UsageError("--segment must be at least 1.")
     if plot is not None and plot.exists() and source.exists() and plot.samefile(source):
         raise UsageError(f"--plot {plot} is the clip itself; give the picture another name.")
+    if plot is not None and not plot.absolute().parent.is_dir():
+        raise OutputError(f"{plot.absolute().parent} does not exist or is no folder; create it first.")
     with shown_progress(quiet or (as_json and progress != "json"), style=progress) as told:
         footage, selection = run(source, sharp=SharpConfig(segment=segment), on_progress=told)
     if plot is not None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from selfhvd.progress import Style
     from selfhvd.video import Coding
 
+_SEEDS = 2**32
 Preset = Literal["fast", "balanced", "best"]
 Which = Literal["auto", "blurry", "all"]
 Codec = Literal["auto", "h264", "hevc", "av1", "vp9", "prores", "ffv1"]
@@ -112,8 +113,12 @@ def deblur(
     check_strength(strength)
     if not 0 < flow_resolution <= 1:
         raise UsageError("--flow-resolution must be above 0 and at most 1.")
-    if segment < 1 or (max_minutes is not None and max_minutes < 0):
-        raise UsageError("--segment must be at least 1 and --max-minutes at least 0.")
+    if segment < 1:
+        raise UsageError(f"--segment {segment} must be at least 1.")
+    if max_minutes is not None and not max_minutes >= 0:
+        raise UsageError(f"--max-minutes {max_minutes:g} must be at least 0.")
+    if not 0 <= seed < _SEEDS:
+        raise UsageError(f"--seed {seed} must be at least 0 and below {_SEEDS}.")
     config = replace(
         _started(preset, backbone, weights, from_scratch),
         flow=flow,
