@@ -283,7 +283,7 @@ def test_keep_sharp_leaves_the_sharpest_frames(run, clip, tmp_path, monkeypatch)
 
 
 def test_verdicts_in_words(run, shelf, tmp_path):
-    assert "handed through as it is" in run(shelf / "sharp.mp4", "-o", tmp_path / "a.mp4").err
+    assert "There is nothing to do" in run(shelf / "sharp.mp4", "-o", tmp_path / "a.mp4").err
     blurry = film(tmp_path / "blurry.mp4", views(4, 64, 48, never))
     assert "No frame is sharp" in run(blurry, "--no-report").err
 

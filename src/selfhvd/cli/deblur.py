@@ -229,7 +229,10 @@ class _Run:
             )
         for warning in found.warnings:
             self.say(warning, level="warning")
-        self.say(in_words(found.selection.verdict, found.selection.ratio))
+        if found.left == found.frames:
+            self.say("There is nothing to do: no frame is blurred by more than about a pixel, the clip stays as it is.")
+        else:
+            self.say(in_words(found.selection.verdict, found.selection.ratio))
         self.tell_kept(clip)
         out(found.output)
 
@@ -347,7 +350,7 @@ def _tell_failures(failures: "Sequence[Failure]", count: int, run: _Run, what: s
 def in_words(verdict: str, ratio: float) -> str:
     """What a clip was found to be."""
     if verdict == "all-sharp":
-        return "No frame is blurred by more than about a pixel: there is nothing to do."
+        return "No frame is blurred by more than about a pixel."
     if verdict == "none-sharp":
         return "No frame is sharp: detail comes from the general model, not from this clip."
     return f"{ratio:.0%} of the frames are sharp."
