@@ -50,6 +50,8 @@ class Coding:
             if self != Coding():
                 raise UsageError("A folder of PNG frames has no codec and no quality to choose; leave them out.")
             return
+        if destination.suffix.lower() not in CONTAINERS:
+            return  # refused by `check_destination`, with what can be written
         carried = codecs.CARRIED[CONTAINERS[destination.suffix.lower()]]
         if self.codec != "auto" and codecs.ENCODERS[self.codec] not in carried:
             can = ", ".join(codecs.of_encoder(encoder) for encoder in carried)
