@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from clips_for_tests import MIXED, always, film, names, never, quick, seen, sound_only, views
+from clips_for_tests import MIXED, film, names, never, quick, seen, sound_only, unmoved, views
 from selfhvd.errors import DeviceError, SelfHVDError, WeightsError
 from selfhvd.weights import BASE_WEIGHTS
 
@@ -36,7 +36,7 @@ def shelf(tmp_path_factory):
     """Clips that are only read."""
     folder = tmp_path_factory.mktemp("shelf")
     film(folder / "mixed.mp4", views())
-    film(folder / "sharp.mp4", views(4, 64, 48, always))
+    film(folder / "sharp.mp4", views(4, 64, 48, unmoved))
     return folder
 
 

@@ -16,7 +16,6 @@ import selfhvd
 from clips_for_tests import (
     MIXED,
     VFR,
-    always,
     film,
     names,
     never,
@@ -25,6 +24,7 @@ from clips_for_tests import (
     seconds,
     seen,
     sound_packets,
+    unmoved,
     views,
 )
 from selfhvd.errors import OutputError
@@ -101,7 +101,7 @@ def test_folder_of_images_in(tmp_path):
 
 
 def test_folder_of_sharp_images_comes_out_equal(tmp_path):
-    frames = list(views(4, sharp=always))
+    frames = list(views(4, sharp=unmoved))
     facts = selfhvd.deblur(paint(tmp_path / "burst", frames), config=quick(steps=1))
     assert facts.selection.verdict == "all-sharp"
     for index, frame in enumerate(frames):
@@ -110,7 +110,7 @@ def test_folder_of_sharp_images_comes_out_equal(tmp_path):
 
 
 def test_sharp_clip_is_handed_through(tmp_path):
-    source = film(tmp_path / "clip.mp4", views(sharp=always), sound=True)
+    source = film(tmp_path / "clip.mp4", views(sharp=unmoved), sound=True)
     facts = selfhvd.deblur(source, config=quick())
     assert facts.selection.verdict == "all-sharp" and facts.adaptation is None
     assert (tmp_path / "clip_deblurred.mp4").read_bytes() == source.read_bytes()
@@ -119,7 +119,7 @@ def test_sharp_clip_is_handed_through(tmp_path):
     assert len(names(tmp_path)) == 4
 
 
-@pytest.mark.parametrize("sharp", [always, lambda i: i in MIXED])
+@pytest.mark.parametrize("sharp", [unmoved, lambda i: i in MIXED])
 def test_sound_of_an_mp4_goes_into_an_mkv(tmp_path, sharp):
     source = film(tmp_path / "clip.mp4", views(4, 64, 48, sharp), sound=True)
     selfhvd.deblur(source, tmp_path / "other.mkv", config=quick(steps=0), report=False)
@@ -136,7 +136,7 @@ def test_sound_of_an_mp4_goes_into_an_mkv(tmp_path, sharp):
     ],
 )
 def test_handing_through_that_breaks_off_goes_on_when_run_again(tmp_path, monkeypatch, stop):
-    source = film(tmp_path / "clip.mp4", views(3, sharp=always))
+    source = film(tmp_path / "clip.mp4", views(3, sharp=unmoved))
 
     def half(one, two):
         Path(two).write_bytes(Path(one).read_bytes()[:100])
@@ -162,7 +162,7 @@ def test_blurry_clip_is_restored_with_a_word_of_warning(tmp_path):
 
 @pytest.mark.parametrize(
     ("count", "size", "sharp"),
-    [(1, (64, 48), always), (1, (64, 48), never), (2, (64, 48), never), (8, (16, 16), lambda i: i % 4 == 0)],
+    [(1, (64, 48), unmoved), (1, (64, 48), never), (2, (64, 48), never), (8, (16, 16), lambda i: i % 4 == 0)],
 )
 def test_short_and_small_clips(tmp_path, count, size, sharp):
     source = film(tmp_path / "clip.mp4", views(count, *size, sharp))
@@ -247,7 +247,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
     assert long_worker < 1.15 * short_worker
 
 
-@pytest.mark.parametrize("sharp", [MIXED, always])
+@pytest.mark.parametrize("sharp", [MIXED, unmoved])
 def test_the_result_says_who_made_it_and_not_where_if_asked(tmp_path, sharp):
     plain = film(tmp_path / "plain.mp4", views(sharp=sharp))
     source = tmp_path / "here.mp4"
