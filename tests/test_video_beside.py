@@ -134,7 +134,11 @@ def test_a_cover_that_did_not_read_back_is_an_error(tmp_path):
     footage = ingest(source, tmp_path / "cache")
     request = {"folder": str(footage.folder), "part": str(make_clip(tmp_path / "out.mp4")), "destination": "out.mp4"}
     with pytest.raises(OutputError, match="stream 1"):
-        verify({**request, "copied": [], "attached": [1], "shift": "0"}, lambda **_: None)
+        verify(
+            footage,
+            {**request, "size": [footage.width, footage.height], "copied": [], "attached": [1], "shift": "0"},
+            lambda **_: None,
+        )
 
 
 # Tags and flags
@@ -184,6 +188,13 @@ def test_the_place_stays_as_android_reads_it(tmp_path, name):
     assert b"loci" not in user_data(target) and writer.warnings == []
     with av.open(str(target)) as container:
         assert container.metadata["location"] == "+10.0000+010.0000/" and container.metadata["comment"] == "stamp"
+
+
+def test_the_place_in_a_motion_photo_stays(tmp_path):
+    photo = tmp_path / "photo.MP.jpg"
+    photo.write_bytes(image(".jpg") + placed(tmp_path / "inner.mp4").read_bytes())
+    target, writer = round_trip(photo, tmp_path)[2:]
+    assert user_data(target)[b"\xa9xyz"] == PLACE and writer.warnings == []
 
 
 def test_the_place_is_left_out_with_all_that_may_tell_it(tmp_path):

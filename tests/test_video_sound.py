@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from selfhvd.errors import OutputError
+from selfhvd.video import ingest
+from selfhvd.video.probe import foretold
 from selfhvd.video.verify_copies import check_copies
 from test_video import make_clip, packets, round_trip
 
@@ -94,7 +96,7 @@ def test_samples_that_are_missing_or_late_are_found(tmp_path, change):
     same = copy_of(source, tmp_path / "same.mov", lambda _: True)
     check_copies(source, same, "same.mov", [(1, 1)])
     wrong = copy_of(source, tmp_path / "wrong.mkv", change)
-    with pytest.raises(OutputError, match="stream 1 was not kept as it was"):
+    with pytest.raises(OutputError, match="cannot hold stream 1 as it is"):
         check_copies(source, wrong, "wrong.mkv", [(1, 1)])
 
 
@@ -104,7 +106,7 @@ def test_other_bytes_are_found(tmp_path):
     sound = packets(source, "audio")[5][1]
     data[data.index(sound) + 100] ^= 255
     (tmp_path / "bad.mkv").write_bytes(data)
-    with pytest.raises(OutputError, match="not kept as it was"):
+    with pytest.raises(OutputError, match="other bytes read back"):
         check_copies(source, tmp_path / "bad.mkv", "bad.mkv", [(1, 1)])
 
 
@@ -126,3 +128,18 @@ def test_a_pause_in_the_sound_is_kept(tmp_path):
     source = pcm_clip(tmp_path / "in.mkv", "pcm_s16le", gap=4800)
     target = round_trip(source, tmp_path, "out.mkv")[2]
     assert packets(target, "audio")[-1] == packets(source, "audio")[-1]
+
+
+def test_a_pause_that_a_container_cannot_hold_is_told_before_the_work(tmp_path):
+    source = pcm_clip(tmp_path / "in.mkv", "pcm_s16le", gap=4800)
+    with pytest.raises(OutputError, match=r"out.mov cannot hold stream 1 .*pauses.* write to a file of another kind"):
+        ingest(source, tmp_path / "cache", destination=tmp_path / "out.mov")
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == ["frames"]  # no record: not finished
+    ingest(source, tmp_path / "cache", destination=tmp_path / "out.mkv")
+    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == ["footage.json", "frames"]
+
+
+def test_sound_that_a_container_cannot_hold_is_foretold(tmp_path):
+    source = pcm_clip(tmp_path / "in.mkv", "pcm_s16le")
+    assert foretold(source, tmp_path / "out.mp4") == ("stream 1 (pcm_s16le audio) cannot be copied into mp4",)
+    assert foretold(source, tmp_path / "out.mov") == ()

@@ -97,7 +97,11 @@ def test_nobody_is_sent_to_mp4_who_is_there(tmp_path, name, advised):
     part = make_clip(tmp_path / name, shift=9000)  # not what was to be written
     request = {"folder": str(footage.folder), "part": str(part), "destination": name}
     with pytest.raises(OutputError, match=r"frame 0 at 0\.100000 s instead of 0\.000000 s") as caught:
-        verify({**request, "copied": [], "attached": [], "shift": "0"}, lambda **_: None)
+        verify(
+            footage,
+            {**request, "size": [footage.width, footage.height], "copied": [], "attached": [], "shift": "0"},
+            lambda **_: None,
+        )
     assert ("write to .mp4" in str(caught.value)) == advised
 
 

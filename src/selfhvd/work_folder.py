@@ -24,7 +24,7 @@ from selfhvd.report.aside import write_aside
 from selfhvd.same_job import Facts, changes
 from selfhvd.telling import Progress
 from selfhvd.video import Footage, ingest
-from selfhvd.video.destination import part_path
+from selfhvd.video.destination import is_folder, part_path
 from selfhvd.video.footage import RECORD
 from selfhvd.video.pngs import is_whole_png
 
@@ -74,7 +74,13 @@ class WorkFolder:
                 log.info("going on with the frames that an earlier run laid out")
                 return self._renamed(footage, source)
             log.warning("%s has damaged frames: the clip is read again", self._footage)
-        return ingest(source, self._footage, on_frame=lambda n, of: on_progress("read", n, of or 0), rate=rate)
+        return ingest(
+            source,
+            self._footage,
+            on_frame=lambda n, of: on_progress("read", n, of or 0),
+            rate=rate,
+            destination=None if is_folder(self.destination) else self.destination,
+        )
 
     def held(self) -> int:
         """Bytes that an earlier run left to go on from."""

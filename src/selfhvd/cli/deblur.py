@@ -318,6 +318,7 @@ def _foretell(clips: "Sequence[Clip]", run: _Run, fail_fast: bool) -> None:
             strength=run.strength,
             coding=run.coding,
             keep_work=run.keep_work,
+            strip_location=run.strip_location,
         )
         out(as_text(found) + "\n")
         kept = sum(other.stays for other in seen)

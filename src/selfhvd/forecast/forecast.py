@@ -13,6 +13,7 @@ from selfhvd.forecast.pace import Pace, expected_seconds
 from selfhvd.video import Coding
 from selfhvd.video.destination import is_folder
 from selfhvd.video.plan import Plan, plan
+from selfhvd.video.probe import foretold
 
 _FLOATS = 28
 """Frames in memory at once as float32: recent ones, guides, flows, sums (fitted to two runs, docs/results.md); restored
@@ -75,6 +76,7 @@ def forecast(
     strength: float = 1.0,
     coding: Coding = Coding(),
     keep_work: bool = False,
+    strip_location: bool = False,
 ) -> Forecast:
     """Look at a clip's head and say what a run on it would be.
 
@@ -93,7 +95,7 @@ def forecast(
         codec=codec,
         pixel_format=pixel_format,
         quality=quality,
-        notes=notes,
+        notes=(*notes, *_lost(head, source, destination, strip_location)),
         preset=config.preset,
         network=config.backbone,
         flow=pace.flow,
@@ -114,6 +116,15 @@ def _coding(head: Head, source: Path, destination: Path, coding: Coding) -> tupl
         return "folder", "png", "rgb24" if head.depth == 8 else "rgb48", "", ()
     chosen = plan(as_footage(head, source), destination, coding)
     return chosen.container, chosen.codec, chosen.pixel_format, _quality(chosen), chosen.warnings
+
+
+def _lost(head: Head, source: Path, destination: Path, strip_location: bool) -> tuple[str, ...]:
+    """Other tracks that the result cannot hold, in words."""
+    if head.kind == "images":
+        return ()
+    if is_folder(destination):
+        return ("a folder of images holds no sound and no times",)
+    return foretold(source, destination, strip_location=strip_location)
 
 
 def _quality(chosen: Plan) -> str:

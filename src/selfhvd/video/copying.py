@@ -14,9 +14,10 @@ from av.stream import Disposition
 
 from selfhvd.video.amr import single_frames
 from selfhvd.video.attached import covers
+from selfhvd.video.embedded import embedded_video
 from selfhvd.video.footage import Footage, Track
 from selfhvd.video.limits import Limits
-from selfhvd.video.mp4_index import index_of, read_index
+from selfhvd.video.mp4_index import Index, index_of, read_index
 from selfhvd.video.plan import MP4_LIKE
 from selfhvd.video.put_back import PLACE, called, describable, has_marks, put_back
 from selfhvd.video.reporting import Report
@@ -45,7 +46,7 @@ class Copier:
         self.copied: list[list[int]] = []  # [index in the source, index in the output]
         self.attached: list[int] = []  # index in the source of pictures and files that go along whole
         self.shift = Fraction(0)  # seconds that all times are moved by
-        self.index = index_of(footage.source) if _has_boxes(footage) else None  # None: no MP4
+        self.index = _index(footage)  # None: no MP4
         self._streams: dict[int, Any] = {}
         self._source: Any = None
         self._packets: Any = iter(())
@@ -249,6 +250,8 @@ def _described(trial: bytes) -> bool:
     return description is not None and bool(description.inside)
 
 
-def _has_boxes(footage: Footage) -> bool:
-    """Whether the source is an MP4, MOV or 3GP."""
-    return footage.kind == "container" and footage.container.startswith("mov")
+def _index(footage: Footage) -> Index | None:
+    """The index of an MP4, MOV or 3GP, or of the one in a motion photo; None where the source is none."""
+    if footage.kind != "container" or not footage.container.startswith("mov"):
+        return None
+    return index_of(footage.source, *(embedded_video(footage.source) or ()))

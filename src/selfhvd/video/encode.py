@@ -4,7 +4,7 @@ import os
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 import av
 import numpy as np
@@ -23,9 +23,16 @@ from selfhvd.video.shift import moved
 from selfhvd.video.timing import decode_times
 
 
-def encode(request: dict[str, Any], frames: BinaryIO, report: Report) -> None:
+class Bytes(Protocol):
+    """Where raw frames come from."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next `size` bytes; fewer at the end."""
+        ...
+
+
+def encode(footage: Footage, request: dict[str, Any], frames: Bytes, report: Report) -> None:
     """Write `request["part"]` from raw RGB `frames` and the other tracks of the source."""
-    footage = Footage.load(Path(request["folder"]))
     chosen = plan(footage, Path(request["destination"]), Coding(**request["coding"]))
     for note in chosen.warnings:
         report(warning=note)
@@ -46,7 +53,7 @@ def encode(request: dict[str, Any], frames: BinaryIO, report: Report) -> None:
 
 
 def _write(
-    footage: Footage, chosen: Plan, part: Path, frames: BinaryIO, request: dict[str, Any], report: Report
+    footage: Footage, chosen: Plan, part: Path, frames: Bytes, request: dict[str, Any], report: Report
 ) -> None:
     """Frame by frame: read, encode, mux, and between them the packets of the other tracks up to that time."""
     with ExitStack() as stack:
@@ -103,7 +110,7 @@ def _padded(image: Frame, chosen: Plan) -> Frame:
     return np.pad(image, ((0, chosen.height - height), (0, chosen.width - width), (0, 0)), mode="edge")
 
 
-def _read(frames: BinaryIO, footage: Footage) -> Frame:
+def _read(frames: Bytes, footage: Footage) -> Frame:
     """The next frame; a parent that stops early leaves no finished file."""
     kind = np.uint8 if footage.depth == 8 else np.uint16
     size = footage.width * footage.height * 3 * np.dtype(kind).itemsize

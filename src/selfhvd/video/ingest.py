@@ -22,21 +22,29 @@ def ingest(
     on_frame: Callable[[int, int | None], None] | None = None,
     limits: Limits | None = None,
     rate: Fraction | None = None,
+    destination: Path | None = None,
 ) -> Footage:
     """Decode `source` (a video file, or a folder of images) into the cache `folder`, in a child process.
 
     `rate` is that of a folder of images, 30 frames per second if None. `on_frame(done, total)` is called after each
-    frame; `total` is None where the file does not say. `folder` is created; frames of an earlier, interrupted run in it
-    are replaced. `footage.json` comes last.
+    frame; `total` is None where the file does not say. Whether the video file `destination` can hold what a video
+    brings along (times, sound, other tracks) is tried now, where it is given. `folder` is created; frames of an
+    earlier, interrupted run in it are replaced. `footage.json` comes last.
 
     Raises:
         InputError: the source cannot be read, holds no moving picture, or broke the decoder.
-        OutputError: the cache cannot be written.
+        OutputError: the cache cannot be written, or `destination` could not hold the result.
     """
     limits = limits or Limits()
     check_source(source)
     _prepare(folder)
-    request: dict[str, Any] = {"task": "decode", "source": str(source), "folder": str(folder), "limits": vars(limits)}
+    request: dict[str, Any] = {
+        "task": "decode",
+        "source": str(source),
+        "folder": str(folder),
+        "limits": vars(limits),
+        "destination": str(destination) if destination is not None else None,
+    }
     request |= {"rate": str(rate)} if rate is not None else {}
     child = Child(request, crash=InputError, subject=source, stall=limits.stall)
     try:

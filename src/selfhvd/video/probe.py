@@ -38,6 +38,17 @@ def probe(source: Path) -> Probe:
         child.end()
 
 
+def foretold(source: Path, destination: Path, *, strip_location: bool = False) -> tuple[str, ...]:
+    """In words what of a video's other tracks the file `destination` could not hold, by the video's head."""
+    request = {"task": "foretell", "source": str(source), "destination": str(destination), "strip": strip_location}
+    child = Child(request, crash=InputError, subject=source, stall=Limits().stall)
+    try:
+        child.follow()
+        return tuple(child.warnings)
+    finally:
+        child.end()
+
+
 def tell(source: Path, limits: Limits, report: Report) -> None:
     """Report the facts of `probe`. Runs in the child process."""
     if source.is_file() and is_animated_webp(source):

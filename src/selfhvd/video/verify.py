@@ -18,10 +18,10 @@ from selfhvd.video.tally import time_of
 from selfhvd.video.verify_copies import check_copies, lost_flags
 
 
-def verify(request: dict[str, Any], report: Report) -> None:
+def verify(footage: Footage, request: dict[str, Any], report: Report) -> None:
     """Raise `OutputError` unless the part file holds every frame at its time, and every copied packet."""
     shift = Fraction(request["shift"])
-    footage = moved(Footage.load(Path(request["folder"])), shift)
+    footage = moved(footage, shift)
     part, name = Path(request["part"]), request["destination"]
     try:
         _check_video(footage, part, name, report, tuple(request["size"]))

@@ -74,6 +74,8 @@ class _Copy:
         """In words how `other` differs, "" if not; `exact` asks for the same bytes, else only for the same times."""
         if self._same_samples(other):
             return ""
+        if self.codec.startswith("pcm_") and len(self.stretches) != len(other.stretches):
+            return "pauses in it would be lost"
         if len(self.packets) != len(other.packets):
             return f"{len(other.packets)} of {len(self.packets)} packets read back"
         for one, two in zip(self.packets, other.packets, strict=True):
@@ -103,7 +105,9 @@ def check_copies(
         exact = same or before[old].codec.startswith("pcm_")  # other containers frame other sound otherwise
         difference = before[old].difference(after[new], exact=exact)
         if difference:
-            raise OutputError(f"{name}: stream {old} was not kept as it was ({difference}); nothing is kept.")
+            raise OutputError(
+                f"{name} cannot hold stream {old} as it is ({difference}); write to a file of another kind, as .mkv."
+            )
 
 
 def _read(path: Path, indices: list[int], shift: Fraction = Fraction(0)) -> dict[int, _Copy]:

@@ -40,11 +40,20 @@ def main(text: str) -> int:
 def _run(request: dict[str, Any]) -> None:
     """Hand the request to its module; each is imported only when asked for."""
     if request["task"] == "decode":
-        _decode(request).save()
+        footage = _decode(request)
+        if request["destination"] is not None and footage.kind == "container":
+            from selfhvd.video.rehearsal import rehearse
+
+            rehearse(footage, Path(request["destination"]), report)
+        footage.save()
     elif request["task"] == "encode":
         from selfhvd.video.encode import encode
 
-        encode(request, sys.stdin.buffer, report)
+        encode(_footage(request), request, sys.stdin.buffer, report)
+    elif request["task"] == "foretell":
+        from selfhvd.video.rehearsal import foretell
+
+        foretell(Path(request["source"]), Path(request["destination"]), report, strip_location=request["strip"])
     elif request["task"] == "probe":
         from selfhvd.video.probe import tell
 
@@ -52,7 +61,14 @@ def _run(request: dict[str, Any]) -> None:
     else:
         from selfhvd.video.verify import verify
 
-        verify(request, report)
+        verify(_footage(request), request, report)
+
+
+def _footage(request: dict[str, Any]) -> "Footage":
+    """The cache that a request is about."""
+    from selfhvd.video.footage import Footage
+
+    return Footage.load(Path(request["folder"]))
 
 
 def _decode(request: dict[str, Any]) -> "Footage":
