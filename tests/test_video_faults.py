@@ -216,17 +216,19 @@ def test_a_child_that_dies_or_hangs_is_one_sentence(tmp_path, monkeypatch, code,
     assert time.monotonic() - began < 20
 
 
-def test_worker_dies_with_its_parent(tmp_path, footage):
+def test_worker_dies_with_its_parent(tmp_path):
+    ingest(make_clip(tmp_path / "in.mp4", times=range(0, 40 * 3000, 3000)), tmp_path / "cache")
     code = (
-        "import sys, os\nfrom pathlib import Path\nfrom selfhvd.video import Footage, open_writer\n"
+        "import sys, os, time\nfrom pathlib import Path\nfrom selfhvd.video import Footage, open_writer\n"
         f"footage = Footage.load(Path({str(tmp_path / 'cache')!r}))\n"
         f"with open_writer(footage, Path({str(tmp_path / 'out.mp4')!r})) as writer:\n"
-        "    writer.write(footage.frame(0))\n"
-        f"    while not list(Path({str(tmp_path)!r}).glob('.*.part')):\n        pass\n"
+        "    for number in range(30):\n        writer.write(footage.frame(number))\n"
+        f"    while not list(Path({str(tmp_path)!r}).glob('.*.part')):\n        time.sleep(0.01)\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     source = str(Path(__file__).resolve().parents[1] / "src")
-    done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}, check=False)
+    environment = {**os.environ, "PYTHONPATH": source}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
     deadline = time.monotonic() + 15
     while leftovers(tmp_path) and time.monotonic() < deadline:

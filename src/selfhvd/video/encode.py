@@ -52,9 +52,7 @@ def encode(footage: Footage, request: dict[str, Any], frames: Bytes, report: Rep
         ) from error
 
 
-def _write(
-    footage: Footage, chosen: Plan, part: Path, frames: Bytes, request: dict[str, Any], report: Report
-) -> None:
+def _write(footage: Footage, chosen: Plan, part: Path, frames: Bytes, request: dict[str, Any], report: Report) -> None:
     """Frame by frame: read, encode, mux, and between them the packets of the other tracks up to that time."""
     with ExitStack() as stack:
         output: Any = stack.enter_context(
