@@ -120,10 +120,14 @@ def names(folder: Path) -> list[str]:
 def quick(
     preset="fast", *, backbone: str = "lite", from_scratch: bool = False, steps: int = 2, **changes
 ) -> DeblurConfig:
-    """The preset on the CPU with so many steps a stage and few frames to learn from; who learns hands sharp ones on."""
+    """The preset on the CPU with so many steps a stage, few frames to learn from, flow found on small pictures.
+
+    Who learns hands sharp frames on.
+    """
     config = preset_config(preset, backbone=backbone, from_scratch=from_scratch)
     one, two = (replace(stage, steps=steps) for stage in (config.adapt.stage_one, config.adapt.stage_two))
     adapt = replace(config.adapt, stage_one=one, stage_two=two, frames=4, probes=2, checks=1)
     adapt = replace(adapt, batch=replace(adapt.batch, crop=48, size=1))
     config = replace(config, restore=replace(config.restore, which="blurry" if steps > 0 else config.restore.which))
+    changes = {"align": replace(config.align, longest=48)} | changes
     return replace(config, device="cpu", adapt=adapt, **changes)

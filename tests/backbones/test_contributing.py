@@ -68,7 +68,8 @@ def test_is_saved_and_loaded_by_its_name(tiny, tmp_path):
 def test_restores_a_clip(tiny, rng):
     count = 12
     frames = ArrayFrames([rng.integers(0, 256, size=(33, 41, 3), dtype=np.uint8) for _ in range(count)])
-    chosen = Selection((1.0,) * count, (1.0,) * count, 0.5, (4,), (), "mixed")
+    clear = tuple(i == 4 for i in range(count))
+    chosen = Selection((1.0,) * count, (1.0,) * count, 0.5, (4,), (), "mixed", unblurred=clear)
     output = list(Restorer(tiny, frames, chosen, Still()))
     assert [frame.shape for frame in output] == [(3, 33, 41)] * count
     changed = [i for i, frame in enumerate(output) if not torch.equal(frame, frames.tensor(i))]

@@ -1,5 +1,6 @@
 """Which container, codec and pixel format the restored video is written with."""
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -46,7 +47,7 @@ class Coding:
             raise UsageError(f"The quality must be between 0 and 100, not {self.quality:g}.")
         if self.codec not in codecs.known_codecs():
             raise UsageError(f"{self.codec} is no codec to choose; use one of {' '.join(codecs.known_codecs())}.")
-        if destination.is_dir() or destination.suffix == "":
+        if os.path.isdir(destination) or destination.suffix == "":  # Path.is_dir raises where a name is too long
             if self != Coding():
                 raise UsageError("A folder of PNG frames has no codec and no quality to choose; leave them out.")
             return
