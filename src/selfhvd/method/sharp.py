@@ -53,12 +53,9 @@ class SharpConfig:
     restored_above: float = 1.2
     """Pixels; a frame smeared by more is never left as it came. Below `blurred_above`, for lengths are estimates: on
     made clips 98 % of frames of no length read as less."""
-    shaken_by: float = 2.0
-    """Pixels; a frame smeared by more is plainly blurred, and where more than"""
     shaken_share: float = 0.05
-    """of those within sixty frames are, every frame is restored with them: sharp ones gain, too, and noise and coding
-    marks do not come and go. Of made clips that are shaken throughout no frame is left, from 1.5 px and 0.03 to
-    1.75 px and 0.1."""
+    """Where more than this part of the frames within sixty are blurred, every frame is restored with them: sharp ones
+    gain, too, and noise and coding marks do not come and go."""
     noise: tuple[float, float] = (1.48, 1.28)
     """Growth of detail from full to half the size (median over the frames) at which a clip begins to count as noisy,
     and at which it wholly does (derived: of nineteen synthetic night clips eleven have 0.59 to 1.36, three 1.57 to
@@ -216,7 +213,7 @@ def select_sharp(
         chosen = sharp | (above & ~above.all())
         chosen = chosen | _best_of_bare_segments(-lengths, chosen, config.segment)
     unblurred = lengths <= config.restored_above
-    shaken = _share_around(lengths > config.shaken_by) > config.shaken_share
+    shaken = _share_around(lengths > config.blurred_above) > config.shaken_share
     return Selection(
         sharpness=tuple(map(float, sharpness)),
         scores=tuple(scores.tolist()),
