@@ -24,19 +24,19 @@ from clips import for_training, held_out
 from torch import Tensor
 
 from selfhvd.backbones.lite import Lite, LiteConfig
-from selfhvd.device import computes_bfloat16, convolving
-from selfhvd.flow_choice import choose_flow
-from selfhvd.frames import ArrayFrames, Frames, RecentFrames
-from selfhvd.losses import charbonnier
 from selfhvd.method.align import Guides, align_guides
-from selfhvd.method.sharp import find_sharp
-from selfhvd.restore import RestoreConfig, Restorer
+from selfhvd.method.losses import charbonnier
+from selfhvd.method.sharp_frames import find_sharp
+from selfhvd.restore.restorer import RestoreConfig, Restorer
 from selfhvd.synthesis import Handheld, shoot
 from selfhvd.synthesis.handheld_clips import load_photo
+from selfhvd.system.device import computes_bfloat16, convolving
+from selfhvd.training.aligned_store import Caption, Material, Record, to_bytes
 from selfhvd.training.loop import LoopConfig, cosine_rate
-from selfhvd.training.material import Caption, Material, Record, to_bytes
 from selfhvd.video import encode_clip, ingest
+from selfhvd.video.frame_source import ArrayFrames, Frames, RecentFrames
 from selfhvd.weights import BASE_WEIGHTS, load_weights, save_weights
+from selfhvd.weights.choose_flow import choose_flow
 
 WIDTH, HEIGHT, LENGTH = 384, 216, 30
 KINDS = {"plain": 0.28, "object": 0.21, "night": 0.32, "all-blurry": 0.14, "sharp": 0.05}

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import torch
 
-from selfhvd.frames import ArrayFrames
-from selfhvd.method.sharp import Selection, find_sharp
+from selfhvd.method.sharp_frames import Selection, find_sharp
 from selfhvd.metrics import psnr
 from selfhvd.synthesis import Handheld, shoot
 from selfhvd.video import ingest
+from selfhvd.video.frame_source import ArrayFrames
 
 HELD_OUT = 5
 """Every fifth photo, in the order of their names, is kept from training."""

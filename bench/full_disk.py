@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from selfhvd.video import Frame
-    from selfhvd.video.writer import Writer
+    from selfhvd.video.write.writer import Writer
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 STEPS, SIZE, PAGE, OLD = 12, "96m", 4096, b"an older result"
@@ -83,12 +83,12 @@ def fill(disk: Path, leaving: int) -> None:
 
 def run(words: list[str], disk: Path, log: Path, moment: Moment | None) -> None:
     """The command; `log` is told the progress and at last the digest of the frames, `log`.txt what is said."""
-    import selfhvd.jobs as jobs
-    import selfhvd.restored as restored
+    import selfhvd.run.job as jobs
+    import selfhvd.run.restored_frames as restored
     from clips_for_tests import quick
     from selfhvd.cli import main
-    from selfhvd.video.writer import Writer
-    from selfhvd.work_folder import WorkFolder
+    from selfhvd.run.work_folder import WorkFolder
+    from selfhvd.video.write.writer import Writer
 
     os.dup2(os.open(log.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -224,7 +224,7 @@ def main() -> None:
     import torch
 
     import selfhvd.cli
-    import selfhvd.jobs  # noqa: F401 - loaded before the processes part
+    import selfhvd.run.job  # noqa: F401 - loaded before the processes part
     from clips_for_tests import film, views
 
     cv2.setNumThreads(1)

@@ -107,7 +107,7 @@ def main() -> None:
     import cv2
     import torch
 
-    import selfhvd.jobs  # noqa: F401 - loaded before the processes part
+    import selfhvd.run.job  # noqa: F401 - loaded before the processes part
     from clips_for_tests import film, views
 
     cv2.setNumThreads(1)

@@ -108,7 +108,7 @@ def follow(command: list[str], log: Path, scratch: Path, outcome: Outcome) -> li
     Processes are forked from one that has loaded the libraries, which would take most of the time.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["selfhvd.cli", "selfhvd.jobs", "odd_through"])
+    context.set_forkserver_preload(["selfhvd.cli", "selfhvd.run.job", "odd_through"])
     process = context.Process(target=obey, args=(command, log, scratch))
     process.start()
     heard, size = time.monotonic(), -1

@@ -12,8 +12,8 @@ import time
 import torch
 
 from selfhvd.backbones import BACKBONES, Backbone
-from selfhvd.device import convolving, pick_device, settle
-from selfhvd.memory import is_out_of_memory
+from selfhvd.system.device import convolving, pick_device, settle
+from selfhvd.system.memory import is_out_of_memory
 
 
 @torch.inference_mode()

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from clips import Clip, as_bytes, as_tensor, film, held_out, mean
 
-from selfhvd.composite import composite
 from selfhvd.flow import FlowPredictor
-from selfhvd.flow_choice import choose_flow
-from selfhvd.jobs import deblur
+from selfhvd.method.composite import composite
 from selfhvd.metrics import drift, flicker, motion, psnr
+from selfhvd.run.job import deblur
 from selfhvd.video import ingest
+from selfhvd.weights.choose_flow import choose_flow
 
 
 def suitable(photos: list[Path], kind: str, count: int) -> Iterator[Clip]:

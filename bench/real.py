@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from clips import as_bytes, as_tensor
 
-from selfhvd.config import preset_config
-from selfhvd.deblurrer import Deblurrer
-from selfhvd.flow_choice import choose_flow
-from selfhvd.frames import RecentFrames
+from selfhvd.extensions.scenes import joined
 from selfhvd.method.align import align
-from selfhvd.method.scenes import joined
+from selfhvd.run.config import preset_config
+from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.video import ingest
-from selfhvd.video.pngs import write_png
+from selfhvd.video.frame_source import RecentFrames
+from selfhvd.video.png import write_png
+from selfhvd.weights.choose_flow import choose_flow
 
 
 def detail(image: np.ndarray, where: np.ndarray) -> float:

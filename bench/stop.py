@@ -48,9 +48,8 @@ MOMENTS = {
 
 def trial(words: list[str], moment: str, delay: float) -> tuple[str, float, int, bool]:
     """What was going on, seconds to the end, exit code, whether nothing else is left or told."""
-    shorter = (
-        f"import selfhvd.config; selfhvd.config._STEPS['balanced'] = {STEPS}; from selfhvd.__main__ import main; main()"
-    )
+    shorter = f"from selfhvd.run import config; config._STEPS['balanced'] = {STEPS}"
+    shorter += "; from selfhvd.__main__ import main; main()"
     start = ["-c", shorter] if moment else ["-m", "selfhvd"]  # `shorter` loads torch first
     command = [sys.executable, *start, *words, "--progress", "json"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)

@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from clips import held_out, load_photo
 
-from selfhvd.frames import ArrayFrames
-from selfhvd.method.sharp import find_sharp
+from selfhvd.method.sharp_frames import find_sharp
 from selfhvd.synthesis import Handheld, shoot
+from selfhvd.video.frame_source import ArrayFrames
 
 CHANGES = (
     "png", "x264-5", "x264-18", "x264-28", "x265-5", "x265-28", "scale-0.5", "scale-0.7", "bright-0.85", "bright-1.15",

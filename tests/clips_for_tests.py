@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 
-from selfhvd.config import DeblurConfig, preset_config
+from selfhvd.run.config import DeblurConfig, preset_config
 from selfhvd.video import Footage, ingest
 
 MIXED = (0, 4, 5, 9)

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from tomli_w import dumps
 
 from clips_for_tests import views
-from selfhvd.recipe import Recipe, typed
+from selfhvd.training.recipe import Recipe, typed
 
 SIZE = {"width": 64, "height": 48}
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-import selfhvd.adapt.course as course
-import selfhvd.train as job
-from selfhvd.recipe import read_recipe
+import selfhvd.training.checkpoint as course
+import selfhvd.training.job as job
+from selfhvd.training.recipe import read_recipe
 
 
 def die() -> None:

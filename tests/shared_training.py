@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from selfhvd.recipe import read_recipe
-from selfhvd.train import train
+from selfhvd.training.job import train
+from selfhvd.training.recipe import read_recipe
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

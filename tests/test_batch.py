@@ -9,19 +9,19 @@ import pytest
 from PIL import Image
 
 from clips_for_tests import film, names, paint, quick, views, wall
-from selfhvd.batch import gather, is_batch, lay_out, run_batch
 from selfhvd.errors import InputError, OutputError, UsageError
-from selfhvd.fingerprint import fingerprint
-from selfhvd.finished import is_finished
+from selfhvd.run.batch import gather, is_batch, lay_out, run_batch
+from selfhvd.run.fingerprint import fingerprint
+from selfhvd.run.up_to_date import is_finished
 from selfhvd.video import default_destination
-from selfhvd.video.content import holds_video
+from selfhvd.video.read.content import holds_video
 from test_video import make_clip
 
 
 @pytest.fixture
 def run(run, monkeypatch):
     """A step for each stage."""
-    monkeypatch.setattr("selfhvd.config.preset_config", partial(quick, steps=1))
+    monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, steps=1))
     return run
 
 

@@ -27,7 +27,7 @@ ENVIRONMENT = {
 @pytest.fixture
 def run(run, monkeypatch):
     """A step for each stage."""
-    monkeypatch.setattr("selfhvd.config.preset_config", partial(quick, steps=1))
+    monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, steps=1))
     return run
 
 
@@ -76,7 +76,7 @@ def test_options_arrive(run, clip, monkeypatch):
         given.append((source, output, named))
         raise SelfHVDError("enough.")
 
-    monkeypatch.setattr("selfhvd.jobs.deblur", deblur)
+    monkeypatch.setattr("selfhvd.run.job.deblur", deblur)
     words = "--preset balanced --seed 7 --segment 5 --max-minutes 1.5 --device cpu --from-scratch --overwrite"
     assert run(clip, "-o", "x.mkv", *words.split(), "--no-report", "--backbone", "estrnn").code == 1
     source, output, named = given[0]
@@ -271,7 +271,7 @@ def test_inspect_plot_never_lands_on_the_clip(run, clip):
 
 
 def test_keep_sharp_leaves_the_sharpest_frames(run, clip, tmp_path, monkeypatch):
-    monkeypatch.setattr("selfhvd.config.preset_config", partial(quick, steps=0))
+    monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, steps=0))
     came = seen(clip, tmp_path / "came")
 
     def left(*options):
@@ -289,7 +289,8 @@ def test_verdicts_in_words(run, shelf, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "step", ["selfhvd.delivery.BlurriestFrames.see", "selfhvd.adapt.adapter.train", "selfhvd.jobs.write_report"]
+    "step",
+    ["selfhvd.run.output.BlurriestFrames.see", "selfhvd.training.two_stage.train", "selfhvd.run.job.write_report"],
 )
 def test_interrupted(run, clip, monkeypatch, step):
     def stop(*given, **named):
@@ -312,7 +313,7 @@ def test_an_interruption_is_said_in_words(run, clip, monkeypatch):
     def stop(*given, **named):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("selfhvd.work_folder.ingest", stop)
+    monkeypatch.setattr("selfhvd.run.work_folder.ingest", stop)
     assert_one_sentence(run(clip).err)
 
 
@@ -321,7 +322,7 @@ def test_unexpected_fault(run, clip, monkeypatch, words):
     def fail(*given, **named):
         raise ZeroDivisionError("the universe")
 
-    monkeypatch.setattr("selfhvd.adapt.adapter.train", fail)
+    monkeypatch.setattr("selfhvd.training.two_stage.train", fail)
     failed = run(clip, *words)
     assert failed.code == 1 and names(clip.parent) == [".clip_deblurred.mp4.selfhvd", "clip.mp4"]
     last = failed.err.splitlines()[-1]
@@ -334,7 +335,7 @@ def test_an_unexpected_fault_of_many_lines_is_one_line(run, clip, monkeypatch):
     def fail(*given, **named):
         raise RuntimeError("mat1 and mat2\n\nException raised from here\nand there")
 
-    monkeypatch.setattr("selfhvd.work_folder.ingest", fail)
+    monkeypatch.setattr("selfhvd.run.work_folder.ingest", fail)
     failed = run(clip)
     assert failed.code == 1 and "mat1 and mat2" in failed.err
     assert_one_sentence(failed.err)
@@ -345,13 +346,13 @@ def test_exit_codes_of_errors(run, clip, monkeypatch, error, code):
     def fail(*given, **named):
         raise error
 
-    monkeypatch.setattr("selfhvd.jobs.Deblurrer", fail)
+    monkeypatch.setattr("selfhvd.run.job.Deblurrer", fail)
     failed = run(clip, "-q")
     assert (failed.code, failed.err) == (code, f"selfhvd: {error}\n")
 
 
 def test_demo_command(run, tmp_path, monkeypatch):
-    from selfhvd.demo import DemoScores
+    from selfhvd.cli.demo import DemoScores
 
     given = []
 
@@ -359,7 +360,7 @@ def test_demo_command(run, tmp_path, monkeypatch):
         given.append((folder, named))
         return DemoScores((20.0, 21.0, 23.5), (40.0, 40.0, 40.0))
 
-    monkeypatch.setattr("selfhvd.demo.run_demo", run_demo)
+    monkeypatch.setattr("selfhvd.cli.demo.run_demo", run_demo)
     shown = run("demo", "-o", tmp_path / "d", "--seed", "3", "-q")
     assert shown.code == 0 and "+3.50" in shown.out and shown.out.endswith(f"{tmp_path / 'd'}\n")
     assert given[0][0] == tmp_path / "d" and given[0][1]["seed"] == 3

@@ -8,11 +8,11 @@ import torch
 
 from clips_for_tests import MIXED, never, quick, unmoved, views
 from selfhvd import Deblurrer
-from selfhvd.adapt import Adapter
-from selfhvd.config import PRESETS, preset_config
 from selfhvd.errors import UsageError, WeightsError
-from selfhvd.method.consistency import Standing
-from selfhvd.method.scenes import SceneConfig
+from selfhvd.extensions.scenes import SceneConfig
+from selfhvd.method.scscm import Standing
+from selfhvd.run.config import PRESETS, preset_config
+from selfhvd.training.two_stage import Adapter
 from selfhvd.weights import BASE_WEIGHTS
 
 
@@ -203,7 +203,7 @@ def test_training_material_is_gone_afterwards_what_was_learned_is_kept(tmp_path)
 
 def test_what_is_kept_is_not_done_again(tmp_path, monkeypatch):
     first = Deblurrer(bold(quick()), tmp_path).fit(list(views()))
-    for step in ("selfhvd.deblurrer.find_scenes", "selfhvd.adapt.adapter.train"):
+    for step in ("selfhvd.run.deblurrer.find_scenes", "selfhvd.training.two_stage.train"):
         monkeypatch.setattr(step, lambda *given, **named: pytest.fail("done again"))
     again = Deblurrer(bold(quick()), tmp_path).fit(list(views()))
     assert again.scenes == first.scenes and again.adaptation == first.adaptation

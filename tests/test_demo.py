@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from clips_for_tests import names, quick, seen
-from selfhvd.demo import DemoScores, run_demo
+from selfhvd.cli.demo import DemoScores, run_demo
 from selfhvd.errors import OutputError
 from selfhvd.synthesis import Handheld
 
 
 @pytest.fixture
 def small(monkeypatch):
-    monkeypatch.setattr("selfhvd.demo.SHOT", Handheld(frames=24, width=64, height=48, amplitude=9.0))
-    monkeypatch.setattr("selfhvd.jobs.preset_config", partial(quick, steps=1))
+    monkeypatch.setattr("selfhvd.cli.demo.SHOT", Handheld(frames=24, width=64, height=48, amplitude=9.0))
+    monkeypatch.setattr("selfhvd.run.job.preset_config", partial(quick, steps=1))
 
 
 MADE = [
@@ -73,7 +73,7 @@ def test_demo_that_breaks_off_leaves_no_hidden_folder(tmp_path, small, monkeypat
     def stop(*given, **named):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"selfhvd.demo.{step}", stop)
+    monkeypatch.setattr(f"selfhvd.cli.demo.{step}", stop)
     with pytest.raises(KeyboardInterrupt):
         run_demo(tmp_path / "demo")
     assert [name for name in names(tmp_path / "demo") if name.startswith(".")] == []

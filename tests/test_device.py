@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from selfhvd.device import computes_bfloat16, convolving
+from selfhvd.system.device import computes_bfloat16, convolving
 
 CPU = torch.device("cpu")
 

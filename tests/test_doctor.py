@@ -38,7 +38,7 @@ def test_what_is_wrong(run, monkeypatch, what, error, code):
     def fail(*given):
         raise error
 
-    monkeypatch.setattr(f"selfhvd.doctor.{what}", fail)
+    monkeypatch.setattr(f"selfhvd.cli.diagnosis.{what}", fail)
     shown = run("doctor", "-q")
     assert (shown.code, shown.out) == (code, "")
     assert len(shown.err.splitlines()) == 1 and str(error).splitlines()[0].rstrip(".") in shown.err
@@ -47,12 +47,12 @@ def test_what_is_wrong(run, monkeypatch, what, error, code):
 
 def test_little_memory(run, monkeypatch):
     little = SimpleNamespace(total=10**9, available=10**8)
-    monkeypatch.setattr("selfhvd.doctor.psutil.virtual_memory", lambda: little)
+    monkeypatch.setattr("selfhvd.cli.diagnosis.psutil.virtual_memory", lambda: little)
     shown = run("doctor", "-q")
     assert shown.code == 5 and "Only 0.1 GB of memory are free" in shown.err
 
 
 def test_no_encoder(run, monkeypatch):
-    monkeypatch.setattr("selfhvd.doctor._encodes", lambda name: name != "libx264")
+    monkeypatch.setattr("selfhvd.cli.diagnosis._encodes", lambda name: name != "libx264")
     shown = run("doctor", "-q")
     assert shown.code == 4 and "libx264" in shown.err

@@ -142,7 +142,7 @@ def test_handing_through_that_breaks_off_goes_on_when_run_again(tmp_path, monkey
         Path(two).write_bytes(Path(one).read_bytes()[:100])
         raise stop
 
-    monkeypatch.setattr("selfhvd.video.embedded.shutil.copyfile", half)
+    monkeypatch.setattr("selfhvd.video.read.motion_photo.shutil.copyfile", half)
     with pytest.raises(KeyboardInterrupt if stop is KeyboardInterrupt else OutputError):
         selfhvd.deblur(source, config=quick())
     assert names(tmp_path) == [".clip_deblurred.mp4.selfhvd", "clip.mp4"]
@@ -213,7 +213,7 @@ def watch():
             try:
                 for pid in (task / "children").read_text().split():
                     words = Path(f"/proc/{{pid}}/cmdline").read_bytes().split(b"\\0")
-                    if b"selfhvd.video.worker" in words:
+                    if b"selfhvd.video.process.worker" in words:
                         workers.append(peak(pid))
             except (OSError, StopIteration):
                 pass

@@ -13,9 +13,9 @@ import torch
 
 from clips_for_tests import MIXED, always, film, names, paint, views
 from selfhvd.errors import InputError, UsageError
-from selfhvd.evaluation import EvaluationConfig, evaluate
-from selfhvd.evaluation.clip_tables import FILES, as_markdown, clip_csv, frames_csv, tables
 from selfhvd.metrics import psnr, sharpness, ssim
+from selfhvd.research.evaluation import EvaluationConfig, evaluate
+from selfhvd.research.evaluation.clip_tables import FILES, as_markdown, clip_csv, frames_csv, tables
 
 COUNT = 12
 

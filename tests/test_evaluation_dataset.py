@@ -12,8 +12,8 @@ import pytest
 from clips_for_tests import always, film, names, paint, views
 from selfhvd.backbones import EstRnn, EstRnnConfig
 from selfhvd.errors import InputError, OutputError, UsageError
-from selfhvd.evaluation import Composited, Given, Outputs, Restored, Untouched, evaluate_dataset
-from selfhvd.evaluation.dataset_tables import FILES, as_markdown, clips_csv, frames_csv, means_csv, tables
+from selfhvd.research.evaluation import Composited, Given, Outputs, Restored, Untouched, evaluate_dataset
+from selfhvd.research.evaluation.dataset_tables import FILES, as_markdown, clips_csv, frames_csv, means_csv, tables
 from selfhvd.synthesis import ClipLabel
 from selfhvd.weights import save_weights
 

@@ -6,11 +6,12 @@ import sys
 import pytest
 
 from selfhvd.errors import OutputError, WeightsError
-from selfhvd.lock import locked
+from selfhvd.system.lock import locked
 
 BUSY = WeightsError("Somebody else is at it.")
 HOLD = (
-    "import sys; from pathlib import Path; from selfhvd.errors import WeightsError; from selfhvd.lock import locked\n"
+    "import sys; from pathlib import Path\n"
+    "from selfhvd.errors import WeightsError; from selfhvd.system.lock import locked\n"
     "with locked(Path(sys.argv[1]), WeightsError('')): print('held', flush=True); sys.stdin.read()"
 )
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from selfhvd.video.mp4_index import Box, index_of, parse, put_index, read_index
+from selfhvd.video.write.mp4_index import Box, index_of, parse, put_index, read_index
 from test_video import make_clip, packets
 from test_video_faults import faststart
 
@@ -57,9 +57,9 @@ def test_a_grown_index_leaves_every_packet_where_it_is_found(tmp_path, monkeypat
     path = maker(tmp_path / "a.mp4")
     before = packets(path, "video")
     data = path.read_bytes()
-    monkeypatch.setattr("selfhvd.video.mp4_index._BLOCK", 1000)
+    monkeypatch.setattr("selfhvd.video.write.mp4_index._BLOCK", 1000)
     if wide:
-        monkeypatch.setattr("selfhvd.video.mp4_index._WIDE", 1)
+        monkeypatch.setattr("selfhvd.video.write.mp4_index._WIDE", 1)
     index = index_of(path)
     assert index is not None
     index.moov.put(Box(b"udta", inside=[Box(b"long", bytes(5000))]))

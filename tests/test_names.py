@@ -30,7 +30,7 @@ def shelf(tmp_path_factory):
 
 @pytest.fixture
 def run(run, monkeypatch):
-    monkeypatch.setattr("selfhvd.config.preset_config", lambda *words, **named: quick(*words, **named, steps=0))
+    monkeypatch.setattr("selfhvd.run.config.preset_config", lambda *words, **named: quick(*words, **named, steps=0))
     return run
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from clips_for_tests import film, quick, unmoved, views
-from selfhvd.progress import shown_progress
+from selfhvd.cli.progress import shown_progress
 
 
 class Stream(io.TextIOWrapper):
@@ -70,7 +70,7 @@ def test_no_color(monkeypatch):
 
 @pytest.fixture
 def run(run, monkeypatch):
-    monkeypatch.setattr("selfhvd.config.preset_config", partial(quick, steps=1))
+    monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, steps=1))
     return run
 
 

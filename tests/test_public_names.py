@@ -42,4 +42,4 @@ def test_importing_the_package_does_not_import_torch():
 
 def test_the_video_side_needs_no_torch():
     """It is what the decoder's process imports."""
-    assert "torch" not in imported("import selfhvd.video.worker")
+    assert "torch" not in imported("import selfhvd.video.process.worker")

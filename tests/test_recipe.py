@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from selfhvd.errors import InputError, UsageError
-from selfhvd.recipe import Recipe, as_toml, difference, read_recipe, typed
-from selfhvd.train import first_network
+from selfhvd.training.job import first_network
+from selfhvd.training.recipe import Recipe, as_toml, difference, read_recipe, typed
 
 SHIPPED = sorted((Path(__file__).parents[1] / "recipes").glob("*.toml"))
 

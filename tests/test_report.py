@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfhvd.adapt import Adaptation
 from selfhvd.errors import InputError, OutputError
-from selfhvd.method.consistency import Standing
-from selfhvd.method.sharp import Selection, select_sharp
+from selfhvd.method.scscm import Standing
+from selfhvd.method.sharp_frames import Selection, select_sharp
 from selfhvd.report.facts import RunFacts
 from selfhvd.report.page import Comparison, write_report
 from selfhvd.report.plot import DARK, LIGHT, sharpness_plot
 from selfhvd.report.record import read_run, write_run
 from selfhvd.report.scale import choose_scale, round_steps, tick_text
 from selfhvd.report.words import adaptation, duration, headline, percent, verdict
+from selfhvd.training.config import Adaptation
 
 EVIL = "<script>alert(1)</script>\"'&$style.mov"
 

@@ -9,11 +9,11 @@ from torch import nn
 
 from selfhvd.backbones import Backbone, Lite, Needs
 from selfhvd.errors import DeviceError
+from selfhvd.extensions.fused_guides import fused_guides
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.frames import ArrayFrames
-from selfhvd.method.fuse import fused_guides
-from selfhvd.method.sharp import Selection
-from selfhvd.restore import RestoreConfig, Restorer
+from selfhvd.method.sharp_frames import Selection
+from selfhvd.restore.restorer import RestoreConfig, Restorer
+from selfhvd.video.frame_source import ArrayFrames
 
 COUNT = 13
 

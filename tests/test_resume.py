@@ -15,10 +15,9 @@ import pytest
 
 import selfhvd
 from clips_for_tests import film, names, quick, views
-from selfhvd.adapt import Stopped
-from selfhvd.errors import OutputError
-from selfhvd.lock import locked
-from selfhvd.video.pngs import is_whole_png, write_png
+from selfhvd.errors import OutputError, Stopped
+from selfhvd.system.lock import locked
+from selfhvd.video.png import is_whole_png, write_png
 
 WORK = ".out.mp4.selfhvd"
 
@@ -115,7 +114,7 @@ def test_killed_between_the_rename_and_the_report(source, right, monkeypatch):
     def gone(*given):
         raise Power
 
-    monkeypatch.setattr("selfhvd.jobs.write_report", gone)
+    monkeypatch.setattr("selfhvd.run.job.write_report", gone)
     with pytest.raises(Power):
         deblurred(source, report=True)
     assert names(source.parent) == [WORK, "clip.mp4", "out.mp4"]
@@ -184,7 +183,11 @@ def test_a_second_process_stops(source):
 
 @pytest.mark.parametrize(
     "site",
-    ["selfhvd.restored.write_png", "selfhvd.adapt.course.torch.save", "selfhvd.adapt.making.Material.finish"],
+    [
+        "selfhvd.run.restored_frames.write_png",
+        "selfhvd.training.checkpoint.torch.save",
+        "selfhvd.training.precompute.Material.finish",
+    ],
 )
 def test_a_full_disk(source, right, monkeypatch, site):
     def full(*given):

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from selfhvd.stopping import stopping
+from selfhvd.cli.signals import stopping
 
 
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="elsewhere a wait cannot be ended from inside")
 def test_a_wait_is_ended_when_the_grace_is_over(monkeypatch):
-    monkeypatch.setattr("selfhvd.stopping._GRACE", 0.2)
+    monkeypatch.setattr("selfhvd.cli.signals._GRACE", 0.2)
     with pytest.raises(SystemExit) as ended, stopping() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop()
@@ -21,7 +21,7 @@ def test_a_wait_is_ended_when_the_grace_is_over(monkeypatch):
 
 
 def test_nothing_comes_after_a_run_that_ended_in_its_grace(monkeypatch):
-    monkeypatch.setattr("selfhvd.stopping._GRACE", 0.2)
+    monkeypatch.setattr("selfhvd.cli.signals._GRACE", 0.2)
     with stopping() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop()

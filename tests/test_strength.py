@@ -10,15 +10,15 @@ import pytest
 
 import selfhvd
 from clips_for_tests import MIXED, film, names, quick, seen, unmoved, views
-from selfhvd.deblurrer import Deblurrer
 from selfhvd.errors import OutputError, UsageError
-from selfhvd.finished import is_finished
 from selfhvd.forecast.forecast import forecast
 from selfhvd.forecast.pace import measure_pace
 from selfhvd.forecast.words import as_text
-from selfhvd.restore import Restorer
-from selfhvd.same_job import facts_of, stamp
-from selfhvd.strength import blend
+from selfhvd.restore.restorer import Restorer
+from selfhvd.run.deblurrer import Deblurrer
+from selfhvd.run.manifest import facts_of, stamp
+from selfhvd.run.strength import blend
+from selfhvd.run.up_to_date import is_finished
 
 WORK = ".out.mp4.selfhvd"
 CONFIG = quick(steps=0)
@@ -219,7 +219,7 @@ def test_the_forecast_tells_it_and_what_stays(source):
 
 @pytest.fixture
 def run(run, monkeypatch):
-    monkeypatch.setattr("selfhvd.config.preset_config", partial(quick, steps=0))
+    monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, steps=0))
     return run
 
 

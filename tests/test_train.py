@@ -13,13 +13,12 @@ import torch
 
 from clips_for_tests import film, never, views
 from datasets_for_training import SIZE, command, draw, journal, losses, pairs, quick, spoil, stopping, tables, weights
-from selfhvd.adapt import Stopped
-from selfhvd.adapt.course import older
 from selfhvd.backbones import Lite
-from selfhvd.errors import InputError, OutputError, UsageError, WeightsError
-from selfhvd.lock import locked
-from selfhvd.recipe import read_recipe, typed
-from selfhvd.train import first_network, train
+from selfhvd.errors import InputError, OutputError, Stopped, UsageError, WeightsError
+from selfhvd.system.lock import locked
+from selfhvd.training.checkpoint import older
+from selfhvd.training.job import first_network, train
+from selfhvd.training.recipe import read_recipe, typed
 from selfhvd.weights import load_weights
 
 
@@ -61,9 +60,9 @@ def test_curves_for_tensorboard(whole):
 
 def test_without_tensorboard(clips, tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    caplog.set_level(logging.INFO, "selfhvd.journal")
+    caplog.set_level(logging.INFO, "selfhvd.training.log")
     train(quick(clips, steps=1), tmp_path / "run")
-    assert [r.message for r in caplog.records if r.name == "selfhvd.journal"] == [
+    assert [r.message for r in caplog.records if r.name == "selfhvd.training.log"] == [
         "no curves for TensorBoard: it is not installed (extra `tensorboard`)"
     ]
     assert (tmp_path / "run" / "weights.safetensors").exists() and not (tmp_path / "run" / "tensorboard").exists()
@@ -125,7 +124,7 @@ def test_a_damaged_state_is_named(clips, tmp_path):
 
 
 def test_a_batch_that_cannot_be_shared(clips, tmp_path, monkeypatch):
-    import selfhvd.train as job
+    import selfhvd.training.job as job
 
     class Three:
         count, rank = 3, 0
@@ -170,7 +169,7 @@ def test_the_truth_is_learned_from(clips, tmp_path):
 
 
 def test_a_network_without_guides_learns_the_truth_without_alignment(clips, tmp_path, monkeypatch):
-    import selfhvd.adapt.making as making
+    import selfhvd.training.precompute as making
 
     monkeypatch.setattr(making, "align_guides", None)
     table = truthful(clips, 2, window=4, size=1) | {

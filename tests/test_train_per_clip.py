@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from datasets_for_training import command, journal, pairs, quick, spoil, stopping, tables, weights
-from selfhvd.adapt import Stopped
 from selfhvd.datasets import open_dataset
-from selfhvd.device import settle
-from selfhvd.flow_choice import choose_flow
-from selfhvd.method.sharp import find_sharp
-from selfhvd.recipe import Recipe
-from selfhvd.restore import Restorer
-from selfhvd.train import train
+from selfhvd.errors import Stopped
+from selfhvd.method.sharp_frames import find_sharp
+from selfhvd.restore.restorer import Restorer
+from selfhvd.system.device import settle
+from selfhvd.training.job import train
+from selfhvd.training.recipe import Recipe
 from selfhvd.weights import load_weights
+from selfhvd.weights.choose_flow import choose_flow
 
 
 def recipe(folder, **tops) -> Recipe:

@@ -11,10 +11,10 @@ import pytest
 import torch
 from tomli_w import dumps
 
-import selfhvd.progress
+import selfhvd.cli.progress
 from datasets_for_training import command, losses, pairs, quick, tables, weights
-from selfhvd.recipe import read_recipe
-from selfhvd.train import train
+from selfhvd.training.job import train
+from selfhvd.training.recipe import read_recipe
 
 HERE = Path(__file__).parent
 
@@ -48,7 +48,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(run, clips, whole, tmp_path
         yield lambda stage, done, total: signal.raise_signal(signum) if (stage, done) == ("stage 2", 1) else None
 
     with monkeypatch.context() as patched:
-        patched.setattr(selfhvd.progress, "shown_progress", signalling)
+        patched.setattr(selfhvd.cli.progress, "shown_progress", signalling)
         stopped = command(run, tmp_path, tables(clips))
     assert stopped.code == code and "run the same command again to go on" in stopped.err
     assert (tmp_path / "run" / "work" / "state.ckpt").exists()

@@ -19,7 +19,7 @@ from selfhvd.video import (
     ingest,
     open_writer,
 )
-from selfhvd.video.timing import decode_times, forward
+from selfhvd.video.write.decode_times import decode_times, forward
 
 VFR = (0, 3000, 6100, 9000, 15000, 15900, 21000, 24000)  # ticks of 1/90000 s
 

@@ -11,12 +11,12 @@ from av.stream import Disposition
 
 from selfhvd.errors import OutputError
 from selfhvd.video import ingest
-from selfhvd.video.attached import Cover, attachments, covers, covr
-from selfhvd.video.mp4_index import Box, index_of, parse, put_index
-from selfhvd.video.sources import choose
-from selfhvd.video.verify import verify
-from selfhvd.video.verify_copies import lost_flags
-from selfhvd.video.words import fresh
+from selfhvd.video.read.demux import choose
+from selfhvd.video.write.attachments import Cover, attachments, covers, covr
+from selfhvd.video.write.mp4_index import Box, index_of, parse, put_index
+from selfhvd.video.write.tags import fresh
+from selfhvd.video.write.verify import verify
+from selfhvd.video.write.verify_copies import lost_flags
 from test_video import make_clip, picture, round_trip, seconds
 
 FONT = b"\0\1\0\0 no real font"

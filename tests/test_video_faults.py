@@ -237,7 +237,7 @@ def test_worker_dies_with_its_parent(tmp_path):
 
 
 def test_worker_starts_without_torch():
-    modules = "selfhvd.video.worker, selfhvd.video.encode, selfhvd.video.verify"
+    modules = "selfhvd.video.process.worker, selfhvd.video.write.encode, selfhvd.video.write.verify"
     code = f"import {modules}, sys; assert 'torch' not in sys.modules"
     source = str(Path(__file__).resolve().parents[1] / "src")
     subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}, check=True)

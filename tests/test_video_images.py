@@ -13,7 +13,7 @@ from clips_for_tests import film, names, paint, quick, seconds, views
 from selfhvd.errors import OutputError, UsageError
 from selfhvd.report.record import read_run
 from selfhvd.video import ingest
-from selfhvd.video.images import list_images, png_names, rate_of
+from selfhvd.video.read.images import list_images, png_names, rate_of
 
 FILM = Fraction(1001, 24000)
 """Seconds between two frames of a film shown as video."""
@@ -21,7 +21,7 @@ FILM = Fraction(1001, 24000)
 
 @pytest.fixture
 def run(run, monkeypatch):
-    monkeypatch.setattr("selfhvd.config.preset_config", lambda *words, **named: quick(*words, **named, steps=0))
+    monkeypatch.setattr("selfhvd.run.config.preset_config", lambda *words, **named: quick(*words, **named, steps=0))
     return run
 
 

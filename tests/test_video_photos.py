@@ -14,8 +14,8 @@ from clips_for_tests import always, film, names, quick, seconds, sound_packets, 
 from selfhvd.errors import InputError
 from selfhvd.forecast.head import read_head
 from selfhvd.video import default_destination, ingest, probe
-from selfhvd.video.embedded import embedded_video
-from selfhvd.video.stills import is_animation, still
+from selfhvd.video.read.motion_photo import embedded_video
+from selfhvd.video.read.stills import is_animation, still
 
 
 def picture(kind: str, *, shade: int = 90, **how) -> bytes:
@@ -155,7 +155,7 @@ def test_damaged_and_hostile_photos_neither_hang_nor_fool(tmp_path, inner):
 
 
 def test_a_video_is_not_looked_through(tmp_path, inner, monkeypatch):
-    monkeypatch.setattr("selfhvd.video.embedded._places", None)  # the search would fail
+    monkeypatch.setattr("selfhvd.video.read.motion_photo._places", None)  # the search would fail
     assert embedded_video(inner) is None and still(inner) == ""
 
 

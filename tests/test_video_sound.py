@@ -9,7 +9,7 @@ import pytest
 from selfhvd.errors import OutputError
 from selfhvd.video import ingest
 from selfhvd.video.probe import foretold
-from selfhvd.video.verify_copies import check_copies
+from selfhvd.video.write.verify_copies import check_copies
 from test_video import make_clip, packets, round_trip
 
 RATE = 48000

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from selfhvd.adapt import Adaptation
 from selfhvd.backbones.lite import Lite
 from selfhvd.errors import OutputError
-from selfhvd.kept import Kept
-from selfhvd.method.consistency import Standing
+from selfhvd.method.scscm import Standing
+from selfhvd.run.stage_cache import Kept
+from selfhvd.training.config import Adaptation
 from selfhvd.video import ingest, open_writer
 from test_video import make_clip
 

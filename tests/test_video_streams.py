@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 
-from selfhvd.video.amr import single_frames
-from selfhvd.video.promised import Promised
-from selfhvd.video.tally import listed
-from selfhvd.video.words import commented, fresh
+from selfhvd.video.read.missing_frames import Promised
+from selfhvd.video.read.tally import listed
+from selfhvd.video.write.amr import single_frames
+from selfhvd.video.write.tags import commented, fresh
 from test_video import make_clip, round_trip, seconds
 from test_video_faults import SHARED
 

@@ -8,8 +8,8 @@ import pytest
 
 from selfhvd.errors import OutputError
 from selfhvd.video import Footage, ingest, open_writer
-from selfhvd.video.shift import move, moved, shift_of
-from selfhvd.video.verify import verify
+from selfhvd.video.write.time_shift import move, moved, shift_of
+from selfhvd.video.write.verify import verify
 from test_video import VFR, make_clip, packets, round_trip, seconds
 
 WRAP = 2**33  # ticks of 90 kHz that MPEG's clock counts to

@@ -7,13 +7,13 @@ import pytest
 from clips_for_tests import MIXED, film, quick, seen, unmoved, views
 from selfhvd.cli.frame_numbers import frame_numbers
 from selfhvd.errors import UsageError
-from selfhvd.jobs import deblur
+from selfhvd.run.job import deblur
 
 
 @pytest.fixture
 def run(run, monkeypatch):
     """The base weights as they come."""
-    monkeypatch.setattr("selfhvd.config.preset_config", partial(quick, steps=0))
+    monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, steps=0))
     return run
 
 

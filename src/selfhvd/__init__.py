@@ -9,18 +9,18 @@ The method is in `selfhvd.method`, one file a step.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from selfhvd.config import DeblurConfig, preset_config
-    from selfhvd.deblurrer import Deblurrer
-    from selfhvd.jobs import deblur, inspect
+    from selfhvd.run.config import DeblurConfig, preset_config
+    from selfhvd.run.deblurrer import Deblurrer
+    from selfhvd.run.job import deblur, inspect
 
 __all__ = ["DeblurConfig", "Deblurrer", "deblur", "inspect", "preset_config"]
 
 _HOMES = {
-    "DeblurConfig": "selfhvd.config",
-    "Deblurrer": "selfhvd.deblurrer",
-    "deblur": "selfhvd.jobs",
-    "inspect": "selfhvd.jobs",
-    "preset_config": "selfhvd.config",
+    "DeblurConfig": "selfhvd.run.config",
+    "Deblurrer": "selfhvd.run.deblurrer",
+    "deblur": "selfhvd.run.job",
+    "inspect": "selfhvd.run.job",
+    "preset_config": "selfhvd.run.config",
 }
 
 

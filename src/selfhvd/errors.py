@@ -57,3 +57,7 @@ class PartialError(SelfHVDError):
     """Some inputs of a batch failed; each was reported by name, and the rest went on."""
 
     exit_code = 7
+
+
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """A job was asked to stop; what it has done is saved and it can be gone on with."""

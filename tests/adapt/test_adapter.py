@@ -5,13 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-import selfhvd.adapt.making as making
+import selfhvd.training.precompute as making
 from datasets_for_training import pairs, quick
-from selfhvd.adapt import AdaptConfig, Adapter, TrainingClip
 from selfhvd.backbones import EstRnn, EstRnnConfig, Lite, LiteConfig
 from selfhvd.datasets import open_dataset
-from selfhvd.flow_choice import choose_flow
-from selfhvd.method.sharp import find_sharp
+from selfhvd.method.sharp_frames import find_sharp
+from selfhvd.training.clip import TrainingClip
+from selfhvd.training.config import AdaptConfig
+from selfhvd.training.two_stage import Adapter
+from selfhvd.weights.choose_flow import choose_flow
 
 CPU = torch.device("cpu")
 

@@ -1,7 +1,7 @@
 """Which frames of a clip are trained on."""
 
-from selfhvd.adapt.clip import training_frames
-from selfhvd.method.sharp import Selection
+from selfhvd.method.sharp_frames import Selection
+from selfhvd.training.clip import training_frames
 
 ONES = (1.0,) * 30
 CHOSEN = Selection(ONES, ONES, 0.5, tuple(range(10)), (), "mixed")

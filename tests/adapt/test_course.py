@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from selfhvd.adapt.course import Course
 from selfhvd.backbones import Lite, LiteConfig
 from selfhvd.errors import InputError, OutputError
-from selfhvd.method.consistency import Snapshot, Standing
+from selfhvd.method.scscm import Snapshot, Standing
+from selfhvd.training.checkpoint import Course
 
 BEFORE, LATER = Standing(0.1, 2.0, 3.0, 20.1), Standing(0.2, 2.5, 3.0, 20.5)
 SMALL = LiteConfig(widths=(8, 8, 8), blocks=(1, 1, 1))

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from clips_for_tests import views
-from selfhvd.adapt import TrainingClip
-from selfhvd.adapt.judge import Judge
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.frames import ArrayFrames
-from selfhvd.method.sharp import Selection
+from selfhvd.method.sharp_frames import Selection
 from selfhvd.ops.sharpness import laplacian_variance
-from selfhvd.restore import Restorer
+from selfhvd.restore.restorer import Restorer
+from selfhvd.training.clip import TrainingClip
+from selfhvd.training.probes import Judge
+from selfhvd.video.frame_source import ArrayFrames
 
 COUNT = 6
 

@@ -12,9 +12,9 @@ import torch
 from golden import fill_rule
 from selfhvd.backbones import BACKBONES, Backbone, BasicVsrPpConfig, EstRnnConfig, IfiRnnConfig, Lite, RvrtConfig
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.frames import ArrayFrames
-from selfhvd.method.sharp import Selection
-from selfhvd.restore import RestoreConfig, Restorer
+from selfhvd.method.sharp_frames import Selection
+from selfhvd.restore.restorer import RestoreConfig, Restorer
+from selfhvd.video.frame_source import ArrayFrames
 from selfhvd.weights import load_weights, save_weights
 
 SMALL: dict[str, object] = {

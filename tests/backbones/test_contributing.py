@@ -10,9 +10,9 @@ import torch
 
 from selfhvd.backbones import BACKBONES
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.frames import ArrayFrames
-from selfhvd.method.sharp import Selection
-from selfhvd.restore import Restorer
+from selfhvd.method.sharp_frames import Selection
+from selfhvd.restore.restorer import Restorer
+from selfhvd.video.frame_source import ArrayFrames
 from selfhvd.weights import load_weights, save_weights
 
 PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from selfhvd.backbones import Lite, LiteConfig
-from selfhvd.baselines.pairs import Pairs
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.frames import ArrayFrames
-from selfhvd.method.sharp import Selection
-from selfhvd.training.stages import learn_truth
+from selfhvd.method.sharp_frames import Selection
+from selfhvd.method.stages import learn_truth
+from selfhvd.research.baselines.pairs import Pairs
+from selfhvd.video.frame_source import ArrayFrames
 
 SHARP = (1, 4, 5, 9, 12, 15)
 COUNT = 18

@@ -5,8 +5,8 @@ import pytest
 import torch
 from clip_for_baselines import STEP, Exact, Numbered, sliding
 
-from selfhvd.baselines.blur_condition import ConditionConfig, blur_condition, motion
 from selfhvd.flow import Dis
+from selfhvd.research.baselines.blur_condition import ConditionConfig, blur_condition, motion
 
 BARE = ConditionConfig(floor=0.0)
 

@@ -7,14 +7,14 @@ import pytest
 import torch
 from clip_for_baselines import COUNT, SHARP, lesson, selection, sliding
 
-from selfhvd.baselines.blur_condition import ConditionConfig
-from selfhvd.baselines.dadeblur import DaDeblurConfig, Prepared, ReblurredRegions, prepare
-from selfhvd.baselines.regions import Region, RegionConfig
 from selfhvd.errors import InputError
 from selfhvd.flow import Dis
-from selfhvd.frames import ArrayFrames
 from selfhvd.ops.sharpness import laplacian_variance
-from selfhvd.training.batches import Batch
+from selfhvd.research.baselines.blur_condition import ConditionConfig
+from selfhvd.research.baselines.dadeblur import DaDeblurConfig, Prepared, ReblurredRegions, prepare
+from selfhvd.research.baselines.regions import Region, RegionConfig
+from selfhvd.training.sampler import Batch
+from selfhvd.video.frame_source import ArrayFrames
 
 CONFIG = DaDeblurConfig(
     crop=32,

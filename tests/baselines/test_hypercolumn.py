@@ -7,9 +7,9 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from selfhvd.baselines.hypercolumn import Columns, FeatureLoss, Hypercolumn, HypercolumnConfig
-from selfhvd.baselines.ren import RandomBlur, RenConfig
 from selfhvd.errors import WeightsError
+from selfhvd.research.baselines.hypercolumn import Columns, FeatureLoss, Hypercolumn, HypercolumnConfig
+from selfhvd.research.baselines.ren import RandomBlur, RenConfig
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from selfhvd.baselines.blur_condition import BlurCondition
-from selfhvd.baselines.ddim import Schedule, ddim
-from selfhvd.baselines.idblau import DiffusionReblur, IdBlau, condition_channels, load_idblau
 from selfhvd.errors import WeightsError
+from selfhvd.research.baselines.blur_condition import BlurCondition
+from selfhvd.research.baselines.ddim import Schedule, ddim
+from selfhvd.research.baselines.idblau import DiffusionReblur, IdBlau, condition_channels, load_idblau
 
 SCHEDULE = Schedule()
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from selfhvd.baselines.kernels import KernelConfig, random_kernel, trajectory
+from selfhvd.research.baselines.kernels import KernelConfig, random_kernel, trajectory
 
 CONFIG = KernelConfig()
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from clip_for_baselines import sliding
 
-from selfhvd.baselines.blur_condition import BlurCondition
-from selfhvd.baselines.reblur import MotionReblur, Reblur
+from selfhvd.research.baselines.blur_condition import BlurCondition
+from selfhvd.research.baselines.reblur import MotionReblur, Reblur
 
 
 def condition(x: float, y: float, length: float, like: torch.Tensor) -> BlurCondition:

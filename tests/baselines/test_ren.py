@@ -6,11 +6,11 @@ import pytest
 import torch
 from clip_for_baselines import HEIGHT, SHARP, WIDTH, Numbered, lesson, selection, sliding
 
-from selfhvd.baselines.kernels import KernelConfig
-from selfhvd.baselines.pairs import Turn
-from selfhvd.baselines.ren import RandomBlur, RenConfig, blurred
 from selfhvd.errors import UsageError
 from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.research.baselines.kernels import KernelConfig
+from selfhvd.research.baselines.pairs import Turn
+from selfhvd.research.baselines.ren import RandomBlur, RenConfig, blurred
 
 FIELDS = ("frames", "guides", "trust", "target", "mask", "visible", "weight", "standing", "all_guides", "all_trust")
 

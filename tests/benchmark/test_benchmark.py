@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from selfhvd.benchmark import TABLES, Row, Score, Setup, Size, Table, as_markdown, run_benchmark
-from selfhvd.benchmark import run as running
-from selfhvd.benchmark.clips import film, photos_of
-from selfhvd.benchmark.trial import try_out
 from selfhvd.metrics import psnr
+from selfhvd.research.benchmark import TABLES, Row, Score, Setup, Size, Table, as_markdown, run_benchmark
+from selfhvd.research.benchmark import run as running
+from selfhvd.research.benchmark.clips import film, photos_of
+from selfhvd.research.benchmark.trial import try_out
 
 TINY = Size(frames=10, width=64, height=48, steps=3, crop=32, batch=2, seeds=(0, 1), tries=1)
 INPUT, COMPOSITE, FULL = Setup("input"), Setup("composite"), Setup()

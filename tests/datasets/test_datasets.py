@@ -11,9 +11,9 @@ from trees import TREES, draw, image, lists, tree
 import clips_for_tests
 from selfhvd.datasets import LAYOUTS, SharpLabel, open_dataset
 from selfhvd.errors import InputError, UsageError
-from selfhvd.frames import Frames
 from selfhvd.synthesis import ClipLabel
 from selfhvd.video import ingest
+from selfhvd.video.frame_source import Frames
 
 
 @pytest.mark.parametrize("layout", TREES)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from selfhvd.flow import FLOWS, CameraFirst, Dis
-from selfhvd.flow.camera import homography_flow
+from selfhvd.flow.camera.predictor import homography_flow
 from selfhvd.ops.warp import warp
 
 HEIGHT, WIDTH = 160, 220

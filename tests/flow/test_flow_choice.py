@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from golden import golden
-from selfhvd import flow_choice
 from selfhvd.errors import UsageError, WeightsError
 from selfhvd.flow import CameraFirst, CertaintyConfig, Dis, Raft, RaftFlow, SeaRaft, SeaRaftConfig, SeaRaftFlow
-from selfhvd.flow_choice import choose_flow
 from selfhvd.weights import cached, save_weights
+from selfhvd.weights import choose_flow as flow_choice
+from selfhvd.weights.choose_flow import choose_flow
 
 CPU, GPU = torch.device("cpu"), torch.device("meta")
 """`meta` stands for a GPU: networks move there without a machine that has one."""
@@ -39,7 +39,7 @@ def cache(monkeypatch) -> dict[str, Path]:
 
 @pytest.fixture
 def said(caplog):
-    caplog.set_level(logging.INFO, logger="selfhvd.flow_choice")
+    caplog.set_level(logging.INFO, logger="selfhvd.weights.choose_flow")
     return lambda: [record.getMessage() for record in caplog.records]
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from selfhvd.flow.homography import find_homography
+from selfhvd.flow.camera.homography import find_homography
 
 HEIGHT, WIDTH = 216, 288
 

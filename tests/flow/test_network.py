@@ -8,7 +8,7 @@ from torch import nn
 from selfhvd.flow import Dis, Flow, SeaRaft, SeaRaftConfig, SeaRaftFlow
 from selfhvd.flow.network import NetworkFlow, cropped, margins, padded
 from selfhvd.flow.searaft import Mixture
-from selfhvd.ops.masks import in_frame, occlusion
+from selfhvd.method.masks import in_frame, occlusion
 from selfhvd.ops.warp import warp
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from selfhvd.flow import CameraFirst, Dis
-from selfhvd.flow.shutter import Path, find_camera, find_path, light
+from selfhvd.flow.camera.exposure import Path, find_camera, find_path, light
 
 HEIGHT, WIDTH = 216, 288
 STEPS = 41

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from selfhvd.flow.threads import side_by_side
+from selfhvd.flow.camera.threads import side_by_side
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ import pytest
 
 from clips_for_tests import film, names, paint, views
 from selfhvd.backbones.backbone import Needs
-from selfhvd.config import preset_config
 from selfhvd.errors import InputError, OutputError
-from selfhvd.forecast import disk
-from selfhvd.forecast.disk import check_room, in_bytes, needed_room
 from selfhvd.forecast.forecast import forecast
 from selfhvd.forecast.head import Head, read_head
 from selfhvd.forecast.pace import Pace, expected_seconds, measure_pace
 from selfhvd.forecast.words import as_text, rough
+from selfhvd.run import disk_space as disk
+from selfhvd.run.config import preset_config
+from selfhvd.run.disk_space import check_room, in_bytes, needed_room
 from selfhvd.video import ingest
-from selfhvd.video.plan import plan
+from selfhvd.video.write.encoder_choice import plan
 
 PACE = Pace(2e-6, 1e-6, Needs(guides=2, bytes_per_pixel=100), "dis", "cpu")
 HEAD = Head("container", 1000, 500, 10, True, "h264", "yuv420p", 8, 600_000)

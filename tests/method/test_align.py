@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.frames import ArrayFrames
 from selfhvd.method.align import AlignConfig, align, align_guides
+from selfhvd.video.frame_source import ArrayFrames
 
 HEIGHT, WIDTH = 4, 10
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from selfhvd.method.blur import BlurMeter
+from selfhvd.extensions.blur import BlurMeter
 from selfhvd.synthesis import Handheld, shoot
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from selfhvd.backbones import Lite, LiteConfig
-from selfhvd.method.consistency import Snapshot, Standing
+from selfhvd.method.scscm import Snapshot, Standing
 
 
 def standing(drift: float, sharpness: float) -> Standing:

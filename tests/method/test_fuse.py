@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from selfhvd.extensions.fused_guides import fused_guides
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.frames import ArrayFrames
 from selfhvd.method.align import AlignConfig
-from selfhvd.method.fuse import fused_guides
+from selfhvd.video.frame_source import ArrayFrames
 
 HEIGHT, WIDTH = 16, 20
 OUTPUT = torch.full((3, HEIGHT, WIDTH), 0.4)

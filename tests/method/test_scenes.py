@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from selfhvd.frames import ArrayFrames, FrameSlice
-from selfhvd.method.scenes import SceneConfig, find_cuts, find_scenes, joined, likeness
-from selfhvd.method.sharp import find_sharp
+from selfhvd.extensions.scenes import SceneConfig, find_cuts, find_scenes, joined, likeness
+from selfhvd.method.sharp_frames import find_sharp
+from selfhvd.video.frame_source import ArrayFrames, FrameSlice
 
 WIDTH, HEIGHT = 160, 96
 

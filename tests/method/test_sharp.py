@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfhvd.errors import UsageError
-from selfhvd.frames import ArrayFrames
-from selfhvd.method.sharp import Selection, SharpConfig, find_sharp, select_sharp, without_key_pulse
+from selfhvd.method.sharp_frames import Selection, SharpConfig, find_sharp, select_sharp, without_key_pulse
 from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.video.frame_source import ArrayFrames
 
 
 def select(scores, keys=(), segment=20) -> Selection:

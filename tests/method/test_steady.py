@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from selfhvd.extensions.deflicker import steadied
 from selfhvd.method.align import Aligned
-from selfhvd.method.steady import steadied
 
 
 def beside(image, trust: float = 1.0) -> Aligned:

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from selfhvd.extensions.reblur_validation import LENGTH, STEPS, reblur, trial_score
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.frames import ArrayFrames
-from selfhvd.method.trial import LENGTH, STEPS, reblur, trial_score
 from selfhvd.ops.light import GAMMA
+from selfhvd.video.frame_source import ArrayFrames
 
 
 class Rightwards(FlowPredictor):

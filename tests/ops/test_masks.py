@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from selfhvd.ops.masks import in_frame, occlusion, uncertainty
+from selfhvd.method.masks import in_frame, occlusion, uncertainty
 
 HEIGHT, WIDTH = 6, 12
 CENTRE = (slice(None), slice(None), slice(2, 4), slice(4, 8))

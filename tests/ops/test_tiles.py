@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfhvd.memory import free_bytes, is_out_of_memory, tile_side
 from selfhvd.ops.tiles import spans, tiled
+from selfhvd.system.memory import free_bytes, is_out_of_memory, tile_side
 
 
 @given(st.integers(1, 400), st.integers(2, 120), st.data())

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from selfhvd.method.sharp import Selection
-from selfhvd.training.batches import Batch, BatchConfig, Sampler, choose_guides
-from selfhvd.training.material import Caption, Material, Record
+from selfhvd.method.sharp_frames import Selection
+from selfhvd.training.aligned_store import Caption, Material, Record
+from selfhvd.training.sampler import Batch, BatchConfig, Sampler, choose_guides
 
 HEIGHT, WIDTH = 24, 40
 SHARP = (1, 4, 9, 13, 16)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from selfhvd.losses import charbonnier, masked_l1
+from selfhvd.method.losses import charbonnier, masked_l1
 
 
 def image(value: float) -> torch.Tensor:

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torchvision.models.vgg import cfgs, make_layers
 
 from selfhvd.errors import WeightsError
-from selfhvd.perceptual import Perceptual, find_perceptual, vgg_path
+from selfhvd.method.perceptual import Perceptual, find_perceptual, vgg_path
 
 
 @pytest.fixture(scope="module")

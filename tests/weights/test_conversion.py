@@ -8,7 +8,7 @@ from torchvision.models.optical_flow import raft_large
 
 from golden.loader import golden
 from selfhvd.errors import OutputError, UsageError, WeightsError
-from selfhvd.perceptual import Perceptual
+from selfhvd.method.perceptual import Perceptual
 from selfhvd.weights import load_flow, load_weights, opening, unpickle
 from selfhvd.weights.conversion import convert
 from selfhvd.weights.facts import read_facts

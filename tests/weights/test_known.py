@@ -8,7 +8,7 @@ from torchvision.models import VGG19_Weights
 from torchvision.models.optical_flow import Raft_Large_Weights
 
 from selfhvd.errors import UsageError
-from selfhvd.perceptual import vgg_path
+from selfhvd.method.perceptual import vgg_path
 from selfhvd.weights.cache import at_hand, cache_folder, cached
 from selfhvd.weights.file import TABLES
 from selfhvd.weights.known import CHECKPOINTS, known

@@ -75,10 +75,10 @@ def inspect(
         quiet: print nothing but the result.
         verbose: say more, and show tracebacks.
     """
-    from selfhvd.inspection import inspection_json, inspection_table
-    from selfhvd.jobs import inspect as run
-    from selfhvd.method.sharp import SharpConfig
-    from selfhvd.progress import shown_progress
+    from selfhvd.cli.inspection import inspection_json, inspection_table
+    from selfhvd.cli.progress import shown_progress
+    from selfhvd.method.sharp_frames import SharpConfig
+    from selfhvd.run.job import inspect as run
 
     if segment < 1:
         raise UsageError("--segment must be at least 1.")
@@ -89,7 +89,7 @@ def inspect(
     with shown_progress(quiet or (as_json and progress != "json"), style=progress) as told:
         footage, selection = run(source, sharp=SharpConfig(segment=segment), on_progress=told)
     if plot is not None:
-        from selfhvd.inspection import save_plot
+        from selfhvd.cli.inspection import save_plot
 
         save_plot(plot, selection)
     if as_json:
@@ -121,8 +121,8 @@ def demo(
         quiet: print nothing but the result.
         verbose: say more, and show tracebacks.
     """
-    from selfhvd.demo import run_demo
-    from selfhvd.progress import shown_progress
+    from selfhvd.cli.demo import run_demo
+    from selfhvd.cli.progress import shown_progress
 
     with shown_progress(quiet, style=progress) as told:
         scores = run_demo(output, preset=preset, seed=seed, overwrite=overwrite, on_progress=told)

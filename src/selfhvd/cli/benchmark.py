@@ -46,9 +46,9 @@ def benchmark(
         verbose: say more, and show tracebacks.
     """
     from selfhvd.backbones import BACKBONES
-    from selfhvd.benchmark import DEFAULT, SIZES, TABLES, as_markdown, run_benchmark
-    from selfhvd.progress import shown_progress
-    from selfhvd.report.aside import write_aside
+    from selfhvd.cli.progress import shown_progress
+    from selfhvd.research.benchmark import DEFAULT, SIZES, TABLES, as_markdown, run_benchmark
+    from selfhvd.system.atomic import write_aside
 
     if unknown := [name for name in table if name not in TABLES]:
         raise UsageError(f"There is no table {unknown[0]}; there are {', '.join(TABLES)}.")

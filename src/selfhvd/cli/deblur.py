@@ -12,9 +12,9 @@ from selfhvd.cli.words import Flag, Quiet, ShownProgress, Verbose, out, say
 from selfhvd.errors import OutputError, PartialError, UsageError
 
 if TYPE_CHECKING:
-    from selfhvd.batch import Clip, Failure
-    from selfhvd.config import DeblurConfig
-    from selfhvd.progress import Style
+    from selfhvd.cli.progress import Style
+    from selfhvd.run.batch import Clip, Failure
+    from selfhvd.run.config import DeblurConfig
     from selfhvd.video import Coding
 
 _SEEDS = 2**32
@@ -100,11 +100,11 @@ def deblur(
         quiet: say nothing but errors.
         verbose: say more, and show tracebacks.
     """
-    from selfhvd.batch import Clip, gather, is_batch, lay_out
-    from selfhvd.method.scenes import SceneConfig
-    from selfhvd.strength import check_strength
+    from selfhvd.extensions.scenes import SceneConfig
+    from selfhvd.run.batch import Clip, gather, is_batch, lay_out
+    from selfhvd.run.strength import check_strength
     from selfhvd.video import Coding, default_destination
-    from selfhvd.video.images import rate_of
+    from selfhvd.video.read.images import rate_of
 
     if not source:
         raise UsageError("Give a clip to deblur: selfhvd deblur CLIP.")
@@ -167,7 +167,7 @@ def deblur(
 
 def _started(preset: Preset, backbone: str | None, weights: Path | None, from_scratch: bool) -> "DeblurConfig":
     """The preset, for the network that is named or that the weights are of."""
-    from selfhvd.config import preset_config
+    from selfhvd.run.config import preset_config
     from selfhvd.weights import name_of
 
     named = backbone or (name_of(weights) if weights else "lite")
@@ -202,9 +202,9 @@ class _Run:
 
     def one(self, clip: "Clip", facts: dict[str, object] | None = None) -> None:
         """Restore a clip, say how it went, print where the result is; `facts` go into each line of progress."""
-        from selfhvd.jobs import deblur
-        from selfhvd.progress import shown_progress
-        from selfhvd.stopping import stopping
+        from selfhvd.cli.progress import shown_progress
+        from selfhvd.cli.signals import stopping
+        from selfhvd.run.job import deblur
 
         if self.is_finished(clip):
             self.say(f"{clip.destination} is there already.")
@@ -238,8 +238,8 @@ class _Run:
 
     def tell_kept(self, clip: "Clip") -> None:
         """Say what is left on the disk, if it is."""
-        from selfhvd.forecast.disk import in_bytes
-        from selfhvd.work_folder import WorkFolder
+        from selfhvd.run.disk_space import in_bytes
+        from selfhvd.run.work_folder import WorkFolder
 
         if self.keep_work:
             work = WorkFolder(clip.destination)
@@ -247,9 +247,9 @@ class _Run:
 
     def is_finished(self, clip: "Clip") -> bool:
         """Whether this clip is to be passed over."""
-        from selfhvd.finished import is_finished
+        from selfhvd.run.up_to_date import is_finished
         from selfhvd.video import check_source
-        from selfhvd.video.images import rate_of
+        from selfhvd.video.read.images import rate_of
 
         if not self.skip:
             return False
@@ -265,8 +265,8 @@ class _Run:
 
 def _all(clips: "Sequence[Clip]", run: _Run, output: Path | None, fail_fast: bool) -> None:
     """Clip after clip; those that failed are listed at the end."""
-    from selfhvd.batch import make_folder, run_batch
-    from selfhvd.deblurrer import Deblurrer
+    from selfhvd.run.batch import make_folder, run_batch
+    from selfhvd.run.deblurrer import Deblurrer
 
     Deblurrer(run.config)  # what no clip could do without is missed before the first
     if output is not None:
@@ -290,14 +290,14 @@ def _all(clips: "Sequence[Clip]", run: _Run, output: Path | None, fail_fast: boo
 
 def _foretell(clips: "Sequence[Clip]", run: _Run, fail_fast: bool) -> None:
     """Print the plan of each clip and what it will take; nothing is written."""
-    from selfhvd.batch import run_batch
-    from selfhvd.forecast.disk import refuse_without_room
     from selfhvd.forecast.forecast import Forecast, forecast
     from selfhvd.forecast.pace import measure_pace
     from selfhvd.forecast.words import as_text, in_all
+    from selfhvd.run.batch import run_batch
+    from selfhvd.run.disk_space import refuse_without_room
+    from selfhvd.run.work_folder import WorkFolder
     from selfhvd.video import check_destination
     from selfhvd.video.destination import check_length, reports_of
-    from selfhvd.work_folder import WorkFolder
 
     pace = measure_pace(run.config)
     seen: list[Forecast] = []

@@ -11,7 +11,7 @@ from selfhvd.cli.words import AsJson, Quiet, Verbose, out
 from selfhvd.errors import DeviceError
 
 if TYPE_CHECKING:
-    from selfhvd.doctor import Diagnosis, Disk
+    from selfhvd.cli.diagnosis import Diagnosis, Disk
 
 
 def doctor(*, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False) -> None:
@@ -26,7 +26,7 @@ def doctor(*, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = 
         verbose: say more, and show tracebacks.
     """
     try:
-        from selfhvd.doctor import as_facts, diagnose
+        from selfhvd.cli.diagnosis import as_facts, diagnose
     except (ImportError, OSError) as error:
         raise DeviceError(f"A package that selfhvd needs cannot be loaded ({error}); install selfhvd anew.") from error
 

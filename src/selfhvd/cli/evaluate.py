@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from selfhvd.datasets import Part
-    from selfhvd.evaluation import EvaluationConfig, Outputs
-    from selfhvd.telling import Progress
+    from selfhvd.research.evaluation import EvaluationConfig, Outputs
+    from selfhvd.system.progress import Progress
 
 Flow = Literal["dis", "sea-raft-s", "sea-raft-m", "raft", "flowformer++"]
 
@@ -80,7 +80,7 @@ def evaluate(
         quiet: print nothing but the result.
         verbose: say more, and show tracebacks.
     """
-    from selfhvd.evaluation import EvaluationConfig
+    from selfhvd.research.evaluation import EvaluationConfig
 
     of_a_clip: dict[str, object] = {"--truth": truth, "--input": source, "--sharp-labels": sharp_labels}
     of_aligning: dict[str, object] = {"--align-flow": align_flow, "--align-flow-weights": align_flow_weights}
@@ -114,19 +114,19 @@ class _Shown:
 
     def prepare(self, files: Sequence[str]) -> None:
         """Refuse at once what could not be written after the long measuring."""
-        from selfhvd.evaluation.folder import prepare_folder
+        from selfhvd.research.evaluation.folder import prepare_folder
 
         if self.out is not None:
             prepare_folder(self.out, files, overwrite=self.overwrite)
 
     def progress(self) -> AbstractContextManager["Progress"]:
-        from selfhvd.progress import shown_progress
+        from selfhvd.cli.progress import shown_progress
 
         return shown_progress(self.quiet or self.as_json)
 
     def give(self, texts: dict[str, str], pictures: Sequence["Table"], notes: Sequence[str]) -> None:
         """Write the files; print JSON, or tables and notes."""
-        from selfhvd.evaluation.folder import write_tables
+        from selfhvd.research.evaluation.folder import write_tables
 
         if self.out is not None:
             write_tables(self.out, texts)
@@ -151,8 +151,8 @@ def _one_clip(
     config: "EvaluationConfig",
     shown: _Shown,
 ) -> None:
-    from selfhvd.evaluation import evaluate as run
-    from selfhvd.evaluation.clip_tables import FILES, as_table, tables
+    from selfhvd.research.evaluation import evaluate as run
+    from selfhvd.research.evaluation.clip_tables import FILES, as_table, tables
 
     shown.prepare(FILES)
     with shown.progress() as progress:
@@ -170,7 +170,7 @@ def _outputs(
     device: str,
 ) -> "Outputs":
     """Where the outputs come from."""
-    from selfhvd.evaluation import Composited, Given, Restored, Untouched
+    from selfhvd.research.evaluation import Composited, Given, Restored, Untouched
 
     if result is not None:
         return Given(result)
@@ -190,8 +190,8 @@ def _dataset(
     save_frames: Path | None,
     shown: _Shown,
 ) -> None:
-    from selfhvd.evaluation import evaluate_dataset
-    from selfhvd.evaluation.dataset_tables import FILES, clip_table, mean_table, tables
+    from selfhvd.research.evaluation import evaluate_dataset
+    from selfhvd.research.evaluation.dataset_tables import FILES, clip_table, mean_table, tables
 
     shown.prepare(FILES)
     with shown.progress() as progress:

@@ -59,7 +59,7 @@ def handheld(
         quiet: print nothing but the result.
         verbose: say more, and show tracebacks.
     """
-    from selfhvd.progress import shown_progress
+    from selfhvd.cli.progress import shown_progress
     from selfhvd.synthesis import HandheldClips, make_handheld
 
     width, height = _size(size)
@@ -102,7 +102,7 @@ def goproshake(
         quiet: print nothing but the result.
         verbose: say more, and show tracebacks.
     """
-    from selfhvd.progress import shown_progress
+    from selfhvd.cli.progress import shown_progress
     from selfhvd.synthesis import GoProShake, make_goproshake
 
     _check_crf(crf)

@@ -34,10 +34,10 @@ def train(
         quiet: print nothing but the result.
         verbose: say more, and show tracebacks.
     """
-    from selfhvd.adapt import Stopped
-    from selfhvd.progress import shown_progress
-    from selfhvd.recipe import read_recipe
-    from selfhvd.train import train as run
+    from selfhvd.cli.progress import shown_progress
+    from selfhvd.errors import Stopped
+    from selfhvd.training.job import train as run
+    from selfhvd.training.recipe import read_recipe
 
     read = read_recipe(recipe, change)
     read = replace(read, per_clip=True) if per_clip else read

@@ -91,7 +91,7 @@ def fetch(
         quiet: print nothing but the result.
         verbose: say more, and show tracebacks.
     """
-    from selfhvd.progress import shown_progress
+    from selfhvd.cli.progress import shown_progress
     from selfhvd.weights.fetch import fetch as run
     from selfhvd.weights.known import known
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from selfhvd.progress import Style
+from selfhvd.cli.progress import Style
 
 Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")]
 Verbose = Annotated[bool, Parameter(name=["--verbose", "-v"], negative="")]
@@ -79,7 +79,7 @@ def set_up_logging(words: list[str]) -> None:
         if type(handler) is logging.StreamHandler:
             handler.setFormatter(_JsonLines() if speaks_json(words) else logging.Formatter("%(message)s"))
     # Which flow `auto` came to, and why, is said always.
-    logging.getLogger("selfhvd.flow_choice").setLevel(logging.ERROR if is_quiet(words) else logging.INFO)
+    logging.getLogger("selfhvd.weights.choose_flow").setLevel(logging.ERROR if is_quiet(words) else logging.INFO)
 
 
 class _JsonLines(logging.Formatter):

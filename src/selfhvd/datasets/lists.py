@@ -7,7 +7,7 @@ from selfhvd.datasets.layouts import PARTS, Layout, Part
 from selfhvd.datasets.pairing import check_sizes, listed
 from selfhvd.datasets.places import children
 from selfhvd.errors import InputError
-from selfhvd.video.images import natural
+from selfhvd.video.read.images import natural
 
 Pairs = list[tuple[Path, Path]]
 """(truth, blurry)."""

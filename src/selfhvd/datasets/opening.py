@@ -12,7 +12,7 @@ from selfhvd.datasets.places import children, places
 from selfhvd.datasets.recognise import expected, named, recognise
 from selfhvd.datasets.strays import refuse, strays
 from selfhvd.errors import InputError
-from selfhvd.video.images import natural
+from selfhvd.video.read.images import natural
 
 Maker = Callable[[], DatasetClip]
 

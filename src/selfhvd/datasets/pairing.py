@@ -8,8 +8,8 @@ from selfhvd.datasets.layouts import Layout
 from selfhvd.datasets.places import Place, children, find_video
 from selfhvd.errors import InputError
 from selfhvd.video import check_source
-from selfhvd.video.images import SUFFIXES, read_image
 from selfhvd.video.limits import Limits
+from selfhvd.video.read.images import SUFFIXES, read_image
 
 _NAMED = 4
 """So many names are listed in a message."""

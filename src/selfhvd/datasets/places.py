@@ -7,7 +7,7 @@ from pathlib import Path
 
 from selfhvd.datasets.layouts import PARTS, Layout, Part
 from selfhvd.errors import InputError
-from selfhvd.video.images import SUFFIXES, natural
+from selfhvd.video.read.images import SUFFIXES, natural
 
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".ts", ".3gp", ".mpg", ".mpeg", ".wmv")
 _LITTER = ("__MACOSX", "@eaDir")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from selfhvd.flow.camera import CameraFirst
+from selfhvd.flow.camera.predictor import CameraFirst
 from selfhvd.flow.certainty import CertaintyConfig
 from selfhvd.flow.dis import Dis
 from selfhvd.flow.flowformer import FlowFormer

@@ -6,14 +6,14 @@ from typing import Any
 
 import psutil
 
-from selfhvd.config import DeblurConfig
-from selfhvd.forecast.disk import Room, as_footage, free_room, needed_room
 from selfhvd.forecast.head import Head, read_head
 from selfhvd.forecast.pace import Pace, expected_seconds
+from selfhvd.run.config import DeblurConfig
+from selfhvd.run.disk_space import Room, as_footage, free_room, needed_room
 from selfhvd.video import Coding
 from selfhvd.video.destination import is_folder
-from selfhvd.video.plan import Plan, plan
 from selfhvd.video.probe import foretold
+from selfhvd.video.write.encoder_choice import Plan, plan
 
 _FLOATS = 28
 """Frames in memory at once as float32: recent ones, guides, flows, sums (fitted to two runs, docs/results.md); restored

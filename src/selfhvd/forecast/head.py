@@ -16,14 +16,14 @@ import numpy as np
 
 from selfhvd.errors import InputError
 from selfhvd.video import Limits, probe
-from selfhvd.video.animation import first_picture
 from selfhvd.video.colour import colour_of, known_matrix, to_rgb
 from selfhvd.video.frame import Frame
-from selfhvd.video.images import list_images, read_image
 from selfhvd.video.probe import first_frame
-from selfhvd.video.sources import choose, codec_name, open_source, tag_of
-from selfhvd.video.stills import is_animated_webp
-from selfhvd.video.upright import Orientation, orientation_of
+from selfhvd.video.read.animation import first_picture
+from selfhvd.video.read.demux import choose, codec_name, open_source, tag_of
+from selfhvd.video.read.images import list_images, read_image
+from selfhvd.video.read.orientation import Orientation, orientation_of
+from selfhvd.video.read.stills import is_animated_webp
 
 _PATIENCE = 60
 """Seconds that the child may take."""

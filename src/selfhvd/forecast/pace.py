@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from selfhvd.backbones.backbone import Needs
-from selfhvd.config import DeblurConfig
-from selfhvd.deblurrer import Deblurrer
-from selfhvd.device import convolving
 from selfhvd.forecast.head import Head
-from selfhvd.frames import ArrayFrames
 from selfhvd.method.align import align_guides
+from selfhvd.run.config import DeblurConfig
+from selfhvd.run.deblurrer import Deblurrer
+from selfhvd.system.device import convolving
+from selfhvd.video.frame_source import ArrayFrames
 
 _SIDE = 256
 """Pixels a side of the picture."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from selfhvd.forecast.disk import in_bytes
 from selfhvd.forecast.forecast import Forecast
+from selfhvd.run.disk_space import in_bytes
 
 
 def as_text(found: Forecast) -> str:

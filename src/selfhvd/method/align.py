@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.frames import Frames
-from selfhvd.ops.masks import in_frame, occlusion, uncertainty
+from selfhvd.method.masks import in_frame, occlusion, uncertainty
 from selfhvd.ops.warp import Resampling, resize_flow, warp
+from selfhvd.video.frame_source import Frames
 
 
 @dataclass(frozen=True)

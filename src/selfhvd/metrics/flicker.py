@@ -6,8 +6,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.flow.predictor import FlowPredictor
+from selfhvd.method.masks import in_frame, occlusion
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
-from selfhvd.ops.masks import in_frame, occlusion
 from selfhvd.ops.warp import warp
 
 Image = Float[Tensor, "3 height width"]

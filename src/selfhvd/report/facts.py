@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from selfhvd.adapt import Adaptation
-from selfhvd.method.sharp import Selection
+from selfhvd.method.sharp_frames import Selection
+from selfhvd.training.config import Adaptation
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class RunFacts:
     versions: dict[str, str]
     """selfhvd, torch, ffmpeg libraries."""
     fingerprint: str = ""
-    """Of the source's content, see `selfhvd.fingerprint`; "" where it was not taken."""
+    """Of the source's content, see `selfhvd.run.fingerprint`; "" where it was not taken."""
     strength: float = 1.0
     """How much of the restoration was blended into the result, 0..1."""
     left: int = 0

@@ -16,10 +16,10 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from selfhvd.report import words
-from selfhvd.report.aside import write_aside
 from selfhvd.report.facts import RunFacts
 from selfhvd.report.plot import DARK, LIGHT, Theme, sharpness_plot
 from selfhvd.report.record import plain
+from selfhvd.system.atomic import write_aside
 
 _JPEG_QUALITY = 95
 _WIDE, _NARROW = (2080, 800), (760, 660)  # the plot on a screen and on a phone, in pixels at double density

@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 
 from selfhvd.errors import InputError
-from selfhvd.report.aside import write_aside
 from selfhvd.report.facts import RunFacts
+from selfhvd.system.atomic import write_aside
 
 
 def write_run(path: Path, facts: RunFacts) -> None:

@@ -21,7 +21,7 @@ from selfhvd.errors import OutputError
 from selfhvd.synthesis.clip_label import ClipLabel, as_tuples
 from selfhvd.synthesis.exposure import Exposure
 from selfhvd.video import Frame, encode_clip, ingest
-from selfhvd.video.pngs import write_png
+from selfhvd.video.png import write_png
 
 RECORD = "synthesis.json"
 

@@ -22,7 +22,7 @@ from selfhvd.synthesis.light import to_codes
 from selfhvd.synthesis.poses import Quaternion, read_poses
 from selfhvd.synthesis.source_clips import SourceFrames, find_clips, open_frames
 from selfhvd.synthesis.trajectory import exposure_counts, normalisation
-from selfhvd.telling import Progress, silent
+from selfhvd.system.progress import Progress, silent
 from selfhvd.video.frame import as_bytes, as_tensor
 
 log = logging.getLogger(__name__)

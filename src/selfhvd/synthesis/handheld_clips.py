@@ -10,10 +10,10 @@ from jaxtyping import UInt8
 
 from selfhvd.synthesis.clip_folder import ClipFolder, ClipInMaking, Coding
 from selfhvd.synthesis.handheld import Handheld, Kind, shoot
-from selfhvd.telling import Progress, silent
+from selfhvd.system.progress import Progress, silent
 from selfhvd.video.frame import as_bytes
-from selfhvd.video.images import list_images, read_image
 from selfhvd.video.limits import Limits
+from selfhvd.video.read.images import list_images, read_image
 
 Photo = UInt8[np.ndarray, "h w 3"]
 AnyKind = Literal[Kind, "mixed"]

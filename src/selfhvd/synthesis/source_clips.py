@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 from selfhvd.errors import InputError
 from selfhvd.video import Frame, ingest
 from selfhvd.video.image_frames import ImageFrames
-from selfhvd.video.images import SUFFIXES, list_images
+from selfhvd.video.read.images import SUFFIXES, list_images
 
 
 @runtime_checkable

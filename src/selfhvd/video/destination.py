@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from selfhvd.errors import OutputError, UsageError
-from selfhvd.video.content import own_suffix
-from selfhvd.video.plan import CONTAINERS
+from selfhvd.video.read.content import own_suffix
+from selfhvd.video.write.encoder_choice import CONTAINERS
 
 _ANIMATED = (".gif", ".webp", ".apng", ".png", "")
 _KIND = re.compile(r"\.[A-Za-z]\w{0,5}(~\d+)?|\.3g[p2]|")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from selfhvd.errors import InputError, OutputError
 from selfhvd.video.frame import Frame, as_tensor
-from selfhvd.video.pngs import read_png
+from selfhvd.video.png import read_png
 
 if TYPE_CHECKING:
     import torch

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from selfhvd.errors import InputError
 from selfhvd.video.frame import Frame, as_tensor
-from selfhvd.video.images import read_image
 from selfhvd.video.limits import Limits
+from selfhvd.video.read.images import read_image
 
 
 class ImageFrames:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from selfhvd.errors import InputError, OutputError
-from selfhvd.video.child import Child
 from selfhvd.video.footage import FRAMES, RECORD, Footage
-from selfhvd.video.images import list_images
 from selfhvd.video.limits import Limits
-from selfhvd.video.sources import sniff
+from selfhvd.video.process.child import Child
+from selfhvd.video.read.demux import sniff
+from selfhvd.video.read.images import list_images
 
 
 def ingest(

@@ -8,13 +8,13 @@ import av
 from av.error import FFmpegError
 
 from selfhvd.errors import InputError
-from selfhvd.video.animation import first_picture
-from selfhvd.video.child import Child
 from selfhvd.video.limits import Limits
-from selfhvd.video.reporting import Report
-from selfhvd.video.sources import choose, open_source
-from selfhvd.video.stills import is_animated_webp
-from selfhvd.video.upright import orientation_of
+from selfhvd.video.process.child import Child
+from selfhvd.video.process.protocol import Report
+from selfhvd.video.read.animation import first_picture
+from selfhvd.video.read.demux import choose, open_source
+from selfhvd.video.read.orientation import orientation_of
+from selfhvd.video.read.stills import is_animated_webp
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
 from selfhvd.errors import OutputError, WeightsError
-from selfhvd.versions import versions
+from selfhvd.system.versions import versions
 from selfhvd.weights.header import shown
 
 OnBytes = Callable[[int, int], None]

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from selfhvd.errors import OutputError, UsageError, WeightsError
-from selfhvd.lock import locked
+from selfhvd.system.lock import locked
 from selfhvd.weights.cache import cache_folder, cached
 from selfhvd.weights.download import download
 from selfhvd.weights.known import Checkpoint, known

@@ -1,0 +1,1 @@
+"""Ours: the camera's motion between two frames and during one exposure."""

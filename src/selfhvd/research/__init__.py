@@ -1,0 +1,1 @@
+"""Evaluation, benchmark, baselines: what compares, not what restores."""

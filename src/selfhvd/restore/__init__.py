@@ -1,0 +1,1 @@
+"""The trained network over a whole clip."""

@@ -1,0 +1,1 @@
+"""A run: one clip from file to file, resumable, and many of them."""

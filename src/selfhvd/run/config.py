@@ -1,0 +1,94 @@
+"""One run's configuration: frozen, printable, and made from a preset."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from selfhvd.extensions.scenes import SceneConfig
+from selfhvd.flow import CertaintyConfig
+from selfhvd.method.align import AlignConfig
+from selfhvd.method.sharp_frames import SharpConfig
+from selfhvd.restore.restorer import RestoreConfig
+from selfhvd.training.config import AdaptConfig
+from selfhvd.training.loop import LoopConfig
+from selfhvd.training.sampler import BatchConfig
+from selfhvd.weights.choose_flow import FlowName
+
+Preset = Literal["fast", "balanced", "best"]
+PRESETS: tuple[Preset, ...] = get_args(Preset)
+
+
+@dataclass(frozen=True)
+class DeblurConfig:
+    """Everything that decides the frames that come out."""
+
+    preset: Preset = "fast"
+    backbone: str = "lite"
+    """A name of `BACKBONES`."""
+    weights: Path | None = None
+    """Weights to start from, of that network; None = the base weights of `lite`, or what was fetched for the others."""
+    from_scratch: bool = False
+    """Start from an untrained network: the paper's main setting."""
+    flow: FlowName = "auto"
+    flow_weights: Path | None = None
+    """Weights of the flow network; None = what was fetched."""
+    certainty: CertaintyConfig = CertaintyConfig()
+    seed: int = 0
+    device: str = "auto"
+    max_minutes: float | None = None
+    """The adaptation ends after so many minutes with what it has."""
+    scenes: SceneConfig = SceneConfig()
+    sharp: SharpConfig = SharpConfig()
+    align: AlignConfig = AlignConfig()
+    adapt: AdaptConfig = field(default_factory=AdaptConfig)
+    restore: RestoreConfig = RestoreConfig()
+
+
+def preset_config(
+    preset: Preset = "fast", *, backbone: str = "lite", from_scratch: bool = False, weights: Path | None = None
+) -> DeblurConfig:
+    """The configuration of a preset.
+
+    From the base weights of `lite` nothing is learned, see `_STEPS`; the longer presets look at more sharp frames. Any
+    other start learns under every preset, also the base weights where they are given as a file, and hands frames that
+    are not blurred through: what it makes of them is known only for the base weights, see `RestoreConfig.which`.
+    """
+    as_they_come = backbone == "lite" and not from_scratch and weights is None
+    one, two, frames = _STEPS["as they come" if as_they_come else preset]
+    rate = _SCRATCH_RATES.get(backbone, 1e-4) if from_scratch else 1e-4
+    loop = LoopConfig(rate=rate, last_rate=rate / 100, bfloat16=True)
+    single = backbone == "lite"
+    adapt = AdaptConfig(
+        stage_one=replace(loop, steps=one),
+        stage_two=replace(loop, steps=two),
+        frames=frames,
+        batch=BatchConfig(size=2 if single else 1),
+    )
+    return DeblurConfig(
+        preset=preset,
+        backbone=backbone,
+        weights=weights,
+        from_scratch=from_scratch,
+        adapt=adapt,
+        restore=RestoreConfig(
+            each_side=_EACH_SIDE[preset],
+            ensemble=_VIEWS[preset] if single else 1,
+            steadiness=0.3 if single else 0.0,  # the others look at many frames at once
+            restored_guides=single,
+            which="auto" if as_they_come else "blurry",
+        ),
+    )
+
+
+_STEPS: dict[str, tuple[int, int, int]] = {
+    "as they come": (0, 0, 48),
+    "fast": (150, 300, 48),
+    "balanced": (300, 600, 60),
+    "best": (500, 1500, 120),
+}
+"""Steps of stage 1 and 2, and frames trained on. The base weights are not adapted: on the synthetic clips no part of
+the adaptation improved on them, and 900 steps under `balanced` cost 0.9 dB on one (docs/results.md)."""
+_EACH_SIDE: dict[Preset, int] = {"fast": 3, "balanced": 4, "best": 6}
+_VIEWS: dict[Preset, int] = {"fast": 1, "balanced": 2, "best": 4}
+_SCRATCH_RATES = {"lite": 1e-3, "ifirnn": 5e-4, "estrnn": 5e-4, "basicvsrpp": 1e-4, "rvrt": 4e-4}
+"""First learning rates from scratch: those the networks were published with; our own for `lite` and `ifirnn`."""

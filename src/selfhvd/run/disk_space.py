@@ -1,0 +1,151 @@
+"""Room on the disk: how much a run needs while it works, and whether it is there."""
+
+import logging
+import shutil
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from selfhvd.errors import InputError, OutputError
+from selfhvd.forecast.head import Head, read_head
+from selfhvd.run.config import DeblurConfig
+from selfhvd.video import Coding, Color, Footage
+from selfhvd.video.destination import is_folder
+from selfhvd.video.write.encoder_choice import plan
+
+log = logging.getLogger(__name__)
+
+_RECORD_BYTES = 7
+"""Of a pixel of training material, beside its guides: the frame and its truth, three each, and a share of the index."""
+_GUIDE_BYTES = 4
+"""Of a pixel of one guide: three colours and its mask."""
+_CODED_BYTES = 0.1
+"""Of a pixel of the result as a video; 0.012 to 0.096 were measured on seven clips (docs/results.md)."""
+
+_BEST_QUALITY, _DOUBLING = 90, 15
+"""The quality that this was measured at, and by how much less of it the bytes are halved (6 of x264's rate factor)."""
+_FIXED_BYTES = 1.2
+"""Of a pixel in ProRes HQ (0.9 at 1920x1080, by its maker's white paper) or FFV1, at most about."""
+
+_TYPICAL, _TYPICAL_DEEP = 1.0, 4.5
+"""Bytes of a pixel of a lossless frame of 8 bits, and of more (first frames: 0.8 to 1.2 on five clips, 4.5 on one)."""
+_EMPTY = 0.1
+"""Share of that below which a frame says nothing about the others; the blurriest of our clips has 0.12."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes that a run fills in the folder of its result; only that is left afterwards, and the cache if it is kept."""
+
+    cache: int
+    """Every frame, losslessly, as it came and as it is restored: an unfinished run goes on from them."""
+    material: int
+    """What is learned from; at most, for how many frames are blurry is not known before."""
+    result: int
+
+    @property
+    def total(self) -> int:
+        """All of them at once."""
+        return self.cache + self.material + self.result
+
+
+def needed_room(head: Head, destination: Path, config: DeblurConfig, coding: Coding = Coding()) -> Room:
+    """What a run will fill, going by the size of its first frame in the cache."""
+    frames = head.frames * _frame_bytes(head)
+    adapt = config.adapt
+    learned_from = min(adapt.frames, head.frames) if adapt.stage_one.steps + adapt.stage_two.steps else 0
+    record = _RECORD_BYTES + 2 * adapt.candidates * _GUIDE_BYTES
+    result = frames if is_folder(destination) else result_bytes(head, destination, coding)
+    return Room(2 * frames, learned_from * record * head.pixels, result)
+
+
+def result_bytes(head: Head, destination: Path, coding: Coding) -> int:
+    """About the size of a result that is a video; no less than it may become, where its source's size bounds it."""
+    chosen = plan(as_footage(head), destination, coding)
+    pixels = head.frames * head.pixels
+    if chosen.quality is None:
+        return int(_FIXED_BYTES * pixels)
+    best = _CODED_BYTES * 2 ** ((chosen.quality - _BEST_QUALITY) / _DOUBLING) * pixels
+    if chosen.room is None or not head.coded_bytes:
+        return int(best)
+    return int(min(best, chosen.room * head.coded_bytes))
+
+
+def as_footage(head: Head, source: Path = Path()) -> Footage:
+    """The head in the form that the plan of the writing asks for; it has no frames."""
+    return Footage(
+        source=source,
+        folder=Path(),
+        kind=head.kind,
+        count=head.frames,
+        width=head.width,
+        height=head.height,
+        depth=head.depth,
+        times=(),
+        durations=(),
+        time_base=Fraction(1),
+        keyframes=(),
+        codec=head.codec,
+        pixel_format=head.pixel_format,
+        rotation=0,
+        color=Color(),
+        sample_aspect_ratio=Fraction(1),
+        profile=head.profile,
+        sizes=(head.coded_bytes,) if head.coded_bytes else (),
+    )
+
+
+def _frame_bytes(head: Head) -> int:
+    """Of the first frame; of a typical one where that is all but empty, as when a film fades in from black."""
+    typical = int((_TYPICAL if head.depth == 8 else _TYPICAL_DEEP) * head.pixels)
+    return head.frame_bytes if head.frame_bytes > _EMPTY * typical else typical
+
+
+def free_room(destination: Path) -> int:
+    """Bytes free where the result goes, which need not exist yet; runs do their work beside it."""
+    folder = destination.absolute().parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be looked at ({error.strerror}); choose another folder.") from error
+
+
+def check_room(source: Path, destination: Path, config: DeblurConfig, held: int = 0, coding: Coding = Coding()) -> None:
+    """Refuse a run before it begins for which there is no room.
+
+    Args:
+        source: the clip.
+        destination: of the result; the run works in the same folder.
+        config: of the run.
+        held: bytes that an earlier, unfinished run of the same clip left there and this one goes on from.
+        coding: of the result.
+
+    Raises:
+        OutputError: there is less room than needed.
+    """
+    try:
+        head = read_head(source)
+    except InputError as error:
+        log.info("the room on the disk was not checked: %s", error)  # decoding will tell what is wrong, if anything is
+        return
+    refuse_without_room(needed_room(head, destination, config, coding).total - held, destination)
+
+
+def refuse_without_room(needed: int, destination: Path) -> None:
+    """`OutputError` unless so many bytes are free where the result goes."""
+    free = free_room(destination)
+    if needed > free:
+        folder = destination.absolute().parent
+        raise OutputError(
+            f"The run needs about {in_bytes(needed)} in {folder}, {in_bytes(free)} are free; make room, or choose "
+            "another disk with --output."
+        )
+
+
+def in_bytes(count: int) -> str:
+    """A number of bytes in words: "640 MB", "3.2 GB"; units of 1000."""
+    if count < 10_000_000:
+        return f"{count / 1e6:.1f} MB"
+    return f"{count / 1e6:.0f} MB" if count < 1_000_000_000 else f"{count / 1e9:.1f} GB"

@@ -1,0 +1,231 @@
+"""The jobs a person asks for, each a table of contents of its steps."""
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from fractions import Fraction
+from pathlib import Path
+
+from selfhvd.errors import Stopped, UsageError
+from selfhvd.extensions.scenes import SceneConfig, find_scenes, joined
+from selfhvd.method.sharp_frames import WHICH, Selection, SharpConfig, Which
+from selfhvd.report.facts import RunFacts
+from selfhvd.report.page import write_report
+from selfhvd.report.record import write_run
+from selfhvd.run.config import DeblurConfig, Preset, preset_config
+from selfhvd.run.deblurrer import Deblurrer
+from selfhvd.run.disk_space import check_room
+from selfhvd.run.fingerprint import fingerprint
+from selfhvd.run.manifest import facts_of, stamp
+from selfhvd.run.output import OnFrame, Watch, deliver
+from selfhvd.run.strength import check_strength
+from selfhvd.run.work_folder import WorkFolder, open_work_folder
+from selfhvd.system.progress import Progress, silent
+from selfhvd.system.versions import versions
+from selfhvd.video import CodecName, Coding, Footage, check_destination, check_source, default_destination, ingest
+from selfhvd.video.destination import check_length, is_folder, reports_of
+from selfhvd.video.read.images import rate_of
+
+
+def deblur(
+    source: str | Path,
+    destination: str | Path | None = None,
+    *,
+    preset: Preset = "fast",
+    config: DeblurConfig | None = None,
+    strength: float = 1.0,
+    quality: float | int | None = None,
+    codec: CodecName = "auto",
+    overwrite: bool = False,
+    restart: bool = False,
+    keep_work: bool = False,
+    restore: Which | None = None,
+    sharp_frames: Sequence[int] = (),
+    report: bool = True,
+    strip_location: bool = False,
+    fps: str | int | float | Fraction | None = None,
+    on_progress: Progress = silent,
+    on_frame: OnFrame | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> RunFacts:
+    """Give a blurry handheld video back sharp. A run that was cut off, however it was, goes on when called again.
+
+    Args:
+        source: any file FFmpeg reads, or a folder of images; never touched.
+        destination: a video file, or a folder for PNG frames; `<source>_deblurred.<same>` beside the source if None.
+        preset: `fast`, `balanced` or `best`; ignored where `config` is given.
+        config: everything that decides the restored frames.
+        strength: how much of the restoration is blended in, 0 (the clip as it is) to 1. Nothing that is kept hangs on
+            it: an unfinished run goes on with another one.
+        quality: of the coding, 0 (worst) to 100, one scale for all codecs; by itself it is 90, or what keeps the result
+            about as large as the source. Nothing that is kept hangs on it, nor on `codec`.
+        codec: of the result: the source's own where the container carries it (`auto`), or one that is named.
+        overwrite: replace an existing destination.
+        restart: begin anew where an unfinished run left something, or one with `keep_work`.
+        keep_work: leave the work folder (`.<destination>.selfhvd`: every frame, losslessly, as it came and as it was
+            restored) beside the result, so that a run with another strength only blends and encodes. A later run
+            without it clears the folder away.
+        restore: which frames: `auto` (the blurred ones and those among them), `blurry` (only those) or `all`; None = as
+            `config` or the preset says.
+        sharp_frames: numbers of the frames that are sharp, from 0, where you know better than what is measured.
+        report: write `<destination>.report.html` and `<destination>.run.json` beside the result.
+        strip_location: leave out of the result what tells where the clip was taken.
+        fps: frames per second of a folder of images, as 24 or "24000/1001"; 30 if None. A file has times of its own.
+        on_progress: told stage, done, total.
+        on_frame: told each restored frame.
+        stop: asked after each frame and step; True saves the state.
+
+    Returns:
+        What was found and done.
+
+    Raises:
+        Stopped: `stop` said so.
+        InputError, OutputError, UsageError, WeightsError, DeviceError: see `selfhvd.errors`.
+    """
+    source = Path(source)
+    destination = Path(destination) if destination is not None else default_destination(source)
+    config = _with_wishes(config or preset_config(preset), restore, sharp_frames)
+    check_strength(strength)
+    on_progress = _stoppable(on_progress, stop)
+    check_source(source)
+    rate = rate_of(source, fps)
+    check_destination(source, destination, overwrite=overwrite or WorkFolder(destination).placed())
+    if report:
+        check_length(*reports_of(destination))
+    coding = Coding(codec, quality)
+    coding.check(destination)
+    clock = _Clock()
+    with open_work_folder(destination, keep=keep_work) as work:
+        deblurrer = Deblurrer(config, work.path)
+        job = facts_of(source, deblurrer, rate)
+        work.begin(job, restart=restart)
+        check_room(source, destination, config, work.held(), coding)
+        footage = work.footage(source, on_progress, rate)
+        clock.lap("read")
+        deblurrer.fit(footage, footage.keyframes, on_progress, stop)
+        clock.lap("select and adapt")
+        watch = Watch(footage, deblurrer, on_progress, on_frame)
+        warnings = deliver(
+            footage,
+            deblurrer,
+            work,
+            watch,
+            overwrite=overwrite,
+            comment=stamp(job, strength),
+            strength=strength,
+            coding=coding,
+            strip_location=strip_location,
+        )
+        clock.lap("restore and write")
+        if rate is not None and fps is None and not is_folder(destination):
+            warnings += (f"the images are shown at {rate} frames a second; another rate is chosen with --fps",)
+        facts = _facts(footage, destination, deblurrer, watch.sharpness, warnings, clock, strength, rate, coding)
+        if report:
+            page, record = reports_of(destination)
+            write_report(page, facts, watch.crops.comparisons())
+            write_run(record, facts)
+    return facts
+
+
+def inspect(
+    source: str | Path,
+    *,
+    sharp: SharpConfig = SharpConfig(),
+    scenes: SceneConfig = SceneConfig(),
+    on_progress: Progress = silent,
+) -> tuple[Footage, Selection]:
+    """Find the scenes and the sharp frames of a video, without changing or writing anything.
+
+    The returned footage's frames are gone; its facts (size, times, warnings) remain.
+    """
+    with tempfile.TemporaryDirectory(prefix="selfhvd-") as work:
+        footage = ingest(Path(source), Path(work), on_frame=lambda n, of: on_progress("read", n, of or 0))
+        return footage, joined(find_scenes(footage, footage.keyframes, scenes, sharp, on_progress))
+
+
+def _stoppable(on_progress: Progress, stop: Callable[[], bool]) -> Progress:
+    """Between two frames nothing needs to be saved; the steps of learning are ended by the adapter."""
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if stop() and not stage.startswith("stage"):
+            raise Stopped
+        on_progress(stage, done, total)
+
+    return progress
+
+
+def _with_wishes(config: DeblurConfig, restore: Which | None, sharp_frames: Sequence[int]) -> DeblurConfig:
+    """Which frames are restored and which are sharp, where a person says so."""
+    if restore is not None:
+        if restore not in WHICH:
+            raise UsageError(f"restore is one of {', '.join(WHICH)}, not {restore}.")
+        config = replace(config, restore=replace(config.restore, which=restore))
+    if sharp_frames:
+        config = replace(config, sharp=replace(config.sharp, named=tuple(sorted(set(sharp_frames)))))
+    return config
+
+
+class _Clock:
+    """Seconds by stage, in order."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, stage: str) -> None:
+        now = time.monotonic()
+        self.laps[stage] = round(now - self._last, 2)
+        self._last = now
+
+
+def _origin(config: DeblurConfig) -> str:
+    """Where the network's first weights came from."""
+    if config.from_scratch:
+        return "none"
+    return str(config.weights or ("base" if config.backbone == "lite" else "fetched"))
+
+
+def _facts(
+    footage: Footage,
+    destination: Path,
+    deblurrer: Deblurrer,
+    sharpness: list[float],
+    warnings: tuple[str, ...],
+    clock: _Clock,
+    strength: float,
+    rate: Fraction | None,
+    coding: Coding,
+) -> RunFacts:
+    config, selection = deblurrer.config, deblurrer.selection
+    assert selection is not None
+    last = footage.seconds(len(footage) - 1) + footage.durations[-1] * footage.time_base
+    return RunFacts(
+        source=str(footage.source),
+        output=str(destination),
+        frames=len(footage),
+        width=footage.width,
+        height=footage.height,
+        seconds=float(last - footage.seconds(0)),
+        codec=footage.codec,
+        depth=footage.depth,
+        selection=selection,
+        sharpness_after=tuple(sharpness),
+        adaptation=deblurrer.adaptation,
+        network=config.backbone,
+        weights=_origin(config),
+        flow=deblurrer.predictor.name,
+        device=str(deblurrer.device),
+        preset=config.preset,
+        seed=config.seed,
+        settings=asdict(config),
+        timings=clock.laps,
+        warnings=warnings,
+        versions=versions(),
+        fingerprint=fingerprint(footage.source),
+        strength=float(strength),
+        left=deblurrer.count_left(),
+        fps="" if rate is None else str(rate),
+        written_codec=coding.codec,
+        written_quality=coding.quality,
+    )

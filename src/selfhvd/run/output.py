@@ -1,0 +1,110 @@
+"""Delivery: restored frames into the result, or the clip itself where it is sharp already."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from selfhvd.errors import OutputError
+from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.report.crops import BlurriestFrames
+from selfhvd.run.deblurrer import Deblurrer
+from selfhvd.run.restored_frames import restored_frames
+from selfhvd.run.strength import at_strength
+from selfhvd.run.work_folder import WorkFolder
+from selfhvd.system.progress import Progress
+from selfhvd.video import Footage, Frame, open_writer
+from selfhvd.video.destination import part_path
+from selfhvd.video.frame import as_tensor
+from selfhvd.video.read.content import own_suffix
+from selfhvd.video.read.motion_photo import copy_video
+from selfhvd.video.write.encoder_choice import Coding
+
+OnFrame = Callable[[int, Frame], None]
+"""Told the number and the pixels of each restored frame, in order."""
+
+
+class Watch:
+    """Sees every frame of the result once, as it passes: its sharpness, crops for the report, progress."""
+
+    def __init__(self, footage: Footage, deblurrer: Deblurrer, on_progress: Progress, on_frame: OnFrame | None) -> None:
+        assert deblurrer.selection is not None
+        self.crops = BlurriestFrames(footage, deblurrer.selection)
+        self.sharpness: list[float] = []
+        self._count, self._on_progress, self._on_frame = len(footage), on_progress, on_frame
+
+    def see(self, index: int, frame: Frame) -> None:
+        """Look at frame `index`."""
+        self.sharpness.append(float(laplacian_variance(as_tensor(frame)[None])))
+        self.crops.see(index, frame)
+        self._on_progress("restore", index + 1, self._count)
+        if self._on_frame is not None:
+            self._on_frame(index, frame)
+        if index + 1 == self._count:
+            self._on_progress("verify", 0, 1)
+
+
+def deliver(
+    footage: Footage,
+    deblurrer: Deblurrer,
+    work: WorkFolder,
+    watch: Watch,
+    *,
+    overwrite: bool,
+    comment: str,
+    strength: float = 1.0,
+    coding: Coding = Coding(),
+    strip_location: bool = False,
+) -> tuple[str, ...]:
+    """Write the result of `work`, whole and verified or not at all; warnings for the person.
+
+    `comment` goes into the container; `strength` says how much of the restoration is blended in, and what `work` keeps
+    does not hang on it, nor on `coding`, which says codec and quality; `strip_location` leaves out what tells where the
+    clip was taken. A clip that is sharp already is copied as it is, unless its place is to be left out or a coding is
+    asked for.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    destination = work.destination
+    overwrite = overwrite or work.placed()
+    as_it_is = not strip_location and coding == Coding() and _can_copy(footage, destination)
+    if deblurrer.is_left() and as_it_is:
+        for index, frame in enumerate(_untouched(footage)):
+            watch.see(index, frame)
+        _copy_through(footage.source, work)
+        return footage.warnings
+    with open_writer(
+        footage,
+        destination,
+        overwrite=overwrite,
+        on_ready=work.place,
+        coding=coding,
+        comment=comment,
+        strip_location=strip_location,
+    ) as writer:
+        restored = restored_frames(deblurrer, footage, work.restored)
+        for index, frame in enumerate(at_strength(strength, footage, restored)):
+            writer.write(frame)
+            watch.see(index, frame)
+    return (*footage.warnings, *writer.warnings)
+
+
+def _untouched(footage: Footage) -> Iterator[Frame]:
+    return (footage.frame(index) for index in range(len(footage)))
+
+
+def _can_copy(footage: Footage, destination: Path) -> bool:
+    return footage.kind == "container" and own_suffix(footage.source).lower() == destination.suffix.lower()
+
+
+def _copy_through(source: Path, work: WorkFolder) -> None:
+    """The clip is sharp already: hand it over as it is."""
+    aside = part_path(work.destination)
+    try:
+        copy_video(source, aside)
+        work.place(aside)
+        os.replace(aside, work.destination)
+    except OSError as error:
+        raise OutputError(f"{work.destination} could not be written ({error.strerror}).") from error
+    finally:
+        aside.unlink(missing_ok=True)

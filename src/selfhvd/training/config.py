@@ -1,0 +1,57 @@
+"""How the two stages run, and what is told of them afterwards."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from selfhvd.method.scscm import Standing
+from selfhvd.method.stages import LossConfig
+from selfhvd.training.loop import LoopConfig
+from selfhvd.training.sampler import BatchConfig
+
+Teach = Literal["sharp-frames", "truth"]
+"""The paper's method, or plain supervised training."""
+
+
+@dataclass(frozen=True)
+class AdaptConfig:
+    """How clips train a network."""
+
+    teach: Teach = "sharp-frames"
+    """truth: both stages learn from what the frames should be; the second aligns the guides anew."""
+    stage_one: LoopConfig = field(default_factory=lambda: LoopConfig(steps=100))
+    stage_two: LoopConfig = field(default_factory=lambda: LoopConfig(steps=200))
+    batch: BatchConfig = BatchConfig()
+    loss: LossConfig = LossConfig()
+    frames: int = 48
+    """Frames of each clip that are trained on, spread evenly over the blurry ones; bounds time and disk, not memory."""
+    candidates: int = 2
+    """Sharp frames aligned from each side of a training frame: RSCR and the label leave something over."""
+    updates: int = 2
+    """Snapshot updates of SCSCM (paper: 2)."""
+    drift_tolerance: float = 0.1
+    """Pixels by which the drift may grow for a snapshot to be replaced (derived)."""
+    most_drift: float = 0.5
+    """Pixels by which the drift may grow over the whole adaptation before its result is thrown away (derived)."""
+    judge: bool = True
+    """Throw the adaptation away where our own measures call it worse than what it started from."""
+    probes: int = 6
+    """Frames, of all clips together, on which a model's standing is measured (derived)."""
+    probe_window: int = 5
+    """Frames restored around each probe by a network that looks at several: their cost is what a check costs."""
+    checks: int = 4
+    """Times in stage 2 that the current model is offered as the new snapshot (derived)."""
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What the adaptation did."""
+
+    steps: int
+    seconds: float
+    before: Standing
+    """Of the network before the first step."""
+    after: Standing
+    updates: int
+    """Snapshots taken over."""
+    kept: bool
+    """False: the adapted network did worse by our own measures and the one before it was kept."""

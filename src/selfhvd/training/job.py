@@ -1,0 +1,256 @@
+"""The job of `selfhvd train`: both stages over a dataset, or over each of its clips alone (test-time training)."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from selfhvd.backbones import BACKBONES, Backbone
+from selfhvd.errors import InputError, OutputError, Stopped, UsageError, WeightsError
+from selfhvd.flow import FlowPredictor
+from selfhvd.method.perceptual import Perceptual, find_perceptual
+from selfhvd.restore.restorer import Restorer
+from selfhvd.system.device import pick_device, settle
+from selfhvd.system.lock import locked
+from selfhvd.system.progress import Progress, silent
+from selfhvd.system.versions import versions
+from selfhvd.training.checkpoint import Keeping
+from selfhvd.training.clip import TrainingClip
+from selfhvd.training.dataset_clips import find_clips, read_clips
+from selfhvd.training.distributed import Processes, together
+from selfhvd.training.log import Journal
+from selfhvd.training.recipe import Recipe, as_toml, difference, read_recipe
+from selfhvd.training.two_stage import Adapter
+from selfhvd.video.png import write_png
+from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights, save_weights
+from selfhvd.weights.choose_flow import choose_flow
+from selfhvd.weights.settings import SettingError, configured
+
+RECIPE, WEIGHTS, STATE = "recipe.toml", "weights.safetensors", "state.ckpt"
+RESTORED = "restored"
+"""Folder of the restored clips, where each trains a network of its own."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training gave."""
+
+    clips: int
+    """Learned from."""
+    faults: tuple[str, ...]
+    """Of the clips that could not be."""
+    result: Path
+    """The weights; of a training per clip the folder of restored clips."""
+    first: bool = True
+    """Whether this is the first of the processes, which tells people."""
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    on_progress: Progress = silent,
+    on_fault: Callable[[InputError], None] = lambda fault: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Trained:
+    """Train as the recipe says; a run that was cut off goes on where it was.
+
+    `folder` gets the merged recipe, journal.jsonl, curves for TensorBoard, and weights.safetensors; of a training per
+    clip restored/CLIP/########.png and weights/CLIP.safetensors. The last step's weights are kept: nothing looks at the
+    truth to choose among them.
+
+    Args:
+        recipe: what is trained, on what, how.
+        folder: a new folder, or one begun with the same recipe.
+        on_progress: told stage, done, total.
+        on_fault: told of each clip that cannot be used; the others go on.
+        stop: asked after each step; True saves the state.
+
+    Raises:
+        Stopped: `stop` said so.
+        OutputError: the folder was begun with another recipe, is in use, or cannot be written.
+        InputError: the dataset cannot be used.
+        UsageError, WeightsError, DeviceError: the recipe asks for what is not there.
+    """
+    if recipe.data.folder == Path():
+        raise UsageError("The recipe names no dataset; say data.folder.")
+    device = pick_device(recipe.device)
+    processes = together(device)
+    if recipe.method.batch.size % processes.count:
+        raise UsageError(
+            f"A batch of {recipe.method.batch.size} cannot be shared evenly by {processes.count} processes."
+        )
+    with ExitStack() as held:
+        if processes.rank == 0:
+            _claim(recipe, folder, held)
+        processes.meet()
+        job = _Job(recipe, folder, processes, on_progress if processes.rank == 0 else silent, stop)
+        held.callback(job.close)
+        faults: list[str] = []
+
+        def note(fault: InputError) -> None:
+            faults.append(str(fault))
+            job.tell("fault", said=str(fault))
+            if processes.rank == 0:
+                on_fault(fault)
+
+        clips = read_clips(find_clips(recipe, note), recipe, folder / "cache", processes, job.on_progress, note)
+        result = job.each(clips) if recipe.per_clip else job.all(clips)
+        return Trained(len(clips), tuple(faults), result, processes.rank == 0)
+
+
+def _claim(recipe: Recipe, folder: Path, held: ExitStack) -> None:
+    """Make the folder ours: by a lock for as long as we live, and by the recipe for good."""
+    path = folder / RECIPE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        busy = OutputError(f"Another selfhvd is training in {folder}; wait for it, or give another --out.")
+        held.enter_context(locked(folder / ".lock", busy))
+        if path.exists():
+            if changed := difference(read_recipe(path), recipe):
+                said = ", ".join(changed[:5])
+                raise OutputError(f"{folder} was begun with another recipe ({said}); give that, or another --out.")
+            return
+        aside = folder / f"{RECIPE}.part"
+        aside.write_text(as_toml(recipe), encoding="utf-8")
+        aside.replace(path)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be written ({error.strerror}); choose another --out.") from error
+
+
+def first_network(recipe: Recipe) -> Backbone:
+    """The network as the recipe starts it, on the CPU."""
+    name, weights = recipe.network.backbone, recipe.network.weights
+    if name not in BACKBONES:
+        raise UsageError(f"There is no network called {name}; there are {', '.join(BACKBONES)}.")
+    config, network = BACKBONES[name]
+    if weights == "scratch":
+        torch.manual_seed(recipe.seed)
+        try:
+            return network(configured(config, recipe.network.settings))
+        except SettingError as error:
+            raise UsageError(f"network.settings: {error}.") from error
+    if recipe.network.settings:
+        raise UsageError('network.settings are for weights = "scratch"; a weights file has its own.')
+    path = Path(weights) if weights != "at-hand" else BASE_WEIGHTS if name == "lite" else at_hand(name)
+    if path is None:
+        raise WeightsError(f"No weights for {name} are at hand; see `selfhvd weights list`, or name a file.")
+    return load_weights(path, name)
+
+
+class _Job:
+    """What every clip's training shares."""
+
+    def __init__(
+        self, recipe: Recipe, folder: Path, processes: Processes, on_progress: Progress, stop: Callable[[], bool]
+    ) -> None:
+        self.recipe, self.folder, self.processes, self.stop = recipe, folder, processes, stop
+        device = processes.device
+        self.on_progress = self._stoppable(on_progress)
+        self.predictor: FlowPredictor = choose_flow(
+            recipe.flow.name, recipe.flow.weights, device, recipe.flow.certainty
+        )
+        self.perceptual: Perceptual | None = find_perceptual(device) if recipe.method.loss.perceptual else None
+        self.journal = Journal(folder, recipe.tell_every) if processes.rank == 0 else None
+
+    def _stoppable(self, on_progress: Progress) -> Progress:
+        """What was aligned so far stays, so one may stop between frames too; steps are ended by the adapter."""
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if self.stop() and not stage.startswith("stage"):
+                raise Stopped
+            on_progress(stage, done, total)
+
+        return progress
+
+    def network(self) -> Backbone:
+        return settle(first_network(self.recipe), self.processes.device)
+
+    def adapter(self, network: Backbone, clips: list[TrainingClip], folder: Path) -> Adapter:
+        journal = self.journal
+        return Adapter(
+            network,
+            clips,
+            self.predictor,
+            folder,
+            align=self.recipe.align,
+            config=self.recipe.method,
+            perceptual=self.perceptual,
+            seed=self.recipe.seed,
+            untrained=self.recipe.network.weights == "scratch",
+            processes=self.processes,
+            keeping=Keeping(folder / STATE, self.recipe.save_every),
+            on_step=lambda stage, step: None if journal is None else journal.step(stage, step),
+            stop=self.stop,
+        )
+
+    def tell(self, event: str, **facts: object) -> None:
+        if self.journal is not None:
+            self.journal.event(event, **facts)
+
+    def close(self) -> None:
+        """Nothing is told any more."""
+        if self.journal is not None:
+            self.journal.close()
+
+    def all(self, clips: list[TrainingClip]) -> Path:
+        """One network from all clips."""
+        target = self.folder / WEIGHTS
+        if not target.exists():
+            network = self.network()
+            self.tell("begin", clips=len(clips), processes=self.processes.count, versions=versions())
+            done = self.adapter(network, clips, self.folder / "work").run(self.on_progress)
+            if self.processes.rank == 0:
+                self._save(target, network, f"{len(clips)} clips of {self.recipe.data.folder}", done.steps)
+                self.tell("end", **asdict(done))
+                self._tidy(Path())
+        self.processes.meet()
+        return target
+
+    def each(self, clips: list[TrainingClip]) -> Path:
+        """A network of its own for each clip, and the clip restored with it; finished clips are passed over."""
+        for number, clip in enumerate(clips):
+            target = self.folder / RESTORED / clip.name
+            if not target.exists():
+                self.tell("begin", clip=clip.name, processes=self.processes.count, versions=versions())
+                network = self.network()
+                work = self.folder / "work" / clip.name
+                done = self.adapter(network, [clip], work).run(partial(self._of_clip, number, len(clips)))
+                if self.processes.rank == 0:
+                    self._save(self.folder / "weights" / f"{clip.name}.safetensors", network, clip.name, done.steps)
+                    self._restore(network, clip, target)
+                    self.tell("end", clip=clip.name, **asdict(done))
+                    self._tidy(Path(clip.name))
+            self.processes.meet()
+        return self.folder / RESTORED
+
+    def _tidy(self, done: Path) -> None:
+        """Remove the state and the material of what is done, and the folders that this leaves empty."""
+        shutil.rmtree(self.folder / "work" / done, ignore_errors=True)
+        for folder in done.parents:
+            with suppress(OSError):
+                (self.folder / "work" / folder).rmdir()
+
+    def _of_clip(self, number: int, count: int, stage: str, done: int, total: int) -> None:
+        self.on_progress(stage if count == 1 else f"{stage}, clip {number + 1} of {count}", done, total)
+
+    def _save(self, path: Path, network: Backbone, data: str, steps: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        notes = {"trained_on": data, "steps": str(steps), "recipe": as_toml(self.recipe)}
+        save_weights(path, network, self.recipe.network.backbone, notes)
+
+    def _restore(self, network: Backbone, clip: TrainingClip, target: Path) -> None:
+        """Write the frames aside, then give the folder its name."""
+        aside = target.with_name(f".{target.name}.part")
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        frames = Restorer(network, clip.frames, clip.selection, self.predictor, self.recipe.align, self.recipe.restore)
+        for index, frame in enumerate(frames):
+            pixels = (255 * frame.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy()
+            write_png(aside / f"{index:08d}.png", pixels)
+            self.on_progress("restore", index + 1, len(clip.frames))
+        aside.replace(target)

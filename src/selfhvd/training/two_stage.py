@@ -1,0 +1,254 @@
+"""Adapter: runs both stages, clip material, checks and state included; the place to see the method as a whole."""
+
+import copy
+import logging
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from selfhvd.backbones.backbone import Backbone
+from selfhvd.errors import Stopped
+from selfhvd.flow.predictor import FlowPredictor
+from selfhvd.method.align import AlignConfig
+from selfhvd.method.perceptual import Perceptual
+from selfhvd.method.scscm import Snapshot, Standing
+from selfhvd.method.stages import StageOne, StageTwo, learn_truth
+from selfhvd.restore.restorer import RestoreConfig, Restorer
+from selfhvd.system.progress import Progress, silent
+from selfhvd.training.aligned_store import Material
+from selfhvd.training.checkpoint import Course, Keeping
+from selfhvd.training.clip import TrainingClip, training_frames
+from selfhvd.training.config import Adaptation, AdaptConfig
+from selfhvd.training.distributed import Processes, alone
+from selfhvd.training.loop import LoopConfig, Step, train
+from selfhvd.training.precompute import make_material
+from selfhvd.training.probes import Judge
+from selfhvd.training.sampler import Batch, Lesson, Sampler
+
+log = logging.getLogger(__name__)
+
+Stage = Callable[[torch.nn.Module, Batch], torch.Tensor]
+
+
+class Adapter:
+    """Trains `network` in place on clips; everything it needs between steps lies in `folder`.
+
+    Args:
+        network: on its device; also after a resume with the parameters it began with.
+        clips: one, or many.
+        predictor: the flow that aligns.
+        folder: for the material; with `keeping`, a later run with the same arguments goes on from it.
+        align: constants of the alignment.
+        config: how the stages run.
+        perceptual: VGG features, where they are at hand.
+        seed: same seed, same batches.
+        untrained: whether the network's output shows nothing yet.
+        processes: those that train together; by default this one alone.
+        keeping: where the state is kept; None = nowhere.
+        on_step: told the stage's name and each step.
+        stop: asked after each step; True saves the state and raises `Stopped`.
+    """
+
+    def __init__(
+        self,
+        network: Backbone,
+        clips: Sequence[TrainingClip],
+        predictor: FlowPredictor,
+        folder: Path,
+        *,
+        align: AlignConfig = AlignConfig(),
+        config: AdaptConfig = AdaptConfig(),
+        perceptual: Perceptual | None = None,
+        seed: int = 0,
+        untrained: bool = False,
+        processes: Processes | None = None,
+        keeping: Keeping | None = None,
+        on_step: Callable[[str, Step], None] = lambda stage, step: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.network, self.clips, self.predictor, self.folder = network, clips, predictor, folder
+        self.align, self.config, self.perceptual, self.seed = align, config, perceptual, seed
+        self.untrained, self.keeping, self.on_step, self.stop = untrained, keeping, on_step, stop
+        self.processes = processes or alone(next(network.parameters()).device)
+        evenly = config.teach == "truth"
+        frames = [training_frames(c.selection, len(c.frames), config.frames, self._window, evenly) for c in clips]
+        self.training_frames = frames
+        self.judge = Judge(clips, frames, predictor, config.probes)
+
+    @property
+    def _window(self) -> int:
+        """Frames that the network is trained on at once."""
+        return min(self.network.needs.window, self.config.batch.window)
+
+    @property
+    def _each_side(self) -> int:
+        """Sharp frames aligned from each side: the label, and the guides of a network that takes some."""
+        if self.network.needs.guides:
+            return self.config.candidates
+        return 0 if self.config.teach == "truth" else 1
+
+    def run(self, on_progress: Progress = silent, deadline: float = math.inf) -> Adaptation:
+        """Stage 1, a refresh of the alignments, stage 2.
+
+        Args:
+            on_progress: told stage name, steps done and steps in all.
+            deadline: `time.monotonic()` at which to stop with what there is.
+
+        Raises:
+            Stopped: `stop` said so.
+            DamagedState: the kept state is damaged.
+            OutputError: the state cannot be kept.
+        """
+        started = time.monotonic()
+        first = copy.deepcopy(self.network.state_dict())
+        course = self._resumed() or Course(self._before())
+        if course.stage == 1:
+            self._stage_one(course, on_progress, deadline)
+            course.stage, course.done, course.optimiser = 2, 0, None
+            # Twice: also the older state kept must need nothing of what is removed now.
+            self._save(course)
+            self._save(course)
+            if self.processes.rank == 0:
+                shutil.rmtree(self.folder / "one", ignore_errors=True)
+        if course.stage == 2 and self.config.stage_two.steps and time.monotonic() < deadline:
+            self._stage_two(course, on_progress, deadline)
+        updates = 0 if course.snapshot is None else self.config.updates - course.snapshot.updates_left
+        after = self.standing(self.network)
+        kept = not self.config.judge or (
+            after.trial >= course.before.trial and after.drift <= course.before.drift + self.config.most_drift
+        )
+        if not kept:
+            log.info(
+                "the adaptation did not pay and is dropped: trial %.2f dB, was %.2f", after.trial, course.before.trial
+            )
+            self.network.load_state_dict(first)
+        return Adaptation(course.steps, time.monotonic() - started, course.before, after, updates, kept)
+
+    def _stage_one(self, course: Course, on_progress: Progress, deadline: float) -> None:
+        """Learn from the nearest sharp frames, aligned (or from the truth)."""
+        if not self.config.stage_one.steps:
+            return
+        # What an untrained network gives shows nothing yet: align onto the input, the paper's first round.
+        network = None if self.untrained else self.network
+        materials = self.materials("one", network, partial(on_progress, "align"))
+        stage = StageOne(self.config.loss, self.perceptual)
+        self._train(course, materials, "label", stage, self.config.stage_one, partial(on_progress, "stage 1"), deadline)
+
+    def _stage_two(self, course: Course, on_progress: Progress, deadline: float) -> None:
+        """Self-enhance, held in place by an earlier model (or go on with the truth, aligned anew)."""
+        two = self.config.stage_two
+        snapshot = course.snapshot
+        if snapshot is None:
+            standing, updates, tolerance = self.standing(self.network), self.config.updates, self.config.drift_tolerance
+            course.snapshot = snapshot = Snapshot(self.network, standing, updates=updates, tolerance=tolerance)
+            self._save(course)
+        materials = self.materials("two", snapshot.network, partial(on_progress, "align again"))
+        stage = StageTwo(self.config.loss, self.perceptual, snapshot)
+        lesson: Lesson = "clues-removed" if self.config.loss.rscr else "label"
+        every = max(1, two.steps // (self.config.checks + 1))
+
+        def offer(step: int) -> None:
+            held = self.config.teach == "sharp-frames" and self.config.loss.consistency > 0
+            if held and step % every == 0 and step < two.steps and snapshot.updates_left:
+                taken = snapshot.offer(self.network, self.standing(self.network))
+                log.info("stage 2, step %d: snapshot %s", step, "replaced" if taken else "kept")
+
+        self._train(course, materials, lesson, stage, two, partial(on_progress, "stage 2"), deadline, offer)
+
+    def _train(
+        self,
+        course: Course,
+        materials: Sequence[Material],
+        lesson: Lesson,
+        stage: Stage,
+        loop: LoopConfig,
+        on_progress: Callable[[int, int], None],
+        deadline: float,
+        check: Callable[[int], None] = lambda step: None,
+    ) -> None:
+        """One stage; `course` is told of every step."""
+        lesson, stage = ("truth", learn_truth) if self.config.teach == "truth" else (lesson, stage)
+        batch = replace(self.config.batch, guides=self.network.needs.guides, window=self._window)
+        sampler = Sampler(materials, lesson, batch, self.seed, (self.processes.rank, self.processes.count))
+        name = f"stage {course.stage}"
+
+        def after_step(step: Step) -> bool:
+            course.done, course.optimiser = step.number, step.optimiser.state_dict()
+            on_progress(step.number, loop.steps)
+            self.on_step(name, step)
+            check(step.number)
+            if self.keeping and step.number % self.keeping.every == 0:
+                self._save(course)
+            return time.monotonic() < deadline and not self.stop()
+
+        train(
+            self.network, sampler.draw, stage, loop, after_step,
+            processes=self.processes, done=course.done, optimiser_state=course.optimiser,
+        )  # fmt: skip
+        if self.processes.mean(float(self.stop())) > 0:
+            self._save(course)
+            raise Stopped
+        course.steps += course.done
+
+    def _resumed(self) -> Course | None:
+        if self.keeping is None:
+            return None
+        return Course.resume(self.keeping.path, self.network, self.config.drift_tolerance)
+
+    def _save(self, course: Course) -> None:
+        if self.keeping is not None and self.processes.rank == 0:
+            course.save(self.keeping.path, self.network)
+        self.processes.meet()
+
+    def _before(self) -> Standing:
+        return self.processes.from_first(self.judge.input()) if self.untrained else self.standing(self.network)
+
+    def standing(self, network: Backbone) -> Standing:
+        """Drift, sharpness and trial of `network` on the probe frames; the same for all processes."""
+        window = self.config.probe_window
+        found = (
+            self.judge.model(lambda clip: self.restorer(clip, network, window)) if self.processes.rank == 0 else None
+        )
+        standing = self.processes.from_first(found)
+        assert standing is not None
+        return standing
+
+    def restorer(self, clip: TrainingClip, network: Backbone, window: int | None = None) -> Restorer:
+        """The restorer with which outputs R_i are made between the stages."""
+        config = RestoreConfig(rounds=1, each_side=1, window=window or self.config.batch.window)
+        return Restorer(network, clip.frames, clip.selection, self.predictor, self.align, config)
+
+    def materials(
+        self, name: str, network: Backbone | None, on_frame: Callable[[int, int], None]
+    ) -> tuple[Material, ...]:
+        """Of every clip: the sharp frames around each training frame, aligned onto the output (Eq. 3), on disk.
+
+        Each process makes those of its share of the clips; what an earlier run finished is passed over.
+
+        Args:
+            name: of the round.
+            network: makes the outputs R_i; None = align onto the input.
+            on_frame: told how many frames are done, and how many there are.
+        """
+        mine = range(self.processes.rank, len(self.clips), self.processes.count)
+        total, done = sum(len(self.training_frames[n]) for n in mine), 0
+        folders = [self.folder / name / clip.name for clip in self.clips]
+        for n in mine:
+            if not Material.complete(folders[n]):
+                outputs = (
+                    self.clips[n].frames.tensor if network is None else self.restorer(self.clips[n], network).frame
+                )
+                make_material(
+                    folders[n], self.clips[n], self.training_frames[n], outputs, self._each_side, self.predictor,
+                    self.align, lambda so_far, before=done: on_frame(before + so_far, total),
+                )  # fmt: skip
+            done += len(self.training_frames[n])
+            on_frame(done, total)
+        self.processes.meet()
+        return tuple(Material.open(folder) for folder in folders)

@@ -1,0 +1,1 @@
+"""A source: opened, told apart, decoded."""

@@ -1,0 +1,78 @@
+"""What is gathered while a container is decoded, frame by frame."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from selfhvd.video.read.side_data import dropped
+from selfhvd.video.read.truncation import Ending
+
+_NAMED = 8  # runs of frames that a warning lists
+
+
+@dataclass
+class Tally:
+    """Times, flags and faults."""
+
+    times: list[int] = field(default_factory=list[int])
+    durations: list[int] = field(default_factory=list[int])
+    keyframes: list[bool] = field(default_factory=list[bool])
+    repeated: list[int] = field(default_factory=list[int])  # frames that stand in for lost ones
+    corrupt: list[int] = field(default_factory=list[int])  # frames that the decoder mended
+    interlaced: int = 0
+    untimed: int = 0
+    dropped: set[str] = field(default_factory=set[str])  # kinds of side data that will not be in the result
+
+    def add(self, frame: Any, step: int) -> None:  # noqa: ANN401 - PyAV frame
+        """Note the time of `frame`; `step` ticks after its predecessor where the file does not say."""
+        time = time_of(frame)
+        if time is None:
+            self.untimed += 1
+            time = self.times[-1] + (self.durations[-1] or step) if self.times else 0
+        if frame.is_corrupt:
+            self.corrupt.append(len(self.times))
+        self.times.append(time)
+        self.durations.append(frame.duration or 0)
+        self.keyframes.append(bool(frame.key_frame))
+        self.dropped |= dropped(frame)
+        self.interlaced += frame.interlaced_frame
+
+    def add_repeat(self, time: int) -> None:
+        """Note a frame that repeats its neighbour at `time`."""
+        self.repeated.append(len(self.times))
+        self.times.append(time)
+        self.durations.append(0)
+        self.keyframes.append(False)
+
+    def notes(self, ending: Ending) -> list[str]:
+        """What went wrong on the way, in plain words."""
+        notes: list[str] = []
+        if ending.early():
+            notes.append(f"source ends early at frame {len(self.times)}")
+        if self.repeated:
+            notes.append(f"damaged frames repeat their neighbours: {listed(self.repeated)}")
+        if self.corrupt:
+            notes.append(f"damaged frames were mended by the decoder and may show it: {listed(self.corrupt)}")
+        if self.untimed:
+            notes.append(f"{self.untimed} frames carry no time; times were derived from the frame rate")
+        if self.interlaced:
+            notes.append(
+                f"{self.interlaced} frames are marked interlaced; their combing was taken out at the same rate"
+            )
+        notes += [f"{what} cannot be kept" for what in sorted(self.dropped)]
+        return notes
+
+
+def time_of(frame: Any) -> int | None:  # noqa: ANN401 - PyAV frame
+    """Presentation time in ticks; AVI states decoding times only, which there are the same."""
+    return frame.pts if frame.pts is not None else frame.dts
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """Rising numbers as runs: `3-5, 9`; no more than a few."""
+    breaks = [n for n, (one, two) in enumerate(pairwise(numbers), 1) if two != one + 1]
+    edges = [0, *breaks, len(numbers)]
+    runs = [(numbers[a], numbers[b - 1]) for a, b in pairwise(edges)]
+    words = [str(a) if a == b else f"{a}-{b}" for a, b in runs[:_NAMED]]
+    return ", ".join(words) + (f" and {len(runs) - _NAMED} more runs" if len(runs) > _NAMED else "")

@@ -1,0 +1,1 @@
+"""A result: planned, encoded, other tracks copied, read back."""
