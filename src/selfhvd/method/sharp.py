@@ -53,11 +53,9 @@ class SharpConfig:
     restored_above: float = 1.2
     """Pixels; a frame smeared by more is never left as it came. Below `blurred_above`, for lengths are estimates
     (docs/ablations.md#sharp.restored_above)."""
-    shaken_by: float = 2.0
-    """Pixels; a frame smeared by more is plainly blurred."""
     shaken_share: float = 0.05
-    """Share of plainly blurred frames within sixty frames, 0..1, above which every frame is restored with them, so that
-    noise and coding marks do not come and go (docs/ablations.md#sharp.shaken_share)."""
+    """Share of blurred frames within sixty frames, 0..1, above which every frame is restored with them, so that noise
+    and coding marks do not come and go (docs/ablations.md#sharp.shaken_share)."""
     noise: tuple[float, float] = (1.48, 1.28)
     """Growth of detail from full to half the size (median over the frames) at which a clip begins to count as noisy,
     and at which it wholly does: a picture's detail grows, that of noise is halved (derived;
@@ -215,7 +213,7 @@ def select_sharp(
         chosen = sharp | (above & ~above.all())
         chosen = chosen | _best_of_bare_segments(-lengths, chosen, config.segment)
     unblurred = lengths <= config.restored_above
-    shaken = _share_around(lengths > config.shaken_by) > config.shaken_share
+    shaken = _share_around(lengths > config.blurred_above) > config.shaken_share
     return Selection(
         sharpness=tuple(map(float, sharpness)),
         scores=tuple(scores.tolist()),
