@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from selfhvd.method.batch import Batch
 from selfhvd.method.sharp_frames import Selection
 from selfhvd.training.aligned_store import Caption, Material, Record
-from selfhvd.training.sampler import Batch, BatchConfig, Sampler, choose_guides
+from selfhvd.training.sampler import BatchConfig, Sampler, choose_guides
 
 HEIGHT, WIDTH = 24, 40
 SHARP = (1, 4, 9, 13, 16)

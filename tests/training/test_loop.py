@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from selfhvd.backbones import Backbone, Lite, LiteConfig
+from selfhvd.method.batch import Batch
 from selfhvd.method.stages import learn_truth
 from selfhvd.training.loop import LoopConfig, Step, cosine_rate, train
-from selfhvd.training.sampler import Batch
 
 CONFIG = LoopConfig(steps=100, rate=1e-3, last_rate=1e-5)
 

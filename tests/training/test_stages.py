@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from selfhvd.backbones import Backbone, Lite, LiteConfig, Needs
+from selfhvd.method.batch import Batch, take
 from selfhvd.method.perceptual import Perceptual
 from selfhvd.method.scscm import Snapshot, Standing
 from selfhvd.method.stages import LossConfig, StageOne, StageTwo, learn_truth
-from selfhvd.training.sampler import Batch, take
 
 FRAME, FULL, LEFT, TARGET = 0.5, 0.3, 0.1, 0.9
 """Colours: B, the guide on the full input, the guide that RSCR left, the label."""

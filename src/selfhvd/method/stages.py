@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from selfhvd.method.batch import Batch, take
 from selfhvd.method.losses import charbonnier, masked_l1
 from selfhvd.method.perceptual import Perceptual
 from selfhvd.method.scscm import Snapshot
 from selfhvd.method.sevd import prefers_sharp_frame
-from selfhvd.training.sampler import Batch, take
 
 
 @dataclass(frozen=True)

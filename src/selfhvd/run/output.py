@@ -11,9 +11,9 @@ from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.run.restored_frames import restored_frames
 from selfhvd.run.strength import at_strength
 from selfhvd.run.work_folder import WorkFolder
+from selfhvd.system.atomic import part_path
 from selfhvd.system.progress import Progress
 from selfhvd.video import Footage, Frame, open_writer
-from selfhvd.video.destination import part_path
 from selfhvd.video.frame import as_tensor
 from selfhvd.video.read.content import own_suffix
 from selfhvd.video.read.motion_photo import copy_video

@@ -19,11 +19,11 @@ import psutil
 
 from selfhvd.errors import InputError, OutputError, SelfHVDError, Stopped
 from selfhvd.run.manifest import Facts, changes
-from selfhvd.system.atomic import write_aside
+from selfhvd.system.atomic import part_path, write_aside
 from selfhvd.system.lock import locked
 from selfhvd.system.progress import Progress
 from selfhvd.video import Footage, ingest
-from selfhvd.video.destination import is_folder, part_path
+from selfhvd.video.destination import is_folder
 from selfhvd.video.footage import RECORD
 from selfhvd.video.png import is_whole_png
 

@@ -1,11 +1,11 @@
 """Write a file whole or not at all."""
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 from selfhvd.errors import OutputError
-from selfhvd.video.destination import part_path
 
 
 def write_aside(path: Path, data: bytes) -> None:
@@ -20,3 +20,9 @@ def write_aside(path: Path, data: bytes) -> None:
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+def part_path(destination: Path) -> Path:
+    """The hidden neighbour that a result grows in; short enough for any name the destination may have."""
+    name = os.fsencode(destination.name)[:180].decode(sys.getfilesystemencoding(), errors="ignore")
+    return destination.absolute().with_name(f".{name}.{os.getpid()}.part")

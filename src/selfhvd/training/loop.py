@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from selfhvd.backbones.backbone import Backbone
+from selfhvd.method.batch import Batch
 from selfhvd.system.device import convolving
 from selfhvd.training.distributed import Processes, alone
-from selfhvd.training.sampler import Batch
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from selfhvd.backbones.backbone import Backbone
 from selfhvd.errors import Stopped
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig
+from selfhvd.method.batch import Batch
 from selfhvd.method.perceptual import Perceptual
 from selfhvd.method.scscm import Snapshot, Standing
 from selfhvd.method.stages import StageOne, StageTwo, learn_truth
@@ -29,7 +30,7 @@ from selfhvd.training.distributed import Processes, alone
 from selfhvd.training.loop import LoopConfig, Step, train
 from selfhvd.training.precompute import make_material
 from selfhvd.training.probes import Judge
-from selfhvd.training.sampler import Batch, Lesson, Sampler
+from selfhvd.training.sampler import Lesson, Sampler
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 import tempfile
 from pathlib import Path
 
@@ -109,9 +108,3 @@ def _same(source: Path, destination: Path) -> bool:
         return source.samefile(destination)
     except OSError:
         return source.absolute() == destination.absolute()
-
-
-def part_path(destination: Path) -> Path:
-    """The hidden neighbour that a result grows in; short enough for any name the destination may have."""
-    name = os.fsencode(destination.name)[:180].decode(sys.getfilesystemencoding(), errors="ignore")
-    return destination.absolute().with_name(f".{name}.{os.getpid()}.part")

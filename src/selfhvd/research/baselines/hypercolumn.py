@@ -19,8 +19,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from selfhvd.backbones.backbone import Backbone, Frames, Guides, Needs, Trust
+from selfhvd.method.batch import Batch
 from selfhvd.method.perceptual import Perceptual
-from selfhvd.training.sampler import Batch
 
 _STAGES = (4, 9, 14, 23, 32)
 """Layers of torchvision's VGG19 up to and with the ReLU of conv1_2, 2_2, 3_2, 4_2 and 5_2."""

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.errors import UsageError
-from selfhvd.training.sampler import Batch
+from selfhvd.method.batch import Batch
 
 Share = tuple[int, int]
 """Rank of a process, and how many processes make a batch together."""

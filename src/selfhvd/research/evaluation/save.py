@@ -8,8 +8,8 @@ from types import TracebackType
 
 from selfhvd.datasets import DatasetClip
 from selfhvd.errors import OutputError, UsageError
+from selfhvd.system.atomic import part_path
 from selfhvd.video import Frame
-from selfhvd.video.destination import part_path
 from selfhvd.video.png import write_png
 
 

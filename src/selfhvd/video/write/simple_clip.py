@@ -8,8 +8,8 @@ import av
 from av.error import FFmpegError
 
 from selfhvd.errors import OutputError, UsageError
+from selfhvd.system.atomic import part_path
 from selfhvd.video.colour import from_rgb
-from selfhvd.video.destination import part_path
 from selfhvd.video.footage import Color
 from selfhvd.video.frame import Frame
 

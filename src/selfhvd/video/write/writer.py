@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from selfhvd.errors import OutputError, UsageError
-from selfhvd.video.destination import check_destination, is_folder, part_path
+from selfhvd.system.atomic import part_path
+from selfhvd.video.destination import check_destination, is_folder
 from selfhvd.video.footage import Footage
 from selfhvd.video.frame import Frame
 from selfhvd.video.png import write_png
