@@ -24,9 +24,9 @@ from clips import for_training, held_out
 from torch import Tensor
 
 from selfhvd.backbones.lite import Lite, LiteConfig
+from selfhvd.extensions.selection import find_sharp
 from selfhvd.method.align import Guides, align_guides
 from selfhvd.method.losses import charbonnier
-from selfhvd.method.sharp_frames import find_sharp
 from selfhvd.restore.restorer import RestoreConfig, Restorer
 from selfhvd.synthesis import Handheld, shoot
 from selfhvd.synthesis.handheld_clips import load_photo

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 
-from selfhvd.method.sharp_frames import Selection, find_sharp
+from selfhvd.extensions.selection import Selection, find_sharp
 from selfhvd.metrics import psnr
 from selfhvd.synthesis import Handheld, shoot
 from selfhvd.video import ingest

@@ -55,7 +55,7 @@ def measure(clip: Clip, preset: str, fuse: bool = True) -> dict[str, object]:
         if fuse:
             for name, flow in (("composite", predictor), ("own_composite", choose_flow("dis"))):
                 scores[name] = [
-                    as_bytes(composite(clip.source, facts.selection, i, flow)) for i in range(len(clip.frames))
+                    as_bytes(composite(clip.source, facts.selection.sharp, i, flow)) for i in range(len(clip.frames))
                 ]
     columns = {name: [psnr(f, t) for f, t in zip(frames, clip.truth, strict=True)] for name, frames in scores.items()}
     before, after = columns["input"], columns["result"]

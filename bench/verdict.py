@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from clips import held_out, load_photo
 
-from selfhvd.method.sharp_frames import find_sharp
+from selfhvd.extensions.selection import find_sharp
 from selfhvd.synthesis import Handheld, shoot
 from selfhvd.video.frame_source import ArrayFrames
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from selfhvd.errors import InputError, OutputError
+from selfhvd.extensions.selection import Selection, select_sharp
 from selfhvd.method.scscm import Standing
-from selfhvd.method.sharp_frames import Selection, select_sharp
 from selfhvd.report.facts import RunFacts
 from selfhvd.report.page import Comparison, write_report
 from selfhvd.report.plot import DARK, LIGHT, sharpness_plot

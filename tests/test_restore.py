@@ -10,8 +10,8 @@ from torch import nn
 from selfhvd.backbones import Backbone, Lite, Needs
 from selfhvd.errors import DeviceError
 from selfhvd.extensions.fused_guides import fused_guides
+from selfhvd.extensions.selection import Selection
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.method.sharp_frames import Selection
 from selfhvd.restore.restorer import RestoreConfig, Restorer
 from selfhvd.video.frame_source import ArrayFrames
 

@@ -8,7 +8,7 @@ import torch
 from datasets_for_training import command, journal, pairs, quick, spoil, stopping, tables, weights
 from selfhvd.datasets import open_dataset
 from selfhvd.errors import Stopped
-from selfhvd.method.sharp_frames import find_sharp
+from selfhvd.extensions.selection import find_sharp
 from selfhvd.restore.restorer import Restorer
 from selfhvd.system.device import settle
 from selfhvd.training.job import train

@@ -9,7 +9,7 @@ import selfhvd.training.precompute as making
 from datasets_for_training import pairs, quick
 from selfhvd.backbones import EstRnn, EstRnnConfig, Lite, LiteConfig
 from selfhvd.datasets import open_dataset
-from selfhvd.method.sharp_frames import find_sharp
+from selfhvd.extensions.selection import find_sharp
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.config import AdaptConfig
 from selfhvd.training.two_stage import Adapter

@@ -1,6 +1,6 @@
 """Which frames of a clip are trained on."""
 
-from selfhvd.method.sharp_frames import Selection
+from selfhvd.extensions.selection import Selection
 from selfhvd.training.clip import training_frames
 
 ONES = (1.0,) * 30

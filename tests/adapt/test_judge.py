@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from clips_for_tests import views
+from selfhvd.extensions.selection import Selection
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.method.sharp_frames import Selection
-from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.restore.restorer import Restorer
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.probes import Judge

@@ -11,8 +11,8 @@ import torch
 
 from golden import fill_rule
 from selfhvd.backbones import BACKBONES, Backbone, BasicVsrPpConfig, EstRnnConfig, IfiRnnConfig, Lite, RvrtConfig
+from selfhvd.extensions.selection import Selection
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.method.sharp_frames import Selection
 from selfhvd.restore.restorer import RestoreConfig, Restorer
 from selfhvd.video.frame_source import ArrayFrames
 from selfhvd.weights import load_weights, save_weights

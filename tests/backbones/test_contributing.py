@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from selfhvd.backbones import BACKBONES
+from selfhvd.extensions.selection import Selection
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.method.sharp_frames import Selection
 from selfhvd.restore.restorer import Restorer
 from selfhvd.video.frame_source import ArrayFrames
 from selfhvd.weights import load_weights, save_weights

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from selfhvd.backbones import Lite, LiteConfig
+from selfhvd.extensions.selection import Selection
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.method.sharp_frames import Selection
 from selfhvd.method.stages import learn_truth
 from selfhvd.research.baselines.pairs import Pairs
 from selfhvd.video.frame_source import ArrayFrames

@@ -10,7 +10,7 @@ from clip_for_baselines import COUNT, SHARP, lesson, selection, sliding
 from selfhvd.errors import InputError
 from selfhvd.flow import Dis
 from selfhvd.method.batch import Batch
-from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.research.baselines.blur_condition import ConditionConfig
 from selfhvd.research.baselines.dadeblur import DaDeblurConfig, Prepared, ReblurredRegions, prepare
 from selfhvd.research.baselines.regions import Region, RegionConfig

@@ -7,7 +7,7 @@ import torch
 from clip_for_baselines import COUNT, SHARP, Numbered, scene, sliding
 
 from selfhvd.errors import InputError
-from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.research.baselines.regions import Region, RegionConfig, demand_room, find_regions, regions_of
 from selfhvd.research.baselines.sharpness_map import SoftnessMaps, tile_sharpness
 from selfhvd.video.frame_source import ArrayFrames

@@ -7,7 +7,7 @@ import torch
 from clip_for_baselines import HEIGHT, SHARP, WIDTH, Numbered, lesson, selection, sliding
 
 from selfhvd.errors import UsageError
-from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.research.baselines.kernels import KernelConfig
 from selfhvd.research.baselines.pairs import Turn
 from selfhvd.research.baselines.ren import RandomBlur, RenConfig, blurred

@@ -9,17 +9,17 @@ from clips_for_tests import film, names, paint, views
 from selfhvd.backbones.backbone import Needs
 from selfhvd.errors import InputError, OutputError
 from selfhvd.forecast.forecast import forecast
-from selfhvd.forecast.head import Head, read_head
 from selfhvd.forecast.pace import Pace, expected_seconds, measure_pace
 from selfhvd.forecast.words import as_text, rough
 from selfhvd.run import disk_space as disk
 from selfhvd.run.config import preset_config
 from selfhvd.run.disk_space import check_room, in_bytes, needed_room
 from selfhvd.video import ingest
+from selfhvd.video.probe import Probe, probe
 from selfhvd.video.write.encoder_choice import plan
 
 PACE = Pace(2e-6, 1e-6, Needs(guides=2, bytes_per_pixel=100), "dis", "cpu")
-HEAD = Head("container", 1000, 500, 10, True, "h264", "yuv420p", 8, 600_000)
+HEAD = Probe("container", 1000, 500, 10, True, "h264", "yuv420p", 8, 600_000)
 FAST = preset_config("fast")
 
 
@@ -40,30 +40,30 @@ def full(monkeypatch):
 
 class TestHead:
     def test_is_what_decoding_finds(self, clip, tmp_path):
-        head, footage = read_head(clip), ingest(clip, tmp_path / "cache")
+        head, footage = probe(clip), ingest(clip, tmp_path / "cache")
         assert (head.width, head.height, head.frames, head.stated) == (48, 64, 12, True)
         assert (head.codec, head.pixel_format, head.depth) == (footage.codec, footage.pixel_format, footage.depth)
         assert head.frame_bytes == pytest.approx(footage.path(0).stat().st_size, rel=0.05)
 
     def test_frames_that_are_not_stated_are_reckoned(self, tmp_path):
-        head = read_head(film(tmp_path / "clip.mkv", views()))
+        head = probe(film(tmp_path / "clip.mkv", views()))
         assert not head.stated and head.frames in (12, 13)
 
     def test_images(self, tmp_path):
-        head = read_head(paint(tmp_path / "shots", views(3)))
+        head = probe(paint(tmp_path / "shots", views(3)))
         assert (head.kind, head.frames, head.width, head.height, head.codec) == ("images", 3, 64, 48, "png")
 
     @pytest.mark.parametrize(("content", "said"), [(b"", "empty file"), (b"no film" * 99, "not a video")])
     def test_no_video(self, tmp_path, content, said):
         (tmp_path / "a.mp4").write_bytes(content)
         with pytest.raises(InputError, match=said):
-            read_head(tmp_path / "a.mp4")
+            probe(tmp_path / "a.mp4")
 
     def test_a_child_that_dies(self, clip, monkeypatch):
-        monkeypatch.setattr("selfhvd.forecast.head.sys.executable", "/bin/false")
-        monkeypatch.setattr("selfhvd.forecast.head.probe", lambda path: None)
+        monkeypatch.setattr("selfhvd.video.probe.sys.executable", "/bin/false")
+        monkeypatch.setattr("selfhvd.video.probe.probe", lambda path: None)
         with pytest.raises(InputError, match="broke the decoder"):
-            read_head(clip)
+            probe(clip)
 
 
 class TestDisk:
@@ -79,7 +79,7 @@ class TestDisk:
         assert room.cache == 2 * 10 * 500_000
 
     def test_a_full_disk(self, clip, tmp_path, full):
-        needed = needed_room(read_head(clip), tmp_path / "a.mp4", FAST).total
+        needed = needed_room(probe(clip), tmp_path / "a.mp4", FAST).total
         full(needed)
         check_room(clip, tmp_path / "a.mp4", FAST)
         full(needed - 1)
@@ -135,7 +135,7 @@ class TestForecast:
 
     def test_more_sets_of_guides_more_memory(self, clip, tmp_path, monkeypatch):
         """Thirteen restored guides instead of seven, so large that the process itself hardly counts."""
-        monkeypatch.setattr("selfhvd.forecast.forecast.read_head", lambda _: replace(HEAD, width=4000, height=3000))
+        monkeypatch.setattr("selfhvd.forecast.forecast.probe", lambda _: replace(HEAD, width=4000, height=3000))
         fast, best = (forecast(clip, tmp_path / "o.mp4", preset_config(name), PACE) for name in ("fast", "best"))
         assert best.memory - fast.memory == pytest.approx(6 * 12 * 12_000_000, rel=0.2)
 

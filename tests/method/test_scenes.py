@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from selfhvd.extensions.scenes import SceneConfig, find_cuts, find_scenes, joined, likeness
-from selfhvd.method.sharp_frames import find_sharp
+from selfhvd.extensions.selection import find_sharp
 from selfhvd.video.frame_source import ArrayFrames, FrameSlice
 
 WIDTH, HEIGHT = 160, 96

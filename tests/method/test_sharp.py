@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfhvd.errors import UsageError
-from selfhvd.method.sharp_frames import Selection, SharpConfig, find_sharp, select_sharp, without_key_pulse
-from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.extensions.selection import Selection, SharpConfig, find_sharp, select_sharp, without_key_pulse
+from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.video.frame_source import ArrayFrames
 
 

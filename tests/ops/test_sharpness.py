@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from selfhvd.ops.sharpness import detail_growth, laplacian_variance
+from selfhvd.method.sharp_frames import laplacian_variance
+from selfhvd.ops.detail import detail_growth
 
 
 def tensor(image: np.ndarray) -> torch.Tensor:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from selfhvd.extensions.selection import Selection
 from selfhvd.method.batch import Batch
-from selfhvd.method.sharp_frames import Selection
 from selfhvd.training.aligned_store import Caption, Material, Record
 from selfhvd.training.sampler import BatchConfig, Sampler, choose_guides
 

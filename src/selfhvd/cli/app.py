@@ -77,7 +77,7 @@ def inspect(
     """
     from selfhvd.cli.inspection import inspection_json, inspection_table
     from selfhvd.cli.progress import shown_progress
-    from selfhvd.method.sharp_frames import SharpConfig
+    from selfhvd.extensions.selection import SharpConfig
     from selfhvd.run.job import inspect as run
 
     if segment < 1:

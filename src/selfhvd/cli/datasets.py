@@ -89,14 +89,14 @@ def _row(clip: "DatasetClip") -> _Row:
     seen = probe(clip.video)
     if clip.truth_video is not None:
         true = probe(clip.truth_video)
-        lengths = {length for length in (seen.frames, true.frames) if length is not None}
+        lengths = {length for length in (seen.stated_frames, true.stated_frames) if length is not None}
         if len(lengths) > 1 or (true.width, true.height) != (seen.width, seen.height):
             raise InputError(
                 f"Clip {clip.name} and its truth differ: expected equal size and length, found {clip.video}"
-                f" with {_said(seen.frames, seen.width, seen.height)} and {clip.truth_video}"
-                f" with {_said(true.frames, true.width, true.height)}."
+                f" with {_said(seen.stated_frames, seen.width, seen.height)} and {clip.truth_video}"
+                f" with {_said(true.stated_frames, true.width, true.height)}."
             )
-    return _Row(clip.name, clip.part, seen.frames, seen.width, seen.height, clip.has_truth)
+    return _Row(clip.name, clip.part, seen.stated_frames, seen.width, seen.height, clip.has_truth)
 
 
 def _facts(dataset: "Dataset", rows: list[_Row], faults: list[InputError]) -> dict[str, object]:

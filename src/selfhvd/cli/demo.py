@@ -12,8 +12,8 @@ from jaxtyping import UInt8
 from rich.table import Table
 
 from selfhvd.errors import OutputError
+from selfhvd.extensions.selection import Selection
 from selfhvd.method.composite import composite
-from selfhvd.method.sharp_frames import Selection
 from selfhvd.metrics import psnr
 from selfhvd.run.config import Preset
 from selfhvd.run.job import deblur
@@ -103,7 +103,7 @@ def _film(clip: Path, truths: Path, seed: int) -> list[int]:
 def _composite(footage: Footage, selection: Selection) -> Iterator[Picture]:
     predictor = choose_flow("dis", shutter=False)
     for i in range(len(footage)):
-        image = composite(footage, selection, i, predictor)
+        image = composite(footage, selection.sharp, i, predictor)
         yield (255 * image).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
 

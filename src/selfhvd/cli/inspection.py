@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from selfhvd.method.sharp_frames import Selection
+from selfhvd.extensions.selection import Selection
 from selfhvd.report.plot import sharpness_plot
 from selfhvd.system.atomic import write_aside
 from selfhvd.video import Footage

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from selfhvd.method.sharp_frames import Selection, SharpConfig, Verdict, check_named, find_sharp
+from selfhvd.extensions.selection import Selection, SharpConfig, Verdict, check_named, find_sharp
 from selfhvd.video.frame_source import Frames, FrameSlice
 
 _LOOKED_AT = 192

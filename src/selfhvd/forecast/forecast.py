@@ -6,13 +6,12 @@ from typing import Any
 
 import psutil
 
-from selfhvd.forecast.head import Head, read_head
 from selfhvd.forecast.pace import Pace, expected_seconds
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.disk_space import Room, as_footage, free_room, needed_room
 from selfhvd.video import Coding
 from selfhvd.video.destination import is_folder
-from selfhvd.video.probe import foretold
+from selfhvd.video.probe import Probe, foretold, probe
 from selfhvd.video.write.encoder_choice import Plan, plan
 
 _FLOATS = 28
@@ -28,7 +27,7 @@ class Forecast:
 
     source: Path
     destination: Path
-    head: Head
+    head: Probe
     container: str
     """FFmpeg's muxer; "folder" for pictures."""
     codec: str
@@ -83,7 +82,7 @@ def forecast(
     Raises:
         InputError: the clip cannot be read.
     """
-    head = read_head(source)
+    head = probe(source)
     adapt = config.adapt
     container, codec, pixel_format, quality, notes = _coding(head, source, destination, coding)
     room = needed_room(head, destination, config, coding)
@@ -110,7 +109,7 @@ def forecast(
     )
 
 
-def _coding(head: Head, source: Path, destination: Path, coding: Coding) -> tuple[str, str, str, str, tuple[str, ...]]:
+def _coding(head: Probe, source: Path, destination: Path, coding: Coding) -> tuple[str, str, str, str, tuple[str, ...]]:
     """Container, codec, pixel format, quality and changes that the writer will choose."""
     if is_folder(destination):
         return "folder", "png", "rgb24" if head.depth == 8 else "rgb48", "", ()
@@ -118,7 +117,7 @@ def _coding(head: Head, source: Path, destination: Path, coding: Coding) -> tupl
     return chosen.container, chosen.codec, chosen.pixel_format, _quality(chosen), chosen.warnings
 
 
-def _lost(head: Head, source: Path, destination: Path, strip_location: bool) -> tuple[str, ...]:
+def _lost(head: Probe, source: Path, destination: Path, strip_location: bool) -> tuple[str, ...]:
     """Other tracks that the result cannot hold, in words."""
     if head.kind == "images":
         return ()
@@ -135,7 +134,7 @@ def _quality(chosen: Plan) -> str:
     return f"quality {chosen.quality:g} of 100{bound}"
 
 
-def _memory(head: Head, pace: Pace, guides: int) -> int:
+def _memory(head: Probe, pace: Pace, guides: int) -> int:
     """What this process has by now, frames, and the network's work, which tiles keep below its share."""
     window = max(1, pace.needs.window)
     work = pace.needs.bytes_per_pixel * window * head.pixels

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from selfhvd.backbones.backbone import Needs
-from selfhvd.forecast.head import Head
 from selfhvd.method.align import align_guides
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.system.device import convolving
 from selfhvd.video.frame_source import ArrayFrames
+from selfhvd.video.probe import Probe
 
 _SIDE = 256
 """Pixels a side of the picture."""
@@ -70,7 +70,7 @@ def measure_pace(config: DeblurConfig) -> Pace:
     return Pace(shown, aligned, needs, ready.predictor.name, str(ready.device))
 
 
-def expected_seconds(head: Head, config: DeblurConfig, pace: Pace) -> float:
+def expected_seconds(head: Probe, config: DeblurConfig, pace: Pace) -> float:
     """Time of a whole run, if no frame is handed through, none restored or steadied twice.
 
     Two more sharp frames, which are shown to sharp ones, are not counted.
@@ -86,7 +86,7 @@ def expected_seconds(head: Head, config: DeblurConfig, pace: Pace) -> float:
     return head.frames * (restore + handling) + _learning(head, config, pace, flown, restore)
 
 
-def _learning(head: Head, config: DeblurConfig, pace: Pace, flown: float, restore: float) -> float:
+def _learning(head: Probe, config: DeblurConfig, pace: Pace, flown: float, restore: float) -> float:
     """Both stages: the steps, and the material that is made for them once for each picture of the clip."""
     adapt, pixels = config.adapt, head.pixels
     steps = adapt.stage_one.steps + adapt.stage_two.steps

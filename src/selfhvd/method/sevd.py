@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.method.sharp_frames import laplacian_variance
 
 
 def remove_sharp_clues(sharp: Sequence[int], segment: int, rng: np.random.Generator) -> frozenset[int]:

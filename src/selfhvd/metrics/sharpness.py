@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import UInt8
 
+from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
-from selfhvd.ops.sharpness import laplacian_variance
 from selfhvd.video.frame import as_tensor
 
 SHARPNESS = Definition(

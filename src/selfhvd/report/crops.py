@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from selfhvd.method.sharp_frames import Selection
+from selfhvd.extensions.selection import Selection
 from selfhvd.report.page import Comparison
 from selfhvd.video import Footage, Frame
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from selfhvd.method.sharp_frames import Selection
+from selfhvd.extensions.selection import Selection
 from selfhvd.training.config import Adaptation
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-from selfhvd.method.sharp_frames import Selection
+from selfhvd.extensions.selection import Selection
 from selfhvd.report.canvas import Canvas, Colour
 from selfhvd.report.scale import Scale, choose_scale, round_steps, tick_text
 

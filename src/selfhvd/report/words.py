@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from statistics import median
 
-from selfhvd.method.sharp_frames import Selection
+from selfhvd.extensions.selection import Selection
 from selfhvd.report.facts import RunFacts
 
 _SAME = 0.02  # relative change of the sharpness below which it is called the same

@@ -14,10 +14,10 @@ from selfhvd.backbones.backbone import Backbone
 from selfhvd.errors import DeviceError
 from selfhvd.extensions.deflicker import steadied
 from selfhvd.extensions.fused_guides import fused_guides
+from selfhvd.extensions.selection import Selection, Which
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig, Aligned, Guides, align_both
-from selfhvd.method.sharp_frames import Selection, Which
-from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.ops.tiles import tiled
 from selfhvd.ops.windows import blend_weights, windows
 from selfhvd.system.device import convolving

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from selfhvd.extensions.scenes import SceneConfig
+from selfhvd.extensions.selection import SharpConfig
 from selfhvd.flow import CertaintyConfig
 from selfhvd.method.align import AlignConfig
-from selfhvd.method.sharp_frames import SharpConfig
 from selfhvd.restore.restorer import RestoreConfig
 from selfhvd.training.config import AdaptConfig
 from selfhvd.training.loop import LoopConfig

@@ -18,8 +18,8 @@ from torch import Tensor
 from selfhvd.backbones import BACKBONES, Backbone
 from selfhvd.errors import UsageError, WeightsError
 from selfhvd.extensions.scenes import Scene, find_scenes, joined
+from selfhvd.extensions.selection import Selection
 from selfhvd.method.perceptual import find_perceptual
-from selfhvd.method.sharp_frames import Selection
 from selfhvd.restore.restorer import Restorer
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.stage_cache import Kept

@@ -7,10 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from selfhvd.errors import InputError, OutputError
-from selfhvd.forecast.head import Head, read_head
 from selfhvd.run.config import DeblurConfig
 from selfhvd.video import Coding, Color, Footage
 from selfhvd.video.destination import is_folder
+from selfhvd.video.probe import Probe, probe
 from selfhvd.video.write.encoder_choice import plan
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Room:
         return self.cache + self.material + self.result
 
 
-def needed_room(head: Head, destination: Path, config: DeblurConfig, coding: Coding = Coding()) -> Room:
+def needed_room(head: Probe, destination: Path, config: DeblurConfig, coding: Coding = Coding()) -> Room:
     """What a run will fill, going by the size of its first frame in the cache."""
     frames = head.frames * _frame_bytes(head)
     adapt = config.adapt
@@ -59,7 +59,7 @@ def needed_room(head: Head, destination: Path, config: DeblurConfig, coding: Cod
     return Room(2 * frames, learned_from * record * head.pixels, result)
 
 
-def result_bytes(head: Head, destination: Path, coding: Coding) -> int:
+def result_bytes(head: Probe, destination: Path, coding: Coding) -> int:
     """About the size of a result that is a video; no less than it may become, where its source's size bounds it."""
     chosen = plan(as_footage(head), destination, coding)
     pixels = head.frames * head.pixels
@@ -71,7 +71,7 @@ def result_bytes(head: Head, destination: Path, coding: Coding) -> int:
     return int(min(best, chosen.room * head.coded_bytes))
 
 
-def as_footage(head: Head, source: Path = Path()) -> Footage:
+def as_footage(head: Probe, source: Path = Path()) -> Footage:
     """The head in the form that the plan of the writing asks for; it has no frames."""
     return Footage(
         source=source,
@@ -95,7 +95,7 @@ def as_footage(head: Head, source: Path = Path()) -> Footage:
     )
 
 
-def _frame_bytes(head: Head) -> int:
+def _frame_bytes(head: Probe) -> int:
     """Of the first frame; of a typical one where that is all but empty, as when a film fades in from black."""
     typical = int((_TYPICAL if head.depth == 8 else _TYPICAL_DEEP) * head.pixels)
     return head.frame_bytes if head.frame_bytes > _EMPTY * typical else typical
@@ -126,7 +126,7 @@ def check_room(source: Path, destination: Path, config: DeblurConfig, held: int 
         OutputError: there is less room than needed.
     """
     try:
-        head = read_head(source)
+        head = probe(source)
     except InputError as error:
         log.info("the room on the disk was not checked: %s", error)  # decoding will tell what is wrong, if anything is
         return

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from selfhvd.errors import Stopped, UsageError
 from selfhvd.extensions.scenes import SceneConfig, find_scenes, joined
-from selfhvd.method.sharp_frames import WHICH, Selection, SharpConfig, Which
+from selfhvd.extensions.selection import WHICH, Selection, SharpConfig, Which
 from selfhvd.report.facts import RunFacts
 from selfhvd.report.page import write_report
 from selfhvd.report.record import write_run

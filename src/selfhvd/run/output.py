@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from selfhvd.errors import OutputError
-from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.report.crops import BlurriestFrames
 from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.run.restored_frames import restored_frames

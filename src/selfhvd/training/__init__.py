@@ -1,1 +1,1 @@
-"""Training: material on disk, the stages' losses, and the one loop."""
+"""Training: both stages on one clip or on many; precomputed alignments, sampler, loop, checkpoints, recipes."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from selfhvd.method.sharp_frames import Selection
+from selfhvd.extensions.selection import Selection
 from selfhvd.video.frame_source import Frames
 
 Item = TypeVar("Item")

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from selfhvd.datasets import DatasetClip, open_dataset
 from selfhvd.errors import InputError, SelfHVDError
-from selfhvd.method.sharp_frames import Selection, find_sharp
+from selfhvd.extensions.selection import Selection, find_sharp
 from selfhvd.system.atomic import write_aside
 from selfhvd.system.progress import Progress
 from selfhvd.training.clip import TrainingClip

@@ -8,7 +8,7 @@ import torch
 from selfhvd.extensions.reblur_validation import trial_score
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.scscm import Standing
-from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.restore.restorer import Restorer
 from selfhvd.training.clip import TrainingClip, spread
 

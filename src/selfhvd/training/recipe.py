@@ -12,9 +12,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from selfhvd.datasets import Part
 from selfhvd.errors import InputError, UsageError
+from selfhvd.extensions.selection import SharpConfig
 from selfhvd.flow import CertaintyConfig
 from selfhvd.method.align import AlignConfig
-from selfhvd.method.sharp_frames import SharpConfig
 from selfhvd.restore.restorer import RestoreConfig
 from selfhvd.training.config import AdaptConfig
 from selfhvd.weights.choose_flow import FlowName

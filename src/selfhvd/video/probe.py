@@ -1,35 +1,70 @@
-"""Size and length of a video, by its head and its first frame."""
+"""The head of a clip: what a forecast, a check of the room on the disk and a table of clips need to know of it.
 
-from dataclasses import dataclass
+As all decoding it happens in a child process, which imports no torch.
+"""
+
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import av
+import cv2
+import numpy as np
 from av.error import FFmpegError
 
 from selfhvd.errors import InputError
+from selfhvd.video.colour import colour_of, known_matrix, to_rgb
+from selfhvd.video.frame import Frame
 from selfhvd.video.limits import Limits
 from selfhvd.video.process.child import Child
 from selfhvd.video.process.protocol import Report
 from selfhvd.video.read.animation import first_picture
-from selfhvd.video.read.demux import choose, open_source
-from selfhvd.video.read.orientation import orientation_of
+from selfhvd.video.read.demux import choose, codec_name, open_source, tag_of
+from selfhvd.video.read.images import list_images, read_image
+from selfhvd.video.read.orientation import Orientation, orientation_of
 from selfhvd.video.read.stills import is_animated_webp
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a video says of itself."""
+    """What a clip says of itself, and its first frame."""
 
+    kind: Literal["container", "images"]
     width: int
-    """In pixels, upright."""
+    """Pixels, upright."""
     height: int
-    frames: int | None
-    """None where the file does not say."""
+    frames: int
+    """As stated; else length times rate, else 0."""
+    stated: bool
+    """Whether the number of frames is stated, not reckoned."""
+    codec: str
+    pixel_format: str
+    depth: int
+    """Bits a channel."""
+    frame_bytes: int
+    """The first frame as the lossless cache keeps it."""
+    coded_bytes: int = 0
+    """The picture's track, about, as far as the file says; 0 where it does not."""
+    profile: str = ""
+    """The four letters that the container names the coding by."""
+
+    @property
+    def stated_frames(self) -> int | None:
+        """None where the file does not say."""
+        return self.frames if self.stated else None
+
+    @property
+    def pixels(self) -> int:
+        """Of one frame."""
+        return self.width * self.height
 
 
 def probe(source: Path) -> Probe:
-    """Look into a video, in a child process; `InputError` if its first frame cannot be decoded."""
+    """Look at the head of a clip, in a child process.
+
+    Raises:
+        InputError: it is missing, no video, or its first frame cannot be decoded.
+    """
     limits = Limits()
     child = Child({"task": "probe", "source": str(source)}, crash=InputError, subject=source, stall=limits.stall)
     try:
@@ -51,17 +86,63 @@ def foretold(source: Path, destination: Path, *, strip_location: bool = False) -
 
 def tell(source: Path, limits: Limits, report: Report) -> None:
     """Report the facts of `probe`. Runs in the child process."""
+    report(**asdict(_look(source, limits)))
+
+
+def _look(source: Path, limits: Limits) -> Probe:
+    if source.is_dir():
+        return _look_at_images(source, limits)
     if source.is_file() and is_animated_webp(source):
-        picture, frames = first_picture(source, limits)
-        report(width=picture.shape[1], height=picture.shape[0], frames=frames)
-        return
+        first, count = first_picture(source, limits)
+        return Probe("images", first.shape[1], first.shape[0], count, True, "webp", "rgb24", 8, _stored(first))
+    return _look_at_container(source, limits)
+
+
+def _look_at_images(source: Path, limits: Limits) -> Probe:
+    paths = list_images(source)
+    first = read_image(paths[0], limits)
+    height, width, _ = first.shape
+    depth, layout = (8, "rgb24") if first.dtype == np.uint8 else (16, "rgb48le")
+    codec = paths[0].suffix.lower().lstrip(".")
+    return Probe("images", width, height, len(paths), True, codec, layout, depth, _stored(first))
+
+
+def _look_at_container(source: Path, limits: Limits) -> Probe:
     with open_source(source, limits) as container:
         stream, _ = choose(container, source)
         frame = first_frame(container, stream, source, limits)
-        turned = orientation_of(frame)
-        sides = (frame.width, frame.height)
-        width, height = reversed(sides) if turned is not None and turned.transpose else sides
-        report(width=width, height=height, frames=stream.frames or None)
+        if not known_matrix(colour_of(frame)):
+            raise InputError(f"{source} uses a colour matrix that cannot be undone; convert it first.")
+        depth = max(8, *(component.bits for component in frame.format.components))
+        turned = orientation_of(frame) or Orientation()
+        picture = turned.apply(to_rgb(frame, colour_of(frame), deep=depth > 8))
+        height, width, _ = picture.shape
+        frames = stream.frames or _reckoned(container, stream)
+        facts = (codec_name(stream), frame.format.name, depth, _stored(picture))
+        coded = _coded(container, stream)
+        return Probe("container", width, height, frames, bool(stream.frames), *facts, coded, tag_of(stream))
+
+
+def _reckoned(container: Any, stream: Any) -> int:  # noqa: ANN401 - PyAV objects
+    """Length times rate; 0 where either is unknown."""
+    seconds = (container.duration or 0) / 1_000_000
+    if stream.duration:
+        seconds = float(stream.duration * stream.time_base)
+    rate = stream.average_rate or stream.guessed_rate or 0
+    return max(0, round(seconds * float(rate)))
+
+
+def _coded(container: Any, stream: Any) -> int:  # noqa: ANN401 - PyAV objects
+    """Bytes of a track: by its stated rate, else all that the file holds."""
+    seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1_000_000
+    rate = stream.codec_context.bit_rate or stream.bit_rate or 0
+    return round(rate * seconds / 8) or int(container.size)
+
+
+def _stored(picture: Frame) -> int:
+    """Bytes of a frame as PNG, packed as the cache packs it."""
+    packed, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return int(np.asarray(data).size) if packed else picture.nbytes
 
 
 def first_frame(container: Any, stream: Any, source: Path, limits: Limits) -> av.VideoFrame:  # noqa: ANN401 - PyAV

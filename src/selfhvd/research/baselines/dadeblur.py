@@ -18,9 +18,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from selfhvd.errors import InputError
+from selfhvd.extensions.selection import Selection
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig, align_guides
-from selfhvd.method.sharp_frames import Selection
 from selfhvd.research.baselines.blur_condition import ConditionConfig, blur_condition
 from selfhvd.research.baselines.pairs import ALL, Pair, Pairs, Share, Turn, crop_side, without_guides
 from selfhvd.research.baselines.reblur import MotionReblur, Reblur

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.method.sharp_frames import Selection
+from selfhvd.extensions.selection import Selection
 from selfhvd.ops.light import GAMMA
 from selfhvd.research.baselines.kernels import KernelConfig, random_kernel
 from selfhvd.research.baselines.pairs import ALL, Pair, Pairs, Share, Turn, crop_side, without_guides

@@ -16,7 +16,7 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.ops.sharpness import laplacian_variance
+from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.video.frame_source import Frames
 
 _NEARBY = 10

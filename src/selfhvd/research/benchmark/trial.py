@@ -13,11 +13,11 @@ from torch import Tensor
 
 from selfhvd.backbones import BACKBONES, Backbone
 from selfhvd.errors import WeightsError
+from selfhvd.extensions.selection import SharpConfig, find_sharp
 from selfhvd.flow import Dis, FlowPredictor
 from selfhvd.method.align import AlignConfig
 from selfhvd.method.composite import composite
 from selfhvd.method.perceptual import find_perceptual
-from selfhvd.method.sharp_frames import SharpConfig, find_sharp
 from selfhvd.method.stages import learn_truth
 from selfhvd.metrics.drift import drift
 from selfhvd.metrics.psnr import psnr
@@ -93,7 +93,7 @@ def _outputs(setup: Setup, size: Size, clip: Clip, seed: int) -> Iterator[Image]
     if setup.method == "input":
         return (frames.tensor(i) for i in range(len(frames)))
     if setup.method == "composite":
-        return (composite(frames, selection, i, predictor) for i in range(len(frames)))
+        return (composite(frames, selection.sharp, i, predictor) for i in range(len(frames)))
     return iter(_trained(setup, size, TrainingClip(frames, selection, ArrayFrames(clip.truth)), predictor, seed))
 
 

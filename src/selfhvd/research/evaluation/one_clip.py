@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from selfhvd.errors import InputError, UsageError
-from selfhvd.method.sharp_frames import Selection, find_sharp
+from selfhvd.extensions.selection import Selection, find_sharp
 from selfhvd.metrics.accuracy import SHARP_ACCURACY, read_labels, sharp_accuracy
 from selfhvd.metrics.definition import Definition
 from selfhvd.research.evaluation.meter import EvaluationConfig, Meter, Moment

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from selfhvd.datasets import DatasetClip, SharpLabel
 from selfhvd.errors import InputError
-from selfhvd.method.sharp_frames import Selection, find_sharp
+from selfhvd.extensions.selection import Selection, find_sharp
 from selfhvd.video import Footage, ingest
 from selfhvd.video.image_frames import ImageFrames
 

@@ -92,7 +92,8 @@ class Composited:
         """See `Outputs.of`."""
         frames = RecentFrames(clip.frames)
         return (
-            _rounded(composite(frames, clip.selection, index, self._predictor)) for index in range(len(clip.frames))
+            _rounded(composite(frames, clip.selection.sharp, index, self._predictor))
+            for index in range(len(clip.frames))
         )
 
 

@@ -31,7 +31,7 @@ class Child:
         self.warnings: list[str] = []
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         self._lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        home = str(Path(__file__).resolve().parents[2])
+        home = str(Path(__file__).resolve().parents[3])  # where the package lies
         paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "selfhvd.video.process.worker", json.dumps(request)],
