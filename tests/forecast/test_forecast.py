@@ -60,9 +60,8 @@ class TestHead:
             probe(tmp_path / "a.mp4")
 
     def test_a_child_that_dies(self, clip, monkeypatch):
-        monkeypatch.setattr("selfhvd.video.probe.sys.executable", "/bin/false")
-        monkeypatch.setattr("selfhvd.video.probe.probe", lambda path: None)
-        with pytest.raises(InputError, match="broke the decoder"):
+        monkeypatch.setattr("selfhvd.video.process.child.sys.executable", "/bin/false")
+        with pytest.raises(InputError, match="made the decoder stop after frame 0"):
             probe(clip)
 
 

@@ -1,1 +1,1 @@
-"""The paper, one file a step: sharp_frames, align, masks, losses, perceptual, sevd, scscm, stages; batch names its symbols."""
+"""The paper, one file a step: sharp_frames, align, masks, losses, perceptual, sevd, scscm, stages; batch."""
