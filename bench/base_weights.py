@@ -27,7 +27,8 @@ from selfhvd.backbones.lite import Lite, LiteConfig
 from selfhvd.extensions.selection import find_sharp
 from selfhvd.method.align import Guides, align_guides
 from selfhvd.method.losses import charbonnier
-from selfhvd.restore.restorer import RestoreConfig, Restorer
+from selfhvd.restore.config import RestoreConfig
+from selfhvd.restore.restorer import Restorer
 from selfhvd.synthesis import Handheld, shoot
 from selfhvd.synthesis.handheld_clips import load_photo
 from selfhvd.system.device import computes_bfloat16, convolving

@@ -12,7 +12,8 @@ from selfhvd.errors import DeviceError
 from selfhvd.extensions.fused_guides import fused_guides
 from selfhvd.extensions.selection import Selection
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.restore.restorer import RestoreConfig, Restorer
+from selfhvd.restore.config import RestoreConfig
+from selfhvd.restore.restorer import Restorer
 from selfhvd.video.frame_source import ArrayFrames
 
 COUNT = 13

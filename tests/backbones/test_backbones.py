@@ -13,7 +13,8 @@ from golden import fill_rule
 from selfhvd.backbones import BACKBONES, Backbone, BasicVsrPpConfig, EstRnnConfig, IfiRnnConfig, Lite, RvrtConfig
 from selfhvd.extensions.selection import Selection
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.restore.restorer import RestoreConfig, Restorer
+from selfhvd.restore.config import RestoreConfig
+from selfhvd.restore.restorer import Restorer
 from selfhvd.video.frame_source import ArrayFrames
 from selfhvd.weights import load_weights, save_weights
 

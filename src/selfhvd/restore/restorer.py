@@ -1,8 +1,6 @@
 """Restore: frames in, sharper frames out, window by window; nothing holds the whole clip."""
 
-import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 import torch
@@ -11,76 +9,22 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.backbones.backbone import Backbone
-from selfhvd.errors import DeviceError
-from selfhvd.extensions.deflicker import steadied
 from selfhvd.extensions.fused_guides import fused_guides
-from selfhvd.extensions.selection import Selection, Which
+from selfhvd.extensions.selection import Selection
 from selfhvd.flow.predictor import FlowPredictor
-from selfhvd.method.align import AlignConfig, Aligned, Guides, align_both
+from selfhvd.method.align import AlignConfig, Guides
 from selfhvd.method.sharp_frames import laplacian_variance
-from selfhvd.ops.tiles import tiled
 from selfhvd.ops.windows import blend_weights, windows
-from selfhvd.system.device import convolving
-from selfhvd.system.memory import free_bytes, is_out_of_memory, tile_side
+from selfhvd.restore.config import RestoreConfig
+from selfhvd.restore.inference import MIRRORS, Inference
+from selfhvd.restore.temporal import TemporalBlend
 from selfhvd.video.frame_source import Frames, RecentFrames
 
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RestoreConfig:
-    """How the trained network is applied."""
-
-    rounds: int = 1
-    """Times the guides are aligned, 1 or more: onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i).
-    One, for where the flow finds the path of the exposure a second round loses (docs/ablations.md#restore.rounds)."""
-    each_side: int = 3
-    """Sharp frames before a frame, and as many after it, that are aligned onto it in the last round and fused to its
-    guides (`fused_guides`); more cost time and gain little (docs/ablations.md#restore.each_side)."""
-    ensemble: int = 1
-    """Mirrored views (1, 2 or 4) whose outputs are averaged in the last round; the network's part of the time grows as
-    much."""
-    steadiness: float = 0.0
-    """Part of each frame that each of the restored frames beside it gives (`steadied`), in [0, 0.5); 0 = each frame
-    stands alone. Against flicker, for one more alignment a frame (docs/ablations.md#restore.steadiness)."""
-    restored_guides: bool = False
-    """Restore the sharp frames first, and show those beside the blurry ones; only for networks that take single frames.
-    A sharp frame that this made clearly sharper was blurred, and is restored once more like the others
-    (docs/ablations.md#restore.restored_guides)."""
-    guided: bool = True
-    """Show the network sharp frames beside each frame, where it takes any; off only for baselines that have none."""
-    which: Which = "blurry"
-    """`blurry`: frames that are not blurred come back untouched; `auto`: they do where little around them is blurred;
-    `all`: none does. `auto` is for the base weights, which take noise and coding marks off sharp frames, too
-    (docs/ablations.md#restore.which)."""
-    overlap: int = 4
-    """Frames that neighbouring windows share, blended; only for networks that look at several frames, which lose at the
-    seams (docs/ablations.md#restore.overlap)."""
-    bfloat16: bool = True
-    """Convolve in bf16 where the device computes in it; elsewhere it is slower (docs/ablations.md#restore.bfloat16)."""
-    window: int | None = None
-    """Frames restored at once; None = as many as the network likes."""
-    tile: int | None = None
-    """Pixels a side of the tiles in which a frame is restored; None = as large as the free memory allows."""
-
-    @property
-    def kept_guides(self) -> int:
-        """Restored sharp frames in memory: those that guide a frame, and itself; with fewer each is restored often."""
-        return 2 * self.each_side + 1 if self.restored_guides else 0
-
-
-_TILE_OVERLAP = 32
-"""Pixels that neighbouring tiles share, blended."""
-_LEAST_TILE = 128
 _MORE = 1
 """So many sharp frames more on each side of a sharp frame that is restored first: it guides others, too."""
 _NOT_BLURRED = 0.9
 """Part of its restored self's sharpness (v_l at half the size) that a sharp frame has at least; one with less was
 blurred itself (docs/ablations.md#restore._NOT_BLURRED)."""
-Views = tuple[tuple[int, ...], ...]
-"""Axes to flip of each view."""
-_MIRRORS: Views = ((), (-2, -1), (-1,), (-2,))
-"""None, both, left-right, up-down."""
 
 
 class Restorer:
@@ -98,15 +42,14 @@ class Restorer:
         self.network, self.frames, self.selection = network, RecentFrames(frames), selection
         self.predictor, self.align, self.config = predictor, align, config
         self._left = selection.left(config.which)
-        self._device = next(network.parameters()).device
+        self._inference = Inference(network, config)
+        self._device = self._inference.device
         self._window = min(network.needs.window, config.window or network.needs.window)
         self._guided = config.guided and network.needs.guides > 0
         single = self._guided and self._window == 1
         self._restored_first = config.restored_guides and single
         self._guiding = RecentFrames(_Guiding(self), config.kept_guides) if self._restored_first else self.frames
         self._last, self._outputs = (0, 0), list[Tensor]()
-        self._tile: int | None = None
-        self._tile_chosen = False
 
     def __iter__(self) -> Iterator[Float[Tensor, "3 height width"]]:
         """Every frame in order, RGB in [0, 1], on the CPU."""
@@ -119,44 +62,12 @@ class Restorer:
         # Without those before it a frame is blended wrongly: each pass is one more.
         begin = max(0, first - len(amounts))
         frames = self._alone(begin)
+        blend = TemporalBlend(
+            self.selection, self._left, self.predictor, self.align, self.config.steadiness, self._device
+        )
         for amount in amounts:
-            frames = self._steadied(frames, begin, amount)
+            frames = blend.over(frames, begin, amount)
         return islice(frames, first - begin, None)
-
-    def _steadied(
-        self, frames: Iterator[Float[Tensor, "3 height width"]], first: int, amount: float
-    ) -> Iterator[Float[Tensor, "3 height width"]]:
-        """Each of `frames`, the first of them number `first`, as far as `amount` blended with those beside it."""
-        before: Aligned | None = None
-        held: Tensor | None = None
-        for index, frame in enumerate(frames, start=first):
-            if held is not None:
-                after, behind = self._beside(index, held, frame)
-                yield held.lerp(self._blended(index - 1, held, before, after), amount)
-                before = behind
-            held = frame
-        if held is not None:
-            yield held.lerp(self._blended(len(self.frames) - 1, held, before, None), amount)
-
-    @torch.inference_mode()
-    def _beside(
-        self, index: int, previous: Float[Tensor, "3 height width"], frame: Float[Tensor, "3 height width"]
-    ) -> tuple[Aligned | None, Aligned | None]:
-        """Frame `index` on the grid of the frame before it, and the other way; nothing where neither may change."""
-        if self._stands(index - 1) and self._stands(index):
-            return None, None
-        previous, frame = previous.to(self._device), frame.to(self._device)
-        return align_both(previous[None], frame[None], self.predictor, self.align)
-
-    @torch.inference_mode()
-    def _blended(
-        self, index: int, frame: Float[Tensor, "3 height width"], *beside: Aligned | None
-    ) -> Float[Tensor, "3 height width"]:
-        if self._stands(index):
-            return frame
-        there = [neighbour for neighbour in beside if neighbour is not None]
-        noise, sharp = self.selection.noise, self.selection.is_sharp(index)
-        return steadied(frame.to(self._device), there, self.config.steadiness, noise, sharp).cpu()
 
     def _alone(self, first: int) -> Iterator[Float[Tensor, "3 height width"]]:
         """The frames before they are steadied."""
@@ -221,7 +132,7 @@ class Restorer:
         for turn in range(rounds):
             near, views = (each_side, self.config.ensemble) if turn + 1 == rounds else (1, 1)
             guides = [self._guides(n, frame, near, source) for n, frame in enumerate(output, start=start)]
-            output = self._apply(clip, guides, _MIRRORS[:views])
+            output = self._inference(clip, guides, MIRRORS[:views])
         return [frame.cpu() for frame in output]
 
     @torch.inference_mode()
@@ -230,7 +141,7 @@ class Restorer:
         start, end = self._around(index)
         clip = [(image if i == index else self.frames.tensor(i)).to(self._device) for i in range(start, end)]
         guides = [self._guides(start + n, frame, 1, self.frames) for n, frame in enumerate(clip)]
-        return self._apply(clip, guides)[index - start].cpu()
+        return self._inference(clip, guides)[index - start].cpu()
 
     def _around(self, index: int) -> tuple[int, int]:
         """The window in which frame `index` stands as far from the ends as can be."""
@@ -256,53 +167,6 @@ class Restorer:
             return None
         numbers = self.selection.around(index, each_side)
         return fused_guides(output, source, numbers, self.network.needs.guides, self.predictor, self.align)
-
-    def _apply(
-        self, clip: list[Float[Tensor, "3 height width"]], guides: list[Guides | None], views: Views = ((),)
-    ) -> list[Float[Tensor, "3 height width"]]:
-        images = [torch.stack(clip)[None]]
-        given = [g for g in guides if g is not None]
-        if given:
-            images += [torch.stack([g.images for g in given])[None], torch.stack([g.trust for g in given])[None]]
-        restored = self._in_tiles(images, views)[0].float().clamp(0, 1)
-        # A value that is not finite must not reach the file: the input is the last resort.
-        return list(torch.where(restored.isfinite(), restored, images[0][0]))
-
-    def _in_tiles(self, images: list[Tensor], views: Views) -> Float[Tensor, "batch frame 3 height width"]:
-        """The averaged views, on tiles as large as memory allows."""
-        frames, (height, width) = images[0].shape[1], images[0].shape[-2:]
-        if not self._tile_chosen:
-            self._tile_chosen = True
-            self._tile = self.config.tile or tile_side(
-                height, width, frames, self.network.needs.bytes_per_pixel, free_bytes(self._device), _LEAST_TILE
-            )
-            if self._tile:
-                log.info("frames of %dx%d are restored in tiles of %d pixels", width, height, self._tile)
-        while True:
-            try:
-                return tiled(lambda cut: self._average(cut, views), images, self._tile, _TILE_OVERLAP)
-            except RuntimeError as error:
-                smaller = (self._tile or max(height, width)) // 2
-                if not is_out_of_memory(error):
-                    raise
-                if smaller < _LEAST_TILE:
-                    raise DeviceError(
-                        f"Memory ran out even with tiles of {self._tile} pixels; free some, or use --device cpu."
-                    ) from error
-                log.warning("memory ran out: going on with tiles of %d pixels", smaller)
-            self._tile = smaller
-
-    def _average(self, images: list[Tensor], views: Views) -> Float[Tensor, "batch frame 3 height width"]:
-        with convolving(self._device, self.config.bfloat16):
-            return torch.stack([self._mirrored(images, axes) for axes in views]).mean(dim=0)
-
-    def _mirrored(self, images: list[Tensor], axes: tuple[int, ...]) -> Tensor:
-        """The network's output for a mirrored view, mirrored back."""
-        return self.network(*[image.flip(axes) for image in images]).flip(axes)
-
-    def _stands(self, index: int) -> bool:
-        """Whether frame `index` takes nothing from those beside it: sharp, and without noise, it would only lose."""
-        return self._left[index] or (self.selection.is_sharp(index) and not self.selection.noise)
 
 
 def _half_v_l(image: Float[Tensor, "3 height width"]) -> float:

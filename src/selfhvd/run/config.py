@@ -8,7 +8,7 @@ from selfhvd.extensions.scenes import SceneConfig
 from selfhvd.extensions.selection import SharpConfig
 from selfhvd.flow import CertaintyConfig
 from selfhvd.method.align import AlignConfig
-from selfhvd.restore.restorer import RestoreConfig
+from selfhvd.restore.config import RestoreConfig
 from selfhvd.training.config import AdaptConfig
 from selfhvd.training.loop import LoopConfig
 from selfhvd.training.sampler import BatchConfig

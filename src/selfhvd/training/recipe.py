@@ -15,7 +15,7 @@ from selfhvd.errors import InputError, UsageError
 from selfhvd.extensions.selection import SharpConfig
 from selfhvd.flow import CertaintyConfig
 from selfhvd.method.align import AlignConfig
-from selfhvd.restore.restorer import RestoreConfig
+from selfhvd.restore.config import RestoreConfig
 from selfhvd.training.config import AdaptConfig
 from selfhvd.weights.choose_flow import FlowName
 

@@ -20,7 +20,8 @@ from selfhvd.method.batch import Batch
 from selfhvd.method.perceptual import Perceptual
 from selfhvd.method.scscm import Snapshot, Standing
 from selfhvd.method.stages import StageOne, StageTwo, learn_truth
-from selfhvd.restore.restorer import RestoreConfig, Restorer
+from selfhvd.restore.config import RestoreConfig
+from selfhvd.restore.restorer import Restorer
 from selfhvd.system.progress import Progress, silent
 from selfhvd.training.aligned_store import Material
 from selfhvd.training.checkpoint import Course, Keeping

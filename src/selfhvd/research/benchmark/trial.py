@@ -28,7 +28,8 @@ from selfhvd.research.baselines.ren import RandomBlur, RenConfig
 from selfhvd.research.benchmark.clips import Clip
 from selfhvd.research.benchmark.rows import Setup
 from selfhvd.research.benchmark.size import Size
-from selfhvd.restore.restorer import RestoreConfig, Restorer
+from selfhvd.restore.config import RestoreConfig
+from selfhvd.restore.restorer import Restorer
 from selfhvd.run.config import DeblurConfig, preset_config
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.config import AdaptConfig

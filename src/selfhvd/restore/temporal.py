@@ -1,0 +1,67 @@
+"""Temporal: each restored frame blended with the restored frames beside it, in passes over the clip (ours)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from selfhvd.extensions.deflicker import steadied
+from selfhvd.extensions.selection import Selection
+from selfhvd.flow.predictor import FlowPredictor
+from selfhvd.method.align import AlignConfig, Aligned, align_both
+
+
+@dataclass(frozen=True)
+class TemporalBlend:
+    """One pass over restored frames in order; three of them are held at a time."""
+
+    selection: Selection
+    passed_through: tuple[bool, ...]
+    """Whether each frame came back as it came."""
+    predictor: FlowPredictor
+    align: AlignConfig
+    steadiness: float
+    """Part of a frame that each neighbour gives."""
+    device: torch.device
+
+    def over(
+        self, frames: Iterator[Float[Tensor, "3 height width"]], first: int, amount: float
+    ) -> Iterator[Float[Tensor, "3 height width"]]:
+        """Each of `frames`, the first of them number `first`, as far as `amount` blended with those beside it."""
+        before: Aligned | None = None
+        held: Tensor | None = None
+        index = first
+        for index, frame in enumerate(frames, start=first):
+            if held is not None:
+                after, behind = self._beside(index, held, frame)
+                yield held.lerp(self._blended(index - 1, held, before, after), amount)
+                before = behind
+            held = frame
+        if held is not None:
+            yield held.lerp(self._blended(index, held, before, None), amount)
+
+    @torch.inference_mode()
+    def _beside(
+        self, index: int, previous: Float[Tensor, "3 height width"], frame: Float[Tensor, "3 height width"]
+    ) -> tuple[Aligned | None, Aligned | None]:
+        """Frame `index` on the grid of the frame before it, and the other way; nothing where neither may change."""
+        if self._stands_alone(index - 1) and self._stands_alone(index):
+            return None, None
+        previous, frame = previous.to(self.device), frame.to(self.device)
+        return align_both(previous[None], frame[None], self.predictor, self.align)
+
+    @torch.inference_mode()
+    def _blended(
+        self, index: int, frame: Float[Tensor, "3 height width"], *beside: Aligned | None
+    ) -> Float[Tensor, "3 height width"]:
+        if self._stands_alone(index):
+            return frame
+        there = [neighbour for neighbour in beside if neighbour is not None]
+        noise, sharp = self.selection.noise, self.selection.is_sharp(index)
+        return steadied(frame.to(self.device), there, self.steadiness, noise, sharp).cpu()
+
+    def _stands_alone(self, index: int) -> bool:
+        """Whether frame `index` takes nothing from those beside it: sharp, and without noise, it would only lose."""
+        return self.passed_through[index] or (self.selection.is_sharp(index) and not self.selection.noise)
