@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from selfhvd.flow import CameraFirst, Dis
-from selfhvd.flow.camera.exposure import Path, find_camera, find_path, light
+from selfhvd.flow.camera.exposure_fit import fit_trajectory, refine_homography
+from selfhvd.flow.camera.exposure_path import ExposureTrajectory, linear_light
 
 HEIGHT, WIDTH = 216, 288
 STEPS = 41
@@ -26,7 +27,7 @@ def codes(linear: np.ndarray) -> np.ndarray:
 
 def lit(image: np.ndarray) -> np.ndarray:
     """The light that an image of codes stands for."""
-    return light(torch.from_numpy(image / 255).permute(2, 0, 1)[None])
+    return linear_light(torch.from_numpy(image / 255).permute(2, 0, 1)[None])
 
 
 def exposed(photo: np.ndarray, velocity: tuple[float, float], acceleration: tuple[float, float]) -> np.ndarray:
@@ -40,7 +41,7 @@ def shifted(x: float, y: float) -> np.ndarray:
     return np.array([[1.0, 0, x], [0, 1.0, y], [0, 0, 1.0]])
 
 
-def missed(path: Path, wanted: np.ndarray) -> float:
+def missed(path: ExposureTrajectory, wanted: np.ndarray) -> float:
     """Pixels by which the centre of the view is led astray."""
     centre = np.array([WIDTH / 2, HEIGHT / 2, 1])
     ends = [m @ centre for m in (path.middle, wanted)]
@@ -56,23 +57,23 @@ def test_finds_the_middle_of_an_exposure_that_speeds_up(photo, velocity, sign):
     wanted = shifted(7, -5)
     # Matching finds the mean: as good a start as there is.
     start = shifted(7 + acceleration[0] / 24, -5 + acceleration[1] / 24)
-    path = find_path(lit(blurry), lit(sharp), start)
+    path = fit_trajectory(lit(blurry), lit(sharp), start)
     assert path is not None
-    assert missed(Path.still(start), wanted) > 0.6
+    assert missed(ExposureTrajectory.still(start), wanted) > 0.6
     assert missed(path, wanted) < 0.08
-    assert path.reach == pytest.approx(np.hypot(*velocity), abs=2.5)
+    assert path.blur_extent == pytest.approx(np.hypot(*velocity), abs=2.5)
 
 
 def test_a_start_that_is_pixels_off_will_do(photo):
     blurry, sharp = exposed(photo, (16.0, 4.0), (0.0, 0.0)), codes(view(photo, 103, 95))
-    path = find_path(lit(blurry), lit(sharp), shifted(11, -8))
+    path = fit_trajectory(lit(blurry), lit(sharp), shifted(11, -8))
     assert path is not None and missed(path, shifted(7, -5)) < 0.15
 
 
 def test_noise_is_borne(photo, rng):
     blurry, sharp = exposed(photo, (14.0, 5.0), (10.0, -8.0)), codes(view(photo, 103, 95))
     noisy = [image + rng.normal(0, 6, image.shape).astype(np.float32) for image in (blurry, sharp)]
-    path = find_path(lit(noisy[0]), lit(noisy[1]), shifted(7.4, -5.3))
+    path = fit_trajectory(lit(noisy[0]), lit(noisy[1]), shifted(7.4, -5.3))
     assert path is not None and missed(path, shifted(7, -5)) < 0.25
 
 
@@ -82,7 +83,7 @@ def test_colour_adds_up_like_light(photo):
     blurry, sharp = exposed(coloured, (24.0, 9.0), (14.0, -12.0)), codes(view(coloured, 103, 95))
     grey = [((image / 255).mean(axis=2) ** GAMMA).astype(np.float32) for image in (blurry, sharp)]
     start, wanted = shifted(7.4, -5.3), shifted(7, -5)
-    right, wrong = find_path(lit(blurry), lit(sharp), start), find_path(*grey, start)
+    right, wrong = fit_trajectory(lit(blurry), lit(sharp), start), fit_trajectory(*grey, start)
     assert right is not None and missed(right, wanted) < 0.05
     assert wrong is None or missed(wrong, wanted) > 2 * missed(right, wanted)
 
@@ -90,34 +91,36 @@ def test_colour_adds_up_like_light(photo):
 def test_darker_exposure_is_borne(photo):
     """Frames of other exposure times differ in brightness."""
     blurry, sharp = exposed(photo, (14.0, 5.0), (10.0, -8.0)), codes(view(photo, 103, 95))
-    path = find_path(lit(0.85 * blurry), lit(sharp), shifted(7.4, -5.3))
+    path = fit_trajectory(lit(0.85 * blurry), lit(sharp), shifted(7.4, -5.3))
     assert path is not None and missed(path, shifted(7, -5)) < 0.25
 
 
 def test_no_path_between_images_that_are_equally_sharp(photo):
-    assert find_path(lit(codes(view(photo, 110, 90))), lit(codes(view(photo, 103, 95))), shifted(7, -5)) is None
+    assert fit_trajectory(lit(codes(view(photo, 110, 90))), lit(codes(view(photo, 103, 95))), shifted(7, -5)) is None
 
 
 def test_no_path_that_hardly_moves_but_turns(photo):
     """Where it was at the middle of the exposure, noise decides."""
     turning = lit(exposed(photo, (2.0, 1.0), (24.0, 0.0)))
-    assert find_path(turning, lit(codes(view(photo, 103, 95))), shifted(8, -5)) is None
+    assert fit_trajectory(turning, lit(codes(view(photo, 103, 95))), shifted(8, -5)) is None
 
 
 def test_no_path_between_strangers(photo):
     """Blur alone is no proof: the images must show the same."""
     other = np.ascontiguousarray(photo[::-1, ::-1])
-    assert find_path(lit(exposed(photo, (14.0, 5.0), (0.0, 0.0))), lit(codes(view(other, 50, 50))), np.eye(3)) is None
+    assert (
+        fit_trajectory(lit(exposed(photo, (14.0, 5.0), (0.0, 0.0))), lit(codes(view(other, 50, 50))), np.eye(3)) is None
+    )
 
 
 def test_no_path_where_nothing_overlaps(photo):
     blurry, sharp = exposed(photo, (14.0, 5.0), (0.0, 0.0)), codes(view(photo, 103, 95))
-    assert find_path(lit(blurry), lit(sharp), shifted(3 * WIDTH, 0)) is None
+    assert fit_trajectory(lit(blurry), lit(sharp), shifted(3 * WIDTH, 0)) is None
 
 
 def test_flat_images_have_no_path():
     flat = np.full((HEIGHT, WIDTH), 0.2, np.float32)
-    assert find_path(flat, flat, np.eye(3)) is None
+    assert fit_trajectory(flat, flat, np.eye(3)) is None
 
 
 def test_the_camera_is_made_exact(photo, rng):
@@ -125,25 +128,30 @@ def test_the_camera_is_made_exact(photo, rng):
     first, second = codes(view(photo, 110, 90)), codes(view(photo, 103.3, 95.6))
     first[60:160, 80:240] = first[60:160, 80:240][:, ::-1]
     first, second = (lit(x + rng.normal(0, 4, x.shape).astype(np.float32)) for x in (first, second))
-    found = find_camera(first, second, shifted(7.1, -6.0))
+    found = refine_homography(first, second, shifted(7.1, -6.0))
     wanted = shifted(6.7, -5.6)
-    assert missed(Path.still(found), wanted) < 0.02 < 0.5 < missed(Path.still(shifted(7.1, -6.0)), wanted)
+    assert (
+        missed(ExposureTrajectory.still(found), wanted)
+        < 0.02
+        < 0.5
+        < missed(ExposureTrajectory.still(shifted(7.1, -6.0)), wanted)
+    )
 
 
 def test_a_camera_that_cannot_be_made_exact_stays(photo):
     start, image = shifted(3 * WIDTH, 0), lit(codes(view(photo, 110, 90)))
-    assert find_camera(image, image, start) is start
+    assert refine_homography(image, image, start) is start
     flat = np.full((HEIGHT, WIDTH), 0.2, np.float32)
-    assert find_camera(flat, flat, start) is start
+    assert refine_homography(flat, flat, start) is start
 
 
 def test_blurred_along_the_path_looks_like_the_exposure(photo):
-    """Path.blurred is the camera's model: the mean of views in linear light."""
+    """ExposureTrajectory.blurred is the camera's model: the mean of views in linear light."""
     velocity, acceleration = (12.0, -5.0), (8.0, 6.0)
     motion = [np.array([*pair, 0, 0], np.float32) for pair in (velocity, acceleration)]
     sharp = torch.from_numpy(codes(view(photo, 110, 90)) / 255).permute(2, 0, 1)[None]
     wanted = exposed(photo, velocity, acceleration) / 255
-    blurred = Path(np.eye(3), *motion).blurred(sharp)[0].permute(1, 2, 0).numpy()
+    blurred = ExposureTrajectory(np.eye(3), *motion).blurred(sharp)[0].permute(1, 2, 0).numpy()
     inner = (slice(16, -16), slice(16, -16))
     assert (
         np.abs(blurred - wanted)[inner].mean() < 0.2 * np.abs(sharp[0].permute(1, 2, 0).numpy() - wanted)[inner].mean()
@@ -164,24 +172,24 @@ def test_flow_of_a_blurred_frame_leads_to_the_middle(photo):
 def test_of_a_known_path_only_the_middle_is_found(photo):
     """As another sharp image showed it, from where the view starts elsewhere."""
     blurry = lit(exposed(photo, (14.0, 5.0), (12.0, -9.0)))
-    known = find_path(blurry, lit(codes(view(photo, 103, 95))), shifted(7.4, -5.3))
+    known = fit_trajectory(blurry, lit(codes(view(photo, 103, 95))), shifted(7.4, -5.3))
     assert known is not None
-    path = find_path(blurry, lit(codes(view(photo, 121, 84))), shifted(-10, 7), known)
+    path = fit_trajectory(blurry, lit(codes(view(photo, 121, 84))), shifted(-10, 7), known)
     assert path is not None and missed(path, shifted(-11, 6)) < 0.1
     assert path.velocity == pytest.approx(known.velocity) and path.acceleration == pytest.approx(known.acceleration)
 
 
 def test_a_known_path_that_is_none_here_is_refused(photo):
     sharp = codes(view(photo, 103, 95))
-    known = find_path(lit(exposed(photo, (14.0, 5.0), (0.0, 0.0))), lit(sharp), shifted(7, -5))
-    assert find_path(lit(exposed(photo, (-3.0, 18.0), (0.0, 0.0))), lit(sharp), shifted(7, -5), known) is None
+    known = fit_trajectory(lit(exposed(photo, (14.0, 5.0), (0.0, 0.0))), lit(sharp), shifted(7, -5))
+    assert fit_trajectory(lit(exposed(photo, (-3.0, 18.0), (0.0, 0.0))), lit(sharp), shifted(7, -5), known) is None
 
 
 def test_blurs_that_are_alike():
     """A blur does not tell in which direction of time it was made."""
 
-    def path(*velocity: float) -> Path:
-        return Path(np.eye(3), np.array(velocity, np.float32), np.zeros(4, np.float32))
+    def path(*velocity: float) -> ExposureTrajectory:
+        return ExposureTrajectory(np.eye(3), np.array(velocity, np.float32), np.zeros(4, np.float32))
 
     one = path(9, -4, 1, 0)
     assert one.is_like(path(9.3, -4.2, 1, 0.1)) and one.is_like(path(-9.3, 4.2, -1, 0))
@@ -194,7 +202,7 @@ class Watched(CameraFirst):
 
     def __init__(self) -> None:
         super().__init__(Dis())
-        self.known: list[Path | None] = []
+        self.known: list[ExposureTrajectory | None] = []
 
     def camera(self, first, second, known=None):
         self.known.append(known)

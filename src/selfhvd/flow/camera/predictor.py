@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.flow.camera.exposure import Path, find_camera, find_path, light
+from selfhvd.flow.camera.exposure_fit import fit_trajectory, refine_homography
+from selfhvd.flow.camera.exposure_path import ExposureTrajectory, linear_light
 from selfhvd.flow.camera.homography import Grey, Homography, find_homography, is_plausible
 from selfhvd.flow.camera.threads import side_by_side
 from selfhvd.flow.predictor import Flow, FlowPredictor
@@ -29,7 +30,7 @@ _AROUND = 21
 class _Seen:
     """A second image as the camera of the first would have seen it."""
 
-    camera: Path
+    camera: ExposureTrajectory
     moved: Float[Tensor, "1 xy=2 height width"]
     """The camera's flow, on the grid of the first image."""
     second: Float[Tensor, "1 3 height width"]
@@ -98,7 +99,10 @@ class CameraFirst(FlowPredictor):
         return self._on_there(seen, self.free(first, seen.second))
 
     def _ways(
-        self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"], camera: Path | None
+        self,
+        first: Float[Tensor, "1 3 height width"],
+        second: Float[Tensor, "1 3 height width"],
+        camera: ExposureTrajectory | None,
     ) -> tuple[Flow, Flow]:
         if camera is None:
             return self.free.both(first, second)
@@ -126,8 +130,8 @@ class CameraFirst(FlowPredictor):
         self,
         first: Float[Tensor, "1 3 height width"],
         second: Float[Tensor, "1 3 height width"],
-        known: Path | None = None,
-    ) -> Path | None:
+        known: ExposureTrajectory | None = None,
+    ) -> ExposureTrajectory | None:
         """How the camera moved from `first` to `second`, and in `first`; None where no motion explains the images.
 
         `known`: a path in `first` that another image has shown.
@@ -138,13 +142,13 @@ class CameraFirst(FlowPredictor):
         best = find_homography(a, b, self._consensus(first, second))
         if best is None:
             return None
-        lights = light(first), light(second)
-        path: Path | None = None
+        lights = linear_light(first), linear_light(second)
+        path: ExposureTrajectory | None = None
         if self.shutter and _detail(a) < _BLURRIER * _detail(b):
-            path = None if known is None else find_path(*lights, best, known)
-            path = path or find_path(*lights, best)
-        path = path or Path.still(find_camera(*lights, best))
-        return path if is_plausible(path.middle, a.shape) else Path.still(best)
+            path = None if known is None else fit_trajectory(*lights, best, known)
+            path = path or fit_trajectory(*lights, best)
+        path = path or ExposureTrajectory.still(refine_homography(*lights, best))
+        return path if is_plausible(path.middle, a.shape) else ExposureTrajectory.still(best)
 
     def _consensus(
         self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
@@ -160,7 +164,9 @@ class CameraFirst(FlowPredictor):
         return cv2.findHomography(start, end, cv2.USAC_MAGSAC, 1.0, maxIters=300, confidence=0.99)[0]
 
 
-def _seen(camera: Path, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]) -> _Seen:
+def _seen(
+    camera: ExposureTrajectory, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
+) -> _Seen:
     moved = homography_flow(camera.middle, first)
     return _Seen(camera, moved, camera.blurred(warp(second, moved)))
 
