@@ -83,6 +83,7 @@ def fill(disk: Path, leaving: int) -> None:
 
 def run(words: list[str], disk: Path, log: Path, moment: Moment | None) -> None:
     """The command; `log` is told the progress and at last the digest of the frames, `log`.txt what is said."""
+    import selfhvd.cli.clip_runs as runs
     import selfhvd.run.job as jobs
     import selfhvd.run.restored_frames as restored
     from clips_for_tests import quick
@@ -92,7 +93,7 @@ def run(words: list[str], disk: Path, log: Path, moment: Moment | None) -> None:
 
     os.dup2(os.open(log.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    digest, told, deblur = hashlib.sha256(), log.open("w", buffering=1), jobs.deblur
+    digest, told, deblur = hashlib.sha256(), log.open("w", buffering=1), runs.deblur
     write, write_png, anew = Writer.write, restored.write_png, list[object]()
 
     def now(name: str, done: int) -> None:
@@ -124,7 +125,7 @@ def run(words: list[str], disk: Path, log: Path, moment: Moment | None) -> None:
     for name in ("check_room", "write_report", "write_run"):
         setattr(jobs, name, around(getattr(jobs, name), name))
     WorkFolder.place = around(WorkFolder.place, "place")
-    jobs.deblur = lambda *given, **options: deblur(
+    runs.deblur = lambda *given, **options: deblur(
         *given,
         **options
         | {

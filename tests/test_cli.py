@@ -76,7 +76,7 @@ def test_options_arrive(run, clip, monkeypatch):
         given.append((source, output, named))
         raise SelfHVDError("enough.")
 
-    monkeypatch.setattr("selfhvd.run.job.deblur", deblur)
+    monkeypatch.setattr("selfhvd.cli.clip_runs.deblur", deblur)
     words = "--preset balanced --seed 7 --segment 5 --max-minutes 1.5 --device cpu --from-scratch --overwrite"
     assert run(clip, "-o", "x.mkv", *words.split(), "--no-report", "--backbone", "estrnn").code == 1
     source, output, named = given[0]

@@ -14,13 +14,24 @@ from rich.console import Console
 
 from selfhvd.cli.benchmark import benchmark
 from selfhvd.cli.datasets import datasets
-from selfhvd.cli.deblur import Preset, deblur, in_words
+from selfhvd.cli.deblur import Preset, deblur
 from selfhvd.cli.doctor import doctor
 from selfhvd.cli.evaluate import evaluate
 from selfhvd.cli.synthesize import app as synthesize_app
 from selfhvd.cli.train import train
 from selfhvd.cli.weights import app as weights_app
-from selfhvd.cli.words import AsJson, Flag, Quiet, ShownProgress, Verbose, fail, out, set_up_logging, set_up_names
+from selfhvd.cli.words import (
+    AsJson,
+    Flag,
+    Quiet,
+    ShownProgress,
+    Verbose,
+    fail,
+    in_words,
+    out,
+    set_up_logging,
+    set_up_names,
+)
 from selfhvd.errors import INTERRUPTED, TERMINATED, OutputError, SelfHVDError, UsageError
 
 app = App(

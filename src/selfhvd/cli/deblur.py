@@ -1,21 +1,17 @@
 """`selfhvd deblur`: one clip, or many."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from selfhvd.cli.frame_numbers import frame_numbers
-from selfhvd.cli.words import Flag, Quiet, ShownProgress, Verbose, out, say
-from selfhvd.errors import OutputError, PartialError, UsageError
+from selfhvd.cli.words import Flag, Quiet, ShownProgress, Verbose
+from selfhvd.errors import UsageError
 
 if TYPE_CHECKING:
-    from selfhvd.cli.progress import Style
-    from selfhvd.run.batch import Clip, Failure
     from selfhvd.run.config import DeblurConfig
-    from selfhvd.video import Coding
 
 _SEEDS = 2**32
 Preset = Literal["fast", "balanced", "best"]
@@ -100,10 +96,12 @@ def deblur(
         quiet: say nothing but errors.
         verbose: say more, and show tracebacks.
     """
+    from selfhvd.cli.clip_runs import ClipRuns
     from selfhvd.extensions.scenes import SceneConfig
     from selfhvd.run.batch import Clip, gather, is_batch, lay_out
+    from selfhvd.run.options import RunOptions
     from selfhvd.run.strength import check_strength
-    from selfhvd.video import Coding, default_destination
+    from selfhvd.video import default_destination
     from selfhvd.video.read.images import rate_of
 
     if not source:
@@ -135,32 +133,29 @@ def deblur(
         config = replace(config, restore=replace(config.restore, which=which))
     if sharp_frames is not None:
         config = replace(config, sharp=replace(config.sharp, named=frame_numbers(sharp_frames)))
-    coding = Coding(codec, quality)
-    run = _Run(
-        config=config,
+    options = RunOptions(
         strength=strength,
-        coding=coding,
+        quality=quality,
+        codec=codec,
         overwrite=overwrite,
         restart=restart,
         keep_work=keep_work,
-        skip=skip_existing,
         report=report,
         strip_location=strip_location,
         fps=fps,
-        style=progress,
-        quiet=quiet,
     )
+    run = ClipRuns(config, options, skip=skip_existing, style=progress, quiet=quiet)
     found = gather(source)
     batch = is_batch(source, found)
     clips = lay_out(found, output) if batch else [Clip(source[0], output or default_destination(source[0]))]
     for clip in clips:
-        coding.check(clip.destination)
+        options.coding.check(clip.destination)
         if fps is not None:
             rate_of(clip.source, fps)
     if dry_run:
-        _foretell(clips, run, fail_fast)
+        run.foretell(clips, fail_fast)
     elif batch:
-        _all(clips, run, output, fail_fast)
+        run.all(clips, output, fail_fast)
     else:
         run.one(clips[0])
 
@@ -177,181 +172,3 @@ def _started(preset: Preset, backbone: str | None, weights: Path | None, from_sc
 def _with_segment(config: "DeblurConfig", segment: int) -> "DeblurConfig":
     batch = replace(config.adapt.batch, segment=segment)
     return replace(config, sharp=replace(config.sharp, segment=segment), adapt=replace(config.adapt, batch=batch))
-
-
-@dataclass(frozen=True)
-class _Run:
-    """How each clip is restored."""
-
-    config: "DeblurConfig"
-    strength: float
-    coding: "Coding"
-    overwrite: bool
-    restart: bool
-    keep_work: bool
-    skip: bool
-    report: bool
-    strip_location: bool
-    fps: str | None
-    style: "Style"
-    quiet: bool
-
-    def say(self, text: str, level: str = "info") -> None:
-        """Say something beside the result."""
-        say(text, self.quiet, self.style, level)
-
-    def one(self, clip: "Clip", facts: dict[str, object] | None = None) -> None:
-        """Restore a clip, say how it went, print where the result is; `facts` go into each line of progress."""
-        from selfhvd.cli.progress import shown_progress
-        from selfhvd.cli.signals import stopping
-        from selfhvd.run.job import deblur
-
-        if self.is_finished(clip):
-            self.say(f"{clip.destination} is there already.")
-            out(str(clip.destination))
-            return
-        with stopping() as stop, shown_progress(self.quiet, style=self.style, facts=facts) as progress:
-            found = deblur(
-                clip.source,
-                clip.destination,
-                config=self.config,
-                strength=self.strength,
-                quality=self.coding.quality,
-                codec=self.coding.codec,
-                overwrite=self.overwrite,
-                restart=self.restart,
-                keep_work=self.keep_work,
-                report=self.report,
-                strip_location=self.strip_location,
-                fps=self.fps,
-                on_progress=progress,
-                stop=stop,
-            )
-        for warning in found.warnings:
-            self.say(warning, level="warning")
-        if found.left == found.frames:
-            self.say("There is nothing to do: no frame is blurred by more than about a pixel, the clip stays as it is.")
-        else:
-            self.say(in_words(found.selection.verdict, found.selection.ratio))
-        self.tell_kept(clip)
-        out(found.output)
-
-    def tell_kept(self, clip: "Clip") -> None:
-        """Say what is left on the disk, if it is."""
-        from selfhvd.run.disk_space import in_bytes
-        from selfhvd.run.work_folder import WorkFolder
-
-        if self.keep_work:
-            work = WorkFolder(clip.destination)
-            self.say(f"{in_bytes(work.held())} are kept in {work.path} until a run without --keep-work.")
-
-    def is_finished(self, clip: "Clip") -> bool:
-        """Whether this clip is to be passed over."""
-        from selfhvd.run.up_to_date import is_finished
-        from selfhvd.video import check_source
-        from selfhvd.video.read.images import rate_of
-
-        if not self.skip:
-            return False
-        check_source(clip.source)
-        try:
-            rate = rate_of(clip.source, self.fps)
-            return is_finished(clip.source, clip.destination, self.config, self.strength, rate, self.coding)
-        except OutputError:
-            if self.overwrite:
-                return False
-            raise
-
-
-def _all(clips: "Sequence[Clip]", run: _Run, output: Path | None, fail_fast: bool) -> None:
-    """Clip after clip; those that failed are listed at the end."""
-    from selfhvd.run.batch import make_folder, run_batch
-    from selfhvd.run.deblurrer import Deblurrer
-
-    Deblurrer(run.config)  # what no clip could do without is missed before the first
-    if output is not None:
-        make_folder(output)
-    number = 0
-
-    def announce(n: int, clip: "Clip") -> None:
-        nonlocal number
-        number = n
-        run.say(f"[{n}/{len(clips)}] {clip.source}")
-
-    outcome = run_batch(
-        clips,
-        lambda clip: run.one(clip, {"clip": str(clip.source), "number": number, "clips": len(clips)}),
-        fail_fast=fail_fast,
-        on_clip=announce,
-        on_failure=lambda failure: run.say(f"{failure.source} failed: {failure.sentence}", level="error"),
-    )
-    _tell_failures(outcome.failures, len(clips), run, "deblurred")
-
-
-def _foretell(clips: "Sequence[Clip]", run: _Run, fail_fast: bool) -> None:
-    """Print the plan of each clip and what it will take; nothing is written."""
-    from selfhvd.forecast.forecast import Forecast, forecast
-    from selfhvd.forecast.pace import measure_pace
-    from selfhvd.forecast.words import as_text, in_all
-    from selfhvd.run.batch import run_batch
-    from selfhvd.run.disk_space import refuse_without_room
-    from selfhvd.run.work_folder import WorkFolder
-    from selfhvd.video import check_destination
-    from selfhvd.video.destination import check_length, reports_of
-
-    pace = measure_pace(run.config)
-    seen: list[Forecast] = []
-
-    def look(clip: "Clip") -> None:
-        if run.is_finished(clip):
-            out(f"{clip.source}: {clip.destination} is there already.\n")
-            return
-        if clip.destination.absolute().parent.exists() or len(clips) == 1:
-            check_destination(clip.source, clip.destination, overwrite=run.overwrite or run.skip)
-        if run.report:
-            check_length(*reports_of(clip.destination))
-        found = forecast(
-            clip.source,
-            clip.destination,
-            run.config,
-            pace,
-            strength=run.strength,
-            coding=run.coding,
-            keep_work=run.keep_work,
-            strip_location=run.strip_location,
-        )
-        out(as_text(found) + "\n")
-        kept = sum(other.stays for other in seen)
-        seen.append(found)
-        held = WorkFolder(clip.destination).held()  # by a run that was cut off
-        refuse_without_room(kept + found.room.total - held, clip.destination)
-
-    if len(clips) == 1:
-        look(clips[0])
-    else:
-        outcome = run_batch(
-            clips,
-            look,
-            fail_fast=fail_fast,
-            on_failure=lambda failure: run.say(f"{failure.source}: {failure.sentence}", level="error"),
-        )
-        out(in_all(seen))
-        _tell_failures(outcome.failures, len(clips), run, "deblurred so")
-
-
-def _tell_failures(failures: "Sequence[Failure]", count: int, run: _Run, what: str) -> None:
-    """The list at the end, and exit code 7; one that would have been this sentence anyway is not repeated."""
-    if not failures:
-        return
-    for failure in failures:
-        say(f"failed: {failure.source}: {failure.sentence}", style=run.style, level="error")
-    raise PartialError(f"{len(failures)} of {count} clips could not be {what}.")
-
-
-def in_words(verdict: str, ratio: float) -> str:
-    """What a clip was found to be."""
-    if verdict == "all-sharp":
-        return "No frame is blurred by more than about a pixel."
-    if verdict == "none-sharp":
-        return "No frame is sharp: detail comes from the general model, not from this clip."
-    return f"{ratio:.0%} of the frames are sharp."

@@ -10,7 +10,7 @@ from types import FrameType
 
 from selfhvd.errors import INTERRUPTED, TERMINATED, Stopped
 
-_GRACE = 5.0
+GRACE = 5.0
 """Seconds in which a frame or a step may come to its end."""
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -18,8 +18,9 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 class Stop:
     """Whether the run was asked to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, grace: float | None) -> None:
         self.signum: int | None = None
+        self.grace = grace
         self._again: threading.Timer | None = None
 
     def __call__(self) -> bool:
@@ -36,9 +37,10 @@ class Stop:
         if self.signum is not None:
             raise Stopped
         self.signum = signum
-        self._again = threading.Timer(_GRACE, _send, (signum,))
-        self._again.daemon = True
-        self._again.start()
+        if self.grace is not None:
+            self._again = threading.Timer(self.grace, _send, (signum,))
+            self._again.daemon = True
+            self._again.start()
 
     def end(self) -> None:
         """What was heard does not come again."""
@@ -56,17 +58,18 @@ def _send(signum: int) -> None:
 
 
 @contextmanager
-def stopping() -> Generator[Stop]:
-    """Signals stop what runs inside; `Stopped` becomes one sentence and the exit code 130 or 143.
+def stopping(sentence: str = "stopped.", *, grace: float | None = GRACE) -> Generator[Stop]:
+    """Signals stop what runs inside; `Stopped` becomes its own or that `sentence`, and the exit code 130 or 143.
 
+    After `grace` seconds it is stopped at once, as by a second signal; never where that is None.
     Only for the main thread of a process whose end is near: a program that calls us has signals of its own.
     """
-    stop = Stop()
+    stop = Stop(grace)
     before = {signum: signal.signal(signum, stop.hear) for signum in _SIGNALS}
     try:
         yield stop
     except Stopped as stopped:
-        sys.stderr.write(f"selfhvd: {stopped or 'stopped.'}\n")
+        sys.stderr.write(f"selfhvd: {stopped or sentence}\n")
         sys.exit(stop.exit_code)
     finally:
         stop.end()

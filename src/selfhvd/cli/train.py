@@ -1,16 +1,14 @@
 """`selfhvd train`: a network from a dataset, by the paper's method or from the truth."""
 
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from selfhvd.errors import INTERRUPTED, TERMINATED, PartialError
+from selfhvd.errors import InputError, PartialError
 
 
 def train(
@@ -35,35 +33,15 @@ def train(
         verbose: say more, and show tracebacks.
     """
     from selfhvd.cli.progress import shown_progress
-    from selfhvd.errors import Stopped
+    from selfhvd.cli.signals import stopping
     from selfhvd.training.job import train as run
     from selfhvd.training.recipe import read_recipe
 
     read = read_recipe(recipe, change)
     read = replace(read, per_clip=True) if per_clip else read
-    asked: list[int] = []
-
-    def note(signum: int, frame: FrameType | None) -> None:
-        if asked:
-            sys.exit(_code(signum))
-        asked.append(signum)
-
-    before = {signum: signal.signal(signum, note) for signum in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        with shown_progress(quiet) as progress:
-            trained = run(
-                read,
-                out,
-                on_progress=progress,
-                on_fault=lambda fault: _say(f"selfhvd: {fault}"),
-                stop=lambda: bool(asked),
-            )
-    except Stopped:
-        _say(f"selfhvd: stopped; run the same command again to go on ({out} holds the state).")
-        sys.exit(_code(asked[0] if asked else signal.SIGTERM))
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
+    unfinished = f"stopped; run the same command again to go on ({out} holds the state)."
+    with stopping(unfinished, grace=None) as stop, shown_progress(quiet) as progress:
+        trained = run(read, out, on_progress=progress, on_fault=_tell_fault, stop=stop)
     if not trained.first:
         return
     sys.stdout.write(f"{trained.result}\n")
@@ -71,9 +49,5 @@ def train(
         raise PartialError(f"{len(trained.faults)} of {len(trained.faults) + trained.clips} clips could not be used.")
 
 
-def _code(signum: int) -> int:
-    return INTERRUPTED if signum == signal.SIGINT else TERMINATED
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
+def _tell_fault(fault: InputError) -> None:
+    sys.stderr.write(f"selfhvd: {fault}\n")

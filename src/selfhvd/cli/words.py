@@ -88,3 +88,12 @@ class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
         return json.dumps({"message": record.getMessage(), "level": record.levelname.lower()})
+
+
+def in_words(verdict: str, ratio: float) -> str:
+    """What a clip was found to be."""
+    if verdict == "all-sharp":
+        return "No frame is blurred by more than about a pixel."
+    if verdict == "none-sharp":
+        return "No frame is sharp: detail comes from the general model, not from this clip."
+    return f"{ratio:.0%} of the frames are sharp."

@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from selfhvd.extensions.selection import Selection, SharpConfig, Verdict, check_named, find_sharp
+from selfhvd.system.progress import Stage
 from selfhvd.video.frame_source import Frames, FrameSlice
 
 _LOOKED_AT = 192
@@ -115,13 +116,16 @@ def find_scenes(
     """
     count = len(frames)
     check_named(sharp.named, count)
-    cuts = find_cuts(frames, config, lambda done, of: on_progress("scenes", done, of)) if config.find else ()
+    cuts = find_cuts(frames, config, lambda done, of: on_progress(Stage.SCENES, done, of)) if config.find else ()
     scenes: list[Scene] = []
     for start, end in pairwise((0, *cuts, count)):
         part = frames if not cuts else FrameSlice(frames, start, end)
         here = replace(sharp, named=tuple(n - start for n in sharp.named if start <= n < end))
         found = find_sharp(
-            part, keyframes[start:end], here, lambda done, _, start=start: on_progress("select", start + done, count)
+            part,
+            keyframes[start:end],
+            here,
+            lambda done, _, start=start: on_progress(Stage.SELECT, start + done, count),
         )
         scenes.append(Scene(start, end, found))
     return tuple(scenes)

@@ -3,11 +3,11 @@
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from selfhvd.errors import Stopped, UsageError
+from selfhvd.errors import UsageError
 from selfhvd.extensions.scenes import SceneConfig, find_scenes, joined
 from selfhvd.extensions.selection import WHICH, Selection, SharpConfig, Which
 from selfhvd.report.facts import RunFacts
@@ -18,12 +18,13 @@ from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.run.disk_space import check_room
 from selfhvd.run.fingerprint import fingerprint
 from selfhvd.run.manifest import facts_of, stamp
+from selfhvd.run.options import RunOptions
 from selfhvd.run.output import OnFrame, Watch, deliver
 from selfhvd.run.strength import check_strength
 from selfhvd.run.work_folder import WorkFolder, open_work_folder
-from selfhvd.system.progress import Progress, silent
+from selfhvd.system.progress import Progress, Stage, silent, stoppable
 from selfhvd.system.versions import versions
-from selfhvd.video import CodecName, Coding, Footage, check_destination, check_source, default_destination, ingest
+from selfhvd.video import CodecName, Footage, check_destination, check_source, default_destination, ingest
 from selfhvd.video.destination import check_length, is_folder, reports_of
 from selfhvd.video.read.images import rate_of
 
@@ -83,49 +84,75 @@ def deblur(
         Stopped: `stop` said so.
         InputError, OutputError, UsageError, WeightsError, DeviceError: see `selfhvd.errors`.
     """
-    source = Path(source)
-    destination = Path(destination) if destination is not None else default_destination(source)
+    options = RunOptions(
+        strength=strength,
+        quality=quality,
+        codec=codec,
+        overwrite=overwrite,
+        restart=restart,
+        keep_work=keep_work,
+        report=report,
+        strip_location=strip_location,
+        fps=fps,
+    )
     config = _with_wishes(config or preset_config(preset), restore, sharp_frames)
-    check_strength(strength)
-    on_progress = _stoppable(on_progress, stop)
+    request = _checked(Path(source), destination, config, options)
+    return _run(request, stoppable(on_progress, stop), on_frame, stop)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is to be done, with nothing left that could have been refused before the work."""
+
+    source: Path
+    destination: Path
+    config: DeblurConfig
+    options: RunOptions
+    rate: Fraction | None
+    """Frames per second of a folder of images; None for a file."""
+
+
+def _checked(source: Path, destination: str | Path | None, config: DeblurConfig, options: RunOptions) -> _Request:
+    """All refusals that need no work; they raise as `deblur` does."""
+    destination = Path(destination) if destination is not None else default_destination(source)
+    check_strength(options.strength)
     check_source(source)
-    rate = rate_of(source, fps)
-    check_destination(source, destination, overwrite=overwrite or WorkFolder(destination).placed())
-    if report:
+    rate = rate_of(source, options.fps)
+    check_destination(source, destination, overwrite=options.overwrite or WorkFolder(destination).placed())
+    if options.report:
         check_length(*reports_of(destination))
-    coding = Coding(codec, quality)
-    coding.check(destination)
-    clock = _Clock()
-    with open_work_folder(destination, keep=keep_work) as work:
+    options.coding.check(destination)
+    return _Request(source, destination, config, options, rate)
+
+
+def _run(request: _Request, on_progress: Progress, on_frame: OnFrame | None, stop: Callable[[], bool]) -> RunFacts:
+    """The job: read, select, adapt, restore, write, report."""
+    config, options, clock = request.config, request.options, _Clock()
+    with open_work_folder(request.destination, keep=options.keep_work) as work:
         deblurrer = Deblurrer(config, work.path)
-        job = facts_of(source, deblurrer, rate)
-        work.begin(job, restart=restart)
-        check_room(source, destination, config, work.held(), coding)
-        footage = work.footage(source, on_progress, rate)
+        manifest = facts_of(request.source, deblurrer, request.rate)
+        work.begin(manifest, restart=options.restart)
+        check_room(request.source, request.destination, config, work.held(), options.coding)
+        clip = work.footage(request.source, on_progress, request.rate)
         clock.lap("read")
-        deblurrer.fit(footage, footage.keyframes, on_progress, stop)
+        deblurrer.fit(clip, clip.keyframes, on_progress, stop)  # scenes, sharp frames (Eq. 1, 2), stages (Eq. 3 to 14)
         clock.lap("select and adapt")
-        watch = Watch(footage, deblurrer, on_progress, on_frame)
-        warnings = deliver(
-            footage,
-            deblurrer,
-            work,
-            watch,
-            overwrite=overwrite,
-            comment=stamp(job, strength),
-            strength=strength,
-            coding=coding,
-            strip_location=strip_location,
-        )
+        watch = Watch(clip, deblurrer, on_progress, on_frame)
+        warnings = deliver(clip, deblurrer, work, watch, options, stamp(manifest, options.strength))
         clock.lap("restore and write")
-        if rate is not None and fps is None and not is_folder(destination):
-            warnings += (f"the images are shown at {rate} frames a second; another rate is chosen with --fps",)
-        facts = _facts(footage, destination, deblurrer, watch.sharpness, warnings, clock, strength, rate, coding)
-        if report:
-            page, record = reports_of(destination)
+        facts = _facts(request, clip, deblurrer, watch.sharpness, (*warnings, *_paced(request)), clock)
+        if options.report:
+            page, record = reports_of(request.destination)
             write_report(page, facts, watch.crops.comparisons())
             write_run(record, facts)
     return facts
+
+
+def _paced(request: _Request) -> tuple[str, ...]:
+    """What is said of the rate that images are shown at, where nobody chose it."""
+    if request.rate is None or request.options.fps is not None or is_folder(request.destination):
+        return ()
+    return (f"the images are shown at {request.rate} frames a second; another rate is chosen with --fps",)
 
 
 def inspect(
@@ -140,19 +167,8 @@ def inspect(
     The returned footage's frames are gone; its facts (size, times, warnings) remain.
     """
     with tempfile.TemporaryDirectory(prefix="selfhvd-") as work:
-        footage = ingest(Path(source), Path(work), on_frame=lambda n, of: on_progress("read", n, of or 0))
+        footage = ingest(Path(source), Path(work), on_frame=lambda n, of: on_progress(Stage.READ, n, of or 0))
         return footage, joined(find_scenes(footage, footage.keyframes, scenes, sharp, on_progress))
-
-
-def _stoppable(on_progress: Progress, stop: Callable[[], bool]) -> Progress:
-    """Between two frames nothing needs to be saved; the steps of learning are ended by the adapter."""
-
-    def progress(stage: str, done: int, total: int) -> None:
-        if stop() and not stage.startswith("stage"):
-            raise Stopped
-        on_progress(stage, done, total)
-
-    return progress
 
 
 def _with_wishes(config: DeblurConfig, restore: Which | None, sharp_frames: Sequence[int]) -> DeblurConfig:
@@ -187,22 +203,19 @@ def _origin(config: DeblurConfig) -> str:
 
 
 def _facts(
+    request: _Request,
     footage: Footage,
-    destination: Path,
     deblurrer: Deblurrer,
     sharpness: list[float],
     warnings: tuple[str, ...],
     clock: _Clock,
-    strength: float,
-    rate: Fraction | None,
-    coding: Coding,
 ) -> RunFacts:
     config, selection = deblurrer.config, deblurrer.selection
     assert selection is not None
     last = footage.seconds(len(footage) - 1) + footage.durations[-1] * footage.time_base
     return RunFacts(
         source=str(footage.source),
-        output=str(destination),
+        output=str(request.destination),
         frames=len(footage),
         width=footage.width,
         height=footage.height,
@@ -223,9 +236,9 @@ def _facts(
         warnings=warnings,
         versions=versions(),
         fingerprint=fingerprint(footage.source),
-        strength=float(strength),
+        strength=float(request.options.strength),
         left=deblurrer.count_left(),
-        fps="" if rate is None else str(rate),
-        written_codec=coding.codec,
-        written_quality=coding.quality,
+        fps="" if request.rate is None else str(request.rate),
+        written_codec=request.options.codec,
+        written_quality=request.options.quality,
     )

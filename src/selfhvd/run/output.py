@@ -8,11 +8,12 @@ from selfhvd.errors import OutputError
 from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.report.crops import BlurriestFrames
 from selfhvd.run.deblurrer import Deblurrer
+from selfhvd.run.options import RunOptions
 from selfhvd.run.restored_frames import restored_frames
 from selfhvd.run.strength import at_strength
 from selfhvd.run.work_folder import WorkFolder
 from selfhvd.system.atomic import part_path
-from selfhvd.system.progress import Progress
+from selfhvd.system.progress import Progress, Stage
 from selfhvd.video import Footage, Frame, open_writer
 from selfhvd.video.frame import as_tensor
 from selfhvd.video.read.content import own_suffix
@@ -36,11 +37,11 @@ class Watch:
         """Look at frame `index`."""
         self.sharpness.append(float(laplacian_variance(as_tensor(frame)[None])))
         self.crops.see(index, frame)
-        self._on_progress("restore", index + 1, self._count)
+        self._on_progress(Stage.RESTORE, index + 1, self._count)
         if self._on_frame is not None:
             self._on_frame(index, frame)
         if index + 1 == self._count:
-            self._on_progress("verify", 0, 1)
+            self._on_progress(Stage.VERIFY, 0, 1)
 
 
 def deliver(
@@ -48,26 +49,19 @@ def deliver(
     deblurrer: Deblurrer,
     work: WorkFolder,
     watch: Watch,
-    *,
-    overwrite: bool,
+    options: RunOptions,
     comment: str,
-    strength: float = 1.0,
-    coding: Coding = Coding(),
-    strip_location: bool = False,
 ) -> tuple[str, ...]:
     """Write the result of `work`, whole and verified or not at all; warnings for the person.
 
-    `comment` goes into the container; `strength` says how much of the restoration is blended in, and what `work` keeps
-    does not hang on it, nor on `coding`, which says codec and quality; `strip_location` leaves out what tells where the
-    clip was taken. A clip that is sharp already is copied as it is, unless its place is to be left out or a coding is
-    asked for.
+    `comment` goes into the container. A clip that is sharp already is copied as it is, unless its place is to be left
+    out or a coding is asked for.
 
     Raises:
         OutputError: it cannot be written.
     """
     destination = work.destination
-    overwrite = overwrite or work.placed()
-    as_it_is = not strip_location and coding == Coding() and _can_copy(footage, destination)
+    as_it_is = not options.strip_location and options.coding == Coding() and _can_copy(footage, destination)
     if deblurrer.is_left() and as_it_is:
         for index, frame in enumerate(_untouched(footage)):
             watch.see(index, frame)
@@ -76,14 +70,14 @@ def deliver(
     with open_writer(
         footage,
         destination,
-        overwrite=overwrite,
+        overwrite=options.overwrite or work.placed(),
         on_ready=work.place,
-        coding=coding,
+        coding=options.coding,
         comment=comment,
-        strip_location=strip_location,
+        strip_location=options.strip_location,
     ) as writer:
         restored = restored_frames(deblurrer, footage, work.restored)
-        for index, frame in enumerate(at_strength(strength, footage, restored)):
+        for index, frame in enumerate(at_strength(options.strength, footage, restored)):
             writer.write(frame)
             watch.see(index, frame)
     return (*footage.warnings, *writer.warnings)

@@ -21,7 +21,7 @@ from selfhvd.errors import InputError, OutputError, SelfHVDError, Stopped
 from selfhvd.run.manifest import Facts, changes
 from selfhvd.system.atomic import part_path, write_aside
 from selfhvd.system.lock import locked
-from selfhvd.system.progress import Progress
+from selfhvd.system.progress import Progress, Stage
 from selfhvd.video import Footage, ingest
 from selfhvd.video.destination import is_folder
 from selfhvd.video.footage import RECORD
@@ -76,7 +76,7 @@ class WorkFolder:
         return ingest(
             source,
             self._footage,
-            on_frame=lambda n, of: on_progress("read", n, of or 0),
+            on_frame=lambda n, of: on_progress(Stage.READ, n, of or 0),
             rate=rate,
             destination=None if is_folder(self.destination) else self.destination,
         )

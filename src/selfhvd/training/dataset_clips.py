@@ -13,7 +13,7 @@ from selfhvd.datasets import DatasetClip, open_dataset
 from selfhvd.errors import InputError, SelfHVDError
 from selfhvd.extensions.selection import Selection, find_sharp
 from selfhvd.system.atomic import write_aside
-from selfhvd.system.progress import Progress
+from selfhvd.system.progress import Progress, Stage
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.distributed import Processes
 from selfhvd.training.recipe import Recipe
@@ -55,7 +55,7 @@ def read_clips(
     for number, clip in enumerate(found):
         if number % processes.count == processes.rank:
             _read_once(clip, recipe, cache, partial(on_progress, "read", number, len(found)))
-            on_progress("read", number + 1, len(found))
+            on_progress(Stage.READ, number + 1, len(found))
     processes.meet()
     clips: list[TrainingClip] = []
     for clip in found:

@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 
 from selfhvd.backbones import BACKBONES, Backbone
-from selfhvd.errors import InputError, OutputError, Stopped, UsageError, WeightsError
+from selfhvd.errors import InputError, OutputError, UsageError, WeightsError
 from selfhvd.flow import FlowPredictor
 from selfhvd.method.perceptual import Perceptual, find_perceptual
 from selfhvd.restore.restorer import Restorer
 from selfhvd.system.device import pick_device, settle
 from selfhvd.system.lock import locked
-from selfhvd.system.progress import Progress, silent
+from selfhvd.system.progress import Progress, Stage, silent, stoppable
 from selfhvd.system.versions import versions
 from selfhvd.training.checkpoint import Keeping
 from selfhvd.training.clip import TrainingClip
@@ -150,22 +150,12 @@ class _Job:
     ) -> None:
         self.recipe, self.folder, self.processes, self.stop = recipe, folder, processes, stop
         device = processes.device
-        self.on_progress = self._stoppable(on_progress)
+        self.on_progress = stoppable(on_progress, stop)
         self.predictor: FlowPredictor = choose_flow(
             recipe.flow.name, recipe.flow.weights, device, recipe.flow.certainty
         )
         self.perceptual: Perceptual | None = find_perceptual(device) if recipe.method.loss.perceptual else None
         self.journal = Journal(folder, recipe.tell_every) if processes.rank == 0 else None
-
-    def _stoppable(self, on_progress: Progress) -> Progress:
-        """What was aligned so far stays, so one may stop between frames too; steps are ended by the adapter."""
-
-        def progress(stage: str, done: int, total: int) -> None:
-            if self.stop() and not stage.startswith("stage"):
-                raise Stopped
-            on_progress(stage, done, total)
-
-        return progress
 
     def network(self) -> Backbone:
         return settle(first_network(self.recipe), self.processes.device)
@@ -252,5 +242,5 @@ class _Job:
         for index, frame in enumerate(frames):
             pixels = (255 * frame.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy()
             write_png(aside / f"{index:08d}.png", pixels)
-            self.on_progress("restore", index + 1, len(clip.frames))
+            self.on_progress(Stage.RESTORE, index + 1, len(clip.frames))
         aside.replace(target)

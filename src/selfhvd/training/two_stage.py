@@ -22,7 +22,7 @@ from selfhvd.method.scscm import Snapshot, Standing
 from selfhvd.method.stages import StageOne, StageTwo, learn_truth
 from selfhvd.restore.config import RestoreConfig
 from selfhvd.restore.restorer import Restorer
-from selfhvd.system.progress import Progress, silent
+from selfhvd.system.progress import Progress, Stage, silent
 from selfhvd.training.aligned_store import Material
 from selfhvd.training.checkpoint import Course, Keeping
 from selfhvd.training.clip import TrainingClip, training_frames
@@ -35,7 +35,7 @@ from selfhvd.training.sampler import Lesson, Sampler
 
 log = logging.getLogger(__name__)
 
-Stage = Callable[[torch.nn.Module, Batch], torch.Tensor]
+StageLoss = Callable[[torch.nn.Module, Batch], torch.Tensor]
 
 
 class Adapter:
@@ -96,7 +96,7 @@ class Adapter:
         return 0 if self.config.teach == "truth" else 1
 
     def run(self, on_progress: Progress = silent, deadline: float = math.inf) -> Adaptation:
-        """Stage 1, a refresh of the alignments, stage 2.
+        """StageLoss 1, a refresh of the alignments, stage 2.
 
         Args:
             on_progress: told stage name, steps done and steps in all.
@@ -140,7 +140,9 @@ class Adapter:
         network = None if self.untrained else self.network
         materials = self.materials("one", network, partial(on_progress, "align"))
         stage = StageOne(self.config.loss, self.perceptual)
-        self._train(course, materials, "label", stage, self.config.stage_one, partial(on_progress, "stage 1"), deadline)
+        self._train(
+            course, materials, "label", stage, self.config.stage_one, partial(on_progress, Stage.STAGE_ONE), deadline
+        )
 
     def _stage_two(self, course: Course, on_progress: Progress, deadline: float) -> None:
         """Self-enhance, held in place by an earlier model (or go on with the truth, aligned anew)."""
@@ -161,14 +163,14 @@ class Adapter:
                 taken = snapshot.offer(self.network, self.standing(self.network))
                 log.info("stage 2, step %d: snapshot %s", step, "replaced" if taken else "kept")
 
-        self._train(course, materials, lesson, stage, two, partial(on_progress, "stage 2"), deadline, offer)
+        self._train(course, materials, lesson, stage, two, partial(on_progress, Stage.STAGE_TWO), deadline, offer)
 
     def _train(
         self,
         course: Course,
         materials: Sequence[Material],
         lesson: Lesson,
-        stage: Stage,
+        stage: StageLoss,
         loop: LoopConfig,
         on_progress: Callable[[int, int], None],
         deadline: float,
