@@ -6,6 +6,7 @@ import sys
 from types import SimpleNamespace
 
 import cv2
+import jaxtyping
 import numpy as np
 import pytest
 import skimage.data
@@ -16,6 +17,13 @@ settings.register_profile("repeatable", derandomize=True, deadline=None, max_exa
 settings.load_profile("repeatable")
 cv2.setNumThreads(1)
 torch.set_num_threads(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Shapes and types are checked at every call, but not in a test marked `unchecked`."""
+    jaxtyping.config.update("jaxtyping_disable", item.get_closest_marker("unchecked") is not None)
+    return (yield)
 
 
 @pytest.fixture
@@ -29,6 +37,25 @@ def photo() -> np.ndarray:
     image = skimage.data.astronaut()
     image.setflags(write=False)
     return image
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory):
+    """A dataset of two clips with their truth, to be read only."""
+    from datasets_for_training import pairs
+
+    return pairs(tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(scope="session")
+def whole(clips, tmp_path_factory):
+    """A training with these clips that nothing stopped."""
+    from datasets_for_training import quick
+    from selfhvd.train import train
+
+    folder = tmp_path_factory.mktemp("whole")
+    train(quick(clips), folder)
+    return folder
 
 
 @pytest.fixture

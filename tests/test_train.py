@@ -23,19 +23,6 @@ from selfhvd.train import first_network, train
 from selfhvd.weights import load_weights
 
 
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    return pairs(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(scope="module")
-def whole(clips, tmp_path_factory):
-    """A finished run, and its recipe."""
-    run = tmp_path_factory.mktemp("whole")
-    train(quick(clips), run)
-    return run
-
-
 def test_a_run_leaves_weights_recipe_journal_and_curves(whole, clips):
     assert read_recipe(whole / "recipe.toml") == quick(clips)
     network = load_weights(whole / "weights.safetensors", "lite")

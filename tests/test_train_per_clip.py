@@ -22,11 +22,6 @@ def recipe(folder, **tops) -> Recipe:
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    return pairs(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(scope="module")
 def whole(clips, tmp_path_factory):
     run = tmp_path_factory.mktemp("whole")
     train(recipe(clips), run)
