@@ -17,6 +17,8 @@ from selfhvd.video import default_destination
 from selfhvd.video.content import holds_video
 from test_video import make_clip
 
+pytestmark = pytest.mark.unchecked
+
 
 @pytest.fixture
 def run(run, monkeypatch):

@@ -177,13 +177,11 @@ def test_same_seed_same_frames(tmp_path):
     source = film(tmp_path / "clip.mp4", views())
     config = quick(from_scratch=True, steps=1)
     config = replace(config, adapt=replace(config.adapt, judge=False))
-    for name, seed in (("one", 5), ("two", 5), ("other", 6)):
-        selfhvd.deblur(source, tmp_path / name, config=replace(config, seed=seed), report=False)
-    pictures = {name: [p.read_bytes() for p in sorted((tmp_path / name).iterdir())] for name in ("one", "two", "other")}
-    assert len(pictures["one"]) == 12
-    assert pictures["one"] == pictures["two"]
-    # Sharp frames are copied whatever the seed.
-    assert all(pictures["one"][i] == pictures["other"][i] for i in MIXED)
+    pictures = []
+    for name in ("one", "two"):
+        selfhvd.deblur(source, tmp_path / name, config=replace(config, seed=5), report=False)
+        pictures.append([p.read_bytes() for p in sorted((tmp_path / name).iterdir())])
+    assert len(pictures[0]) == 12 and pictures[0] == pictures[1]
 
 
 def test_inspect_leaves_nothing_and_agrees_with_deblur(tmp_path):
@@ -232,6 +230,8 @@ for source in {sources!r}:
 """VmHWM and not ru_maxrss: the latter starts at the peak of whoever started the process."""
 
 
+@pytest.mark.slow
+@pytest.mark.subprocess
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 def test_memory_does_not_grow_with_the_length(tmp_path):
     sources = [str(film(tmp_path / f"{n}.mp4", views(n, 160, 96, lambda i: i % 4 == 0))) for n in (20, 120)]

@@ -16,6 +16,8 @@ from selfhvd.restore import Restorer
 from selfhvd.train import train
 from selfhvd.weights import load_weights
 
+pytestmark = pytest.mark.unchecked
+
 
 def recipe(folder, **tops) -> Recipe:
     return quick(folder, 3, per_clip=True, **tops)

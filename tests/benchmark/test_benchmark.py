@@ -62,6 +62,8 @@ def test_weights_that_are_not_at_hand_leave_the_row_out(clip, monkeypatch, tmp_p
     assert try_out(Setup(flow="sea-raft-m"), TINY, clip, 0) is None
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_the_truth_teaches_more_than_its_neighbours(clip):
     """The upper bound is one: with a few more steps the supervised network is nearer to the truth."""
     size = replace(TINY, frames=16, steps=30)
@@ -70,6 +72,7 @@ def test_the_truth_teaches_more_than_its_neighbours(clip):
     assert bound is not None and ours is not None and bound.psnr > ours.psnr
 
 
+@pytest.mark.slow
 def test_trials_are_run_once_and_looked_up(tmp_path, monkeypatch):
     table = Table("t", (Row("input", INPUT), Row("composite", COMPOSITE)), (("input", "composite"),), every_seed=True)
     told: list[tuple[int, int]] = []
