@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from doubles import Still
 from selfhvd.backbones import Backbone, Lite, Needs
 from selfhvd.errors import DeviceError
-from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.frames import ArrayFrames
 from selfhvd.method.fuse import fused_guides
 from selfhvd.method.sharp import Selection
@@ -36,16 +36,6 @@ class Five(Backbone):
 
 class Three(Five):
     needs = Needs(multiple_of=4, window=3)
-
-
-class Still(FlowPredictor):
-    """Nothing ever moves."""
-
-    name = "still"
-
-    def __call__(self, first, second):
-        one = torch.ones_like(first[:, :1])
-        return Flow(torch.zeros_like(first[:, :2]), one)
 
 
 def clip(rng, count: int = COUNT, height: int = 10, width: int = 14) -> ArrayFrames:

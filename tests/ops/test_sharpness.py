@@ -5,12 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from doubles import tensor
 from selfhvd.ops.sharpness import detail_growth, laplacian_variance
-
-
-def tensor(image: np.ndarray) -> torch.Tensor:
-    """`height width channel` bytes -> one image in [0, 1]."""
-    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
 
 
 @pytest.mark.parametrize("shape", [(17, 23), (64, 48), (2, 2), (2, 9)])
