@@ -102,6 +102,7 @@ def test_options_that_make_no_sense(run, clip, words):
     assert_one_sentence(refused.err)
 
 
+@pytest.mark.slow
 def test_no_minutes_at_all_still_gives_a_clip(run, clip, tmp_path_factory):
     assert run(clip, "--max-minutes", "0", "-q").code == 0
     assert names(clip.parent) == RESULTS
@@ -271,12 +272,14 @@ def test_inspect_plot_never_lands_on_the_clip(run, clip):
     assert clip.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_verdicts_in_words(run, shelf, tmp_path):
     assert "There is nothing to do" in run(shelf / "sharp.mp4", "-o", tmp_path / "a.mp4").err
     blurry = film(tmp_path / "blurry.mp4", views(4, 64, 48, never))
     assert "No frame is sharp" in run(blurry, "--no-report").err
 
 
+@pytest.mark.slow
 def test_interrupted_again_and_again(run, clip, monkeypatch):
     def stop(*given, **named):
         raise KeyboardInterrupt
@@ -306,6 +309,7 @@ def test_an_interruption_is_said_in_words(run, clip, monkeypatch):
     assert_one_sentence(run(clip).err)
 
 
+@pytest.mark.slow
 def test_unexpected_fault(run, clip, monkeypatch):
     def fail(*given, **named):
         raise ZeroDivisionError("the universe")
@@ -355,6 +359,8 @@ def test_demo_command(run, tmp_path, monkeypatch):
     assert given[0][0] == tmp_path / "d" and given[0][1]["seed"] == 3
 
 
+@pytest.mark.slow
+@pytest.mark.subprocess
 def test_terminated(clip):
     words = [*COMMAND, str(clip), "--preset", "best", "--from-scratch", "--device", "cpu"]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
@@ -369,6 +375,8 @@ def test_terminated(clip):
     assert names(clip.parent) == [".clip_deblurred.mp4.selfhvd", "clip.mp4"]
 
 
+@pytest.mark.slow
+@pytest.mark.subprocess
 def test_quiet_means_quiet_in_a_process_of_its_own(tmp_path):
     blurry = film(tmp_path / "blurry.mp4", views(2, 64, 48, never))
     words = [*COMMAND, "blurry.mp4", "-q", "--no-report", "--max-minutes", "0", "--device", "cpu"]

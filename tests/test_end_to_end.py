@@ -77,6 +77,8 @@ def test_phone_clip_end_to_end(tmp_path, tmp_path_factory):
     assert "phone.mp4" in page and page.lstrip().lower().startswith("<!doctype html")
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_png_folder_out_then_folder_in(tmp_path):
     source = film(tmp_path / "clip.mp4", views(), sound=True)
     facts = selfhvd.deblur(source, tmp_path / "shots", config=quick(steps=0))
@@ -100,6 +102,8 @@ def test_folder_of_images_in(tmp_path):
         assert np.array_equal(image[..., ::-1], frames[index])
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_folder_of_sharp_images_comes_out_equal(tmp_path):
     frames = list(views(4, sharp=unmoved))
     facts = selfhvd.deblur(paint(tmp_path / "burst", frames), config=quick(steps=1))
@@ -119,6 +123,8 @@ def test_sharp_clip_is_handed_through(tmp_path):
     assert len(names(tmp_path)) == 4
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 @pytest.mark.parametrize("sharp", [unmoved, lambda i: i in MIXED])
 def test_sound_of_an_mp4_goes_into_an_mkv(tmp_path, sharp):
     source = film(tmp_path / "clip.mp4", views(4, 64, 48, sharp), sound=True)
@@ -128,6 +134,8 @@ def test_sound_of_an_mp4_goes_into_an_mkv(tmp_path, sharp):
     assert [data for _, data in sound_packets(source)] == [data for _, data in sound_packets(tmp_path / "other.mkv")]
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     "stop",
     [
@@ -151,6 +159,7 @@ def test_handing_through_that_breaks_off_goes_on_when_run_again(tmp_path, monkey
     assert names(tmp_path) == ["clip.mp4", "clip_deblurred.mp4"]
 
 
+@pytest.mark.slow
 def test_blurry_clip_is_restored_with_a_word_of_warning(tmp_path):
     source = film(tmp_path / "clip.mp4", views(sharp=never))
     facts = selfhvd.deblur(source, config=quick(steps=1))
@@ -160,6 +169,8 @@ def test_blurry_clip_is_restored_with_a_word_of_warning(tmp_path):
     assert len(seen(tmp_path / "clip_deblurred.mp4", tmp_path / "cache")) == 12
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     ("count", "size", "sharp"),
     [(1, (64, 48), unmoved), (1, (64, 48), never), (2, (64, 48), never), (8, (16, 16), lambda i: i % 4 == 0)],
@@ -173,6 +184,8 @@ def test_short_and_small_clips(tmp_path, count, size, sharp):
     assert run["frames"] == count and len(run["sharpness_after"]) == count
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_same_seed_same_frames(tmp_path):
     source = film(tmp_path / "clip.mp4", views())
     config = quick(from_scratch=True, steps=1)
@@ -247,6 +260,8 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
     assert long_worker < 1.15 * short_worker
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 @pytest.mark.parametrize("sharp", [MIXED, unmoved])
 def test_the_result_says_who_made_it_and_not_where_if_asked(tmp_path, sharp):
     plain = film(tmp_path / "plain.mp4", views(sharp=sharp))

@@ -21,6 +21,7 @@ def clip():
     return film(photos_of(None), TINY, 0)
 
 
+@pytest.mark.slow
 def test_a_clip_has_blurry_frames_of_the_wanted_kind():
     size = Size(frames=24, width=320, height=192)
     clip = film(photos_of(None), size, 0)
@@ -30,6 +31,7 @@ def test_a_clip_has_blurry_frames_of_the_wanted_kind():
     assert np.mean([psnr(clip.frames[i], clip.truth[i]) for i in clip.sharp]) > 34 and any(clip.keyframes)
 
 
+@pytest.mark.slow
 def test_same_seed_same_clip(clip):
     again, other = film(photos_of(None), TINY, 0), film(photos_of(None), TINY, 1)
     assert all(np.array_equal(a, b) for a, b in zip(clip.frames, again.frames, strict=True))
@@ -43,6 +45,7 @@ def test_the_input_is_measured_by_hand(clip):
     assert score.sharp_psnr == pytest.approx(np.mean([psnr(clip.frames[i], clip.truth[i]) for i in clip.sharp]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setup",
     [FULL, Setup("ren"), Setup("dadeblur"), Setup("supervised"), Setup(rscr=False, sis=False, scscm=False),

@@ -255,6 +255,7 @@ def with_noise(clean: list[np.ndarray], spread: float, rng: np.random.Generator)
     return ArrayFrames([image.astype(np.uint8) for image in noisy])
 
 
+@pytest.mark.slow
 def test_noise_does_not_hide_which_frames_are_sharp(photo, rng):
     clean = in_turn(photo)
     heavy, calm = (find_sharp(with_noise(clean, spread, rng), [False] * 30) for spread in (5, 0))
