@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -13,6 +14,8 @@ import skimage.data
 import torch
 from hypothesis import settings
 
+import warm
+
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("repeatable")
 cv2.setNumThreads(1)
@@ -21,9 +24,18 @@ torch.set_num_threads(1)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Shapes and types are checked at every call, but not in a test marked `unchecked`."""
+    """Shapes and types are checked at every call, and children forked; marked `unchecked` or `subprocess` they are not.
+
+    Both by what the module or the test is marked with, before its fixtures.
+    """
     jaxtyping.config.update("jaxtyping_disable", item.get_closest_marker("unchecked") is not None)
-    return (yield)
+    start = subprocess.Popen
+    if item.get_closest_marker("subprocess") is None and warm.POSSIBLE:
+        subprocess.Popen = warm.Popen
+    try:
+        return (yield)
+    finally:
+        subprocess.Popen = start
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from selfhvd.errors import OutputError
 from selfhvd.report.record import read_run
 
 
+@pytest.mark.subprocess
 def test_phone_clip_end_to_end(tmp_path, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("caches")
     source = film(tmp_path / "phone.mp4", views(12, 96, 64), times=VFR, sound=True, rotation=-90)
@@ -89,6 +90,7 @@ def test_png_folder_out_then_folder_in(tmp_path):
     assert names(tmp_path) == ["clip.mp4", "shots", "shots.report.html", "shots.run.json"]
 
 
+@pytest.mark.subprocess
 def test_folder_of_images_in(tmp_path):
     frames = list(views())
     source = paint(tmp_path / "burst", frames)

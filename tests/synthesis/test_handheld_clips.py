@@ -119,6 +119,7 @@ def test_mixed_draws_every_kind():
     assert kinds == {"plain", "object", "night", "cut", "all-blurry", "sharp"}
 
 
+@pytest.mark.subprocess
 @pytest.mark.slow
 def test_a_killed_run_goes_on(tmp_path, photos):
     """Killed in the midst of a clip: no half clip is to be seen, and the same command makes what was never broken."""
