@@ -2,20 +2,40 @@
 
 import logging
 import signal
+import subprocess
 import sys
 from types import SimpleNamespace
 
 import cv2
+import jaxtyping
 import numpy as np
 import pytest
 import skimage.data
 import torch
 from hypothesis import settings
 
+import warm
+
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
 settings.load_profile("repeatable")
 cv2.setNumThreads(1)
 torch.set_num_threads(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Shapes and types are checked at every call, and children forked; marked `unchecked` or `subprocess` they are not.
+
+    Both by what the module or the test is marked with, before its fixtures.
+    """
+    jaxtyping.config.update("jaxtyping_disable", item.get_closest_marker("unchecked") is not None)
+    start = subprocess.Popen
+    if item.get_closest_marker("subprocess") is None and warm.POSSIBLE:
+        subprocess.Popen = warm.Popen
+    try:
+        return (yield)
+    finally:
+        subprocess.Popen = start
 
 
 @pytest.fixture
@@ -29,6 +49,25 @@ def photo() -> np.ndarray:
     image = skimage.data.astronaut()
     image.setflags(write=False)
     return image
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory):
+    """A dataset of two clips with their truth, to be read only."""
+    from datasets_for_training import pairs
+
+    return pairs(tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(scope="session")
+def whole(clips, tmp_path_factory):
+    """A training with these clips that nothing stopped."""
+    from datasets_for_training import quick
+    from selfhvd.training.job import train
+
+    folder = tmp_path_factory.mktemp("whole")
+    train(quick(clips), folder)
+    return folder
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from selfhvd.video import default_destination
 from selfhvd.video.read.content import holds_video
 from test_video import make_clip
 
+pytestmark = pytest.mark.unchecked
+
 
 @pytest.fixture
 def run(run, monkeypatch):
@@ -236,6 +238,7 @@ def test_containers_are_told_by_content(tmp_path, container, suffix):
     assert holds_video(path) == (container != "flv")
 
 
+@pytest.mark.slow
 def test_two_of_one_stem_and_a_proxy_that_is_sharp(run, tmp_path, tiny):
     for name in ("PXL.MP", "PXL.MP~2"):
         (tmp_path / name).write_bytes(tiny)
@@ -254,6 +257,7 @@ def test_what_every_clip_needs_is_missed_once(run, tmp_path, tiny):
     assert names(tmp_path) == ["a.mp4", "b.mp4"]
 
 
+@pytest.mark.slow
 def test_a_folder_of_images_beside_a_video(run, tmp_path, tiny):
     (tmp_path / "a.mp4").write_bytes(tiny)
     shots = paint(tmp_path / "shots", views(2, 64, 48, lambda i: True))

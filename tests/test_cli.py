@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 
 from clips_for_tests import MIXED, film, names, never, quick, seen, sound_only, unmoved, views
 from selfhvd.errors import DeviceError, SelfHVDError, WeightsError
 from selfhvd.weights import BASE_WEIGHTS
+
+pytestmark = pytest.mark.unchecked
 
 COMMAND = [sys.executable, "-m", "selfhvd"]
 ENVIRONMENT = {
@@ -101,6 +102,7 @@ def test_options_that_make_no_sense(run, clip, words):
     assert_one_sentence(refused.err)
 
 
+@pytest.mark.slow
 def test_no_minutes_at_all_still_gives_a_clip(run, clip, tmp_path_factory):
     assert run(clip, "--max-minutes", "0", "-q").code == 0
     assert names(clip.parent) == RESULTS
@@ -270,42 +272,32 @@ def test_inspect_plot_never_lands_on_the_clip(run, clip):
     assert clip.read_bytes() == before
 
 
-def test_keep_sharp_leaves_the_sharpest_frames(run, clip, tmp_path, monkeypatch):
-    monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, steps=0))
-    came = seen(clip, tmp_path / "came")
-
-    def left(*options):
-        folder = tmp_path / f"out{len(options)}"
-        assert run(clip, "-o", folder, *options).code == 0
-        return [i for i in MIXED if np.array_equal(cv2.imread(str(folder / f"{i:08d}.png"))[..., ::-1], came.frame(i))]
-
-    assert left() == [] and left("--keep-sharp") == list(MIXED)
-
-
+@pytest.mark.slow
 def test_verdicts_in_words(run, shelf, tmp_path):
     assert "There is nothing to do" in run(shelf / "sharp.mp4", "-o", tmp_path / "a.mp4").err
     blurry = film(tmp_path / "blurry.mp4", views(4, 64, 48, never))
     assert "No frame is sharp" in run(blurry, "--no-report").err
 
 
-@pytest.mark.parametrize(
-    "step",
-    ["selfhvd.run.output.BlurriestFrames.see", "selfhvd.training.two_stage.train", "selfhvd.run.job.write_report"],
-)
-def test_interrupted(run, clip, monkeypatch, step):
+@pytest.mark.slow
+def test_interrupted_again_and_again(run, clip, monkeypatch):
     def stop(*given, **named):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(step, stop)
-        stopped = run(clip, "-q")
-    assert stopped.code == 130
-    left = names(clip.parent)
     # Once the clip itself is whole it stays.
-    made = ["clip_deblurred.mp4"] if step.endswith("write_report") else []
-    assert left == [".clip_deblurred.mp4.selfhvd", "clip.mp4", *made]
-    assert "Traceback" not in stopped.err and "the same command goes on" in stopped.err
-    assert str(clip.parent / left[0]) in stopped.err.replace("\n", "")
+    for step, made in (
+        ("selfhvd.training.two_stage.train", []),
+        ("selfhvd.run.output.BlurriestFrames.see", []),
+        ("selfhvd.run.job.write_report", ["clip_deblurred.mp4"]),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(step, stop)
+            stopped = run(clip, "-q")
+        assert stopped.code == 130
+        left = names(clip.parent)
+        assert left == [".clip_deblurred.mp4.selfhvd", "clip.mp4", *made]
+        assert "Traceback" not in stopped.err and "the same command goes on" in stopped.err
+        assert str(clip.parent / left[0]) in stopped.err.replace("\n", "")
     assert run(clip, "-q").code == 0 and names(clip.parent) == RESULTS
 
 
@@ -317,18 +309,19 @@ def test_an_interruption_is_said_in_words(run, clip, monkeypatch):
     assert_one_sentence(run(clip).err)
 
 
-@pytest.mark.parametrize("words", [[], ["-v"]])
-def test_unexpected_fault(run, clip, monkeypatch, words):
+@pytest.mark.slow
+def test_unexpected_fault(run, clip, monkeypatch):
     def fail(*given, **named):
         raise ZeroDivisionError("the universe")
 
     monkeypatch.setattr("selfhvd.training.two_stage.train", fail)
-    failed = run(clip, *words)
-    assert failed.code == 1 and names(clip.parent) == [".clip_deblurred.mp4.selfhvd", "clip.mp4"]
-    last = failed.err.splitlines()[-1]
-    assert_one_sentence(last)
-    assert "ZeroDivisionError: the universe" in last
-    assert ("Traceback" in failed.err) is bool(words)
+    for words in ([], ["-v"]):
+        failed = run(clip, *words)
+        assert failed.code == 1 and names(clip.parent) == [".clip_deblurred.mp4.selfhvd", "clip.mp4"]
+        last = failed.err.splitlines()[-1]
+        assert_one_sentence(last)
+        assert "ZeroDivisionError: the universe" in last
+        assert ("Traceback" in failed.err) is bool(words)
 
 
 def test_an_unexpected_fault_of_many_lines_is_one_line(run, clip, monkeypatch):
@@ -366,6 +359,8 @@ def test_demo_command(run, tmp_path, monkeypatch):
     assert given[0][0] == tmp_path / "d" and given[0][1]["seed"] == 3
 
 
+@pytest.mark.slow
+@pytest.mark.subprocess
 def test_terminated(clip):
     words = [*COMMAND, str(clip), "--preset", "best", "--from-scratch", "--device", "cpu"]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
@@ -380,6 +375,8 @@ def test_terminated(clip):
     assert names(clip.parent) == [".clip_deblurred.mp4.selfhvd", "clip.mp4"]
 
 
+@pytest.mark.slow
+@pytest.mark.subprocess
 def test_quiet_means_quiet_in_a_process_of_its_own(tmp_path):
     blurry = film(tmp_path / "blurry.mp4", views(2, 64, 48, never))
     words = [*COMMAND, "blurry.mp4", "-q", "--no-report", "--max-minutes", "0", "--device", "cpu"]

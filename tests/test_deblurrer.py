@@ -57,6 +57,8 @@ def test_restoring_twice_gives_the_same_frames_and_no_grad():
     assert not any(image.requires_grad for image in one)
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_record_of_the_adaptation():
     deblurrer = Deblurrer(quick(steps=3)).fit(list(views()))
     done = deblurrer.adaptation
@@ -76,6 +78,8 @@ def test_without_steps_nothing_is_learnt():
     assert deblurrer.adaptation is None and same(before, state(deblurrer))
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_steps_change_the_network_and_the_blurry_frames_only():
     frames = list(views())
     learning = bold(quick(steps=2))
@@ -85,6 +89,8 @@ def test_steps_change_the_network_and_the_blurry_frames_only():
     assert changed == [i for i in range(len(frames)) if i not in MIXED]
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_a_worse_network_is_thrown_away(monkeypatch):
     standings = []
 
@@ -104,6 +110,8 @@ def test_a_worse_network_is_thrown_away(monkeypatch):
         assert len(list(deblurrer.restore())) == 12
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 @pytest.mark.parametrize(
     ("after", "kept"),
     [
@@ -125,6 +133,7 @@ def test_a_passed_deadline_ends_the_learning():
     assert len(list(deblurrer.restore())) == 12
 
 
+@pytest.mark.slow
 def test_from_scratch():
     frames = list(views(sharp=(0, 4, 8)))
     deblurrer = Deblurrer(quick(from_scratch=True, seed=3))
@@ -144,6 +153,8 @@ def test_all_sharp_frames_come_back_untouched():
         assert np.array_equal((255 * image).round().byte().permute(1, 2, 0).numpy(), frame)
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_none_sharp_says_so(caplog):
     caplog.set_level("INFO")
     deblurrer = Deblurrer(quick()).fit(list(views(sharp=never)))
@@ -152,6 +163,7 @@ def test_none_sharp_says_so(caplog):
     assert len(list(deblurrer.restore())) == 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "width", "height"), [(1, 64, 48), (2, 64, 48), (12, 16, 16), (12, 33, 17)])
 @pytest.mark.parametrize("sharp", [never, lambda i: i % 4 == 0])
 def test_few_and_small_frames(count, width, height, sharp):
@@ -201,6 +213,8 @@ def test_training_material_is_gone_afterwards_what_was_learned_is_kept(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapted.ckpt", "scenes.json"]
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_what_is_kept_is_not_done_again(tmp_path, monkeypatch):
     first = Deblurrer(bold(quick()), tmp_path).fit(list(views()))
     for step in ("selfhvd.run.deblurrer.find_scenes", "selfhvd.training.two_stage.train"):
@@ -214,6 +228,8 @@ def test_what_is_kept_is_not_done_again(tmp_path, monkeypatch):
         assert all(torch.equal(one, two) for one, two in zip(restored, wanted, strict=True))
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 @pytest.mark.parametrize("name", ["scenes.json", "adapted.ckpt"])
 def test_damaged_files_are_made_again_and_that_is_said(tmp_path, caplog, name):
     first = Deblurrer(bold(quick()), tmp_path).fit(list(views()))
@@ -239,6 +255,8 @@ def two_scenes():
     return shaken(0) + shaken(1)
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_nothing_crosses_a_cut():
     """Each scene comes out as if it were a clip of its own."""
     config = quick(steps=0)
@@ -252,6 +270,8 @@ def test_nothing_crosses_a_cut():
     assert both.selection.sharp == MIXED + tuple(12 + i for i in MIXED)
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_scenes_share_one_network_and_its_training(monkeypatch):
     taught, real = [], Adapter.__init__
 
@@ -271,6 +291,8 @@ def test_a_clip_may_be_taken_for_one_scene():
     assert len(deblurrer.scenes) == 1 and deblurrer.selection.cuts == ()
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_an_untrained_network_that_learned_nothing_changes_nothing(caplog):
     """estrnn has no path from input to output: untrained, it makes noise, and two steps do not mend that."""
     frames = list(views())

@@ -7,6 +7,8 @@ from torch import nn
 from golden import NAMES, Key, assert_same_layout, fill, golden
 from golden.loader import HERE
 
+pytestmark = pytest.mark.golden
+
 
 class Official(nn.Module):
     """SPyNet's layout without its arithmetic, made from the golden keys."""

@@ -16,6 +16,7 @@ HOLD = (
 )
 
 
+@pytest.mark.subprocess
 def test_a_lock_held_by_another_process(tmp_path):
     path = tmp_path / "x.lock"
     words = [sys.executable, "-c", HOLD, str(path)]

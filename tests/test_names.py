@@ -16,6 +16,8 @@ from selfhvd.errors import OutputError
 from selfhvd.report.record import read_run
 from selfhvd.video import check_destination, default_destination, ingest
 
+pytestmark = pytest.mark.unchecked
+
 RAW = os.fsdecode(b"caf\xe9")
 """A name in Latin-1, as old cameras and archives leave it: no UTF-8."""
 

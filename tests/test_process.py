@@ -9,6 +9,8 @@ import pytest
 
 from selfhvd.__main__ import interrupt
 
+pytestmark = pytest.mark.subprocess
+
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code]

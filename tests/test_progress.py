@@ -11,6 +11,8 @@ import pytest
 from clips_for_tests import film, quick, unmoved, views
 from selfhvd.cli.progress import shown_progress
 
+pytestmark = pytest.mark.unchecked
+
 
 class Stream(io.TextIOWrapper):
     def __init__(self):

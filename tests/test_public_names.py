@@ -7,6 +7,8 @@ import pytest
 
 import selfhvd
 
+pytestmark = pytest.mark.subprocess
+
 NAMES = ["DeblurConfig", "Deblurrer", "deblur", "inspect", "preset_config"]
 
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
+from doubles import Still
 from selfhvd.backbones import Backbone, Lite, Needs
 from selfhvd.errors import DeviceError
 from selfhvd.extensions.fused_guides import fused_guides
 from selfhvd.extensions.selection import Selection
-from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.restore.config import RestoreConfig
 from selfhvd.restore.restorer import Restorer
 from selfhvd.video.frame_source import ArrayFrames
@@ -37,16 +37,6 @@ class Five(Backbone):
 
 class Three(Five):
     needs = Needs(multiple_of=4, window=3)
-
-
-class Still(FlowPredictor):
-    """Nothing ever moves."""
-
-    name = "still"
-
-    def __call__(self, first, second):
-        one = torch.ones_like(first[:, :1])
-        return Flow(torch.zeros_like(first[:, :2]), one)
 
 
 def clip(rng, count: int = COUNT, height: int = 10, width: int = 14) -> ArrayFrames:

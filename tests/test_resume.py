@@ -19,6 +19,8 @@ from selfhvd.errors import OutputError, Stopped
 from selfhvd.system.lock import locked
 from selfhvd.video.png import is_whole_png, write_png
 
+pytestmark = pytest.mark.unchecked
+
 WORK = ".out.mp4.selfhvd"
 
 
@@ -62,10 +64,11 @@ class Power(Exception):
     """It went out."""
 
 
-def cut_off(source, stage, at=0, **options):
+def cut_off(source, stage, at=0, told=lambda *step: None, **options):
     """A run that ends without a word when it has come so far."""
 
     def progress(now, done, total):
+        told(now, done, total)
         if now == stage and done >= at:
             raise Power
 
@@ -74,28 +77,44 @@ def cut_off(source, stage, at=0, **options):
     assert WORK in names(source.parent) and "out.mp4" not in names(source.parent)
 
 
-@pytest.mark.parametrize(
-    ("stage", "at"),
-    [("scenes", 3), ("align", 2), ("stage 1", 2), ("align again", 1), ("stage 2", 1), ("restore", 7), ("verify", 0)],
-)
-def test_cut_off_anywhere(source, right, stage, at):
-    cut_off(source, stage, at)
-    stages = set()
-    assert deblurred(source, on_progress=lambda now, done, total: stages.add(now)) == right[0]
-    assert "read" not in stages and names(source.parent) == ["clip.mp4", "out.mp4"]
-    if stage in ("restore", "verify"):
-        assert stages <= {"restore", "verify"}
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory, filmed):
+    """By stage: folders with the clip and the work of a run cut off there."""
+    folders = {}
+    for stage, at in (("stage 2", 1), ("restore", 7)):
+        folders[stage] = tmp_path_factory.mktemp("stopped")
+        cut_off(Path(shutil.copy(filmed, folders[stage] / "clip.mp4")), stage, at)
+    return folders
+
+
+def cut_off_at(stage, stopped, folder) -> Path:
+    """The clip beside a copy of such work."""
+    shutil.copytree(stopped[stage], folder, dirs_exist_ok=True)
+    return folder / "clip.mp4"
+
+
+def test_cut_off_anywhere_and_again_where_it_went_on(source, right):
+    """One run in eight parts; none does again what the others had done."""
+    ends = [("scenes", 3), ("align", 2), ("stage 1", 2), ("align again", 1), ("stage 2", 1), ("restore", 7)]
+    stages = [set() for _ in range(8)]
+    for (stage, at), seen in zip([*ends, ("verify", 0)], stages[:7], strict=True):
+        cut_off(source, stage, at, told=lambda now, done, total, seen=seen: seen.add(now))
+    assert deblurred(source, on_progress=lambda now, done, total: stages[7].add(now)) == right[0]
+    assert "read" in stages[0] and "read" not in set().union(*stages[1:])
+    assert "scenes" not in set().union(*stages[2:]) and "stage 1" not in set().union(*stages[4:])
+    assert stages[6] | stages[7] <= {"restore", "verify"}
+    assert names(source.parent) == ["clip.mp4", "out.mp4"]
 
 
 def _run(source):
     deblurred(source)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forks of this process")
-@pytest.mark.parametrize("seed", range(3))
-def test_killed_at_any_moment(source, right, seed):
-    draw = random.Random(seed)
-    for _ in range(2):
+def test_killed_at_any_moment(source, right):
+    draw = random.Random(0)
+    for _ in range(3):
         process = multiprocessing.get_context("fork").Process(target=_run, args=(source,))
         process.start()
         process.join(draw.uniform(0.1, 1.0) * right[1])
@@ -126,8 +145,8 @@ def test_killed_between_the_rename_and_the_report(source, right, monkeypatch):
 
 
 @pytest.mark.parametrize("place", ["footage/frames/00000003.png", "restored/00000003.png", "job.json", "scenes.json"])
-def test_a_damaged_file_is_made_again_and_that_is_said(source, right, caplog, place):
-    cut_off(source, "restore", 7)
+def test_a_damaged_file_is_made_again_and_that_is_said(stopped, tmp_path, right, caplog, place):
+    source = cut_off_at("restore", stopped, tmp_path)
     path = source.parent / WORK / place
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -143,8 +162,8 @@ def test_a_damaged_file_is_made_again_and_that_is_said(source, right, caplog, pl
         (["state.ckpt", "state.ckpt.older"], "the learning begins anew"),
     ],
 )
-def test_a_damaged_state_of_learning(source, right, caplog, damaged, said):
-    cut_off(source, "stage 2", 1)
+def test_a_damaged_state_of_learning(stopped, tmp_path, right, caplog, damaged, said):
+    source = cut_off_at("stage 2", stopped, tmp_path)
     for name in damaged:
         path = source.parent / WORK / "adapt" / name
         data = bytearray(path.read_bytes())
@@ -154,8 +173,9 @@ def test_a_damaged_state_of_learning(source, right, caplog, damaged, said):
     assert said in caplog.text
 
 
-def test_what_changed_is_named_and_restart_begins_anew(source, right):
-    cut_off(source, "restore", 3)
+@pytest.mark.slow
+def test_what_changed_is_named_and_restart_begins_anew(stopped, tmp_path, right):
+    source = cut_off_at("restore", stopped, tmp_path)
     with pytest.raises(OutputError, match=r"seed \(was 0, is 1\); put it back to go on, or begin anew with --restart"):
         deblurred(source, config=bold(seed=1))
     with pytest.raises(OutputError, match=r"segment"):
@@ -181,27 +201,26 @@ def test_a_second_process_stops(source):
     assert names(work) == ["holder", "lock"]
 
 
-@pytest.mark.parametrize(
-    "site",
-    [
-        "selfhvd.run.restored_frames.write_png",
-        "selfhvd.training.checkpoint.torch.save",
-        "selfhvd.training.precompute.Material.finish",
-    ],
+FULL = (
+    "selfhvd.training.precompute.Material.finish",
+    "selfhvd.training.checkpoint.torch.save",
+    "selfhvd.run.restored_frames.write_png",
 )
-def test_a_full_disk(source, right, monkeypatch, site):
+
+
+def test_a_full_disk_again_and_again(source, right, monkeypatch):
     def full(*given):
         raise OSError(28, "No space left on device")
 
     def full_png(path, image):
         raise OutputError(f"{path} cannot be written (No space left on device); make room and try again.")
 
-    monkeypatch.setattr(site, full_png if site.endswith("png") else full)
-    config = bold()
-    with pytest.raises(OutputError, match=rf"No space left on device.*what was done so far is kept in .*{WORK}"):
-        deblurred(source, config=config)
-    assert names(source.parent) == [WORK, "clip.mp4"]
-    monkeypatch.undo()
+    for site in FULL:
+        monkeypatch.setattr(site, full_png if site.endswith("png") else full)
+        with pytest.raises(OutputError, match=rf"No space left on device.*what was done so far is kept in .*{WORK}"):
+            deblurred(source)
+        assert names(source.parent) == [WORK, "clip.mp4"]
+        monkeypatch.undo()
     assert deblurred(source) == right[0]
 
 
@@ -237,8 +256,8 @@ def test_nothing_worth_keeping_is_kept(tmp_path):
     assert names(tmp_path) == ["clip.mp4"]
 
 
-def test_the_same_clip_from_another_folder(source, right, monkeypatch):
-    cut_off(source, "restore", 5)
+def test_the_same_clip_from_another_folder(stopped, tmp_path, right, monkeypatch):
+    source = cut_off_at("restore", stopped, tmp_path)
     monkeypatch.chdir(source.parent)
     seen = []
     selfhvd.deblur("clip.mp4", "out.mp4", config=bold(), report=False, on_frame=lambda i, f: seen.append(f.tobytes()))
@@ -261,7 +280,6 @@ def test_whole_pngs(tmp_path, rng):
         assert not is_whole_png(path)
 
 
-def test_the_job_can_be_read(source):
-    cut_off(source, "restore", 1)
-    job = json.loads((source.parent / WORK / "job.json").read_text())
+def test_the_job_can_be_read(stopped):
+    job = json.loads((stopped["restore"] / WORK / "job.json").read_text())
     assert job["seed"] == "0" and job["the device"] == "cpu" and len(job["the network's weights"]) == 64

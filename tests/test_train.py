@@ -22,19 +22,6 @@ from selfhvd.training.recipe import read_recipe, typed
 from selfhvd.weights import load_weights
 
 
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    return pairs(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(scope="module")
-def whole(clips, tmp_path_factory):
-    """A finished run, and its recipe."""
-    run = tmp_path_factory.mktemp("whole")
-    train(quick(clips), run)
-    return run
-
-
 def test_a_run_leaves_weights_recipe_journal_and_curves(whole, clips):
     assert read_recipe(whole / "recipe.toml") == quick(clips)
     network = load_weights(whole / "weights.safetensors", "lite")
@@ -58,6 +45,7 @@ def test_curves_for_tensorboard(whole):
     assert told == pytest.approx({step: losses(whole)["stage 2", step] for step in (1, 2, 3, 4)}, rel=1e-6)
 
 
+@pytest.mark.unchecked
 def test_without_tensorboard(clips, tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     caplog.set_level(logging.INFO, "selfhvd.training.log")
@@ -74,18 +62,18 @@ def test_a_finished_run_is_not_trained_again(whole, clips):
     assert (whole / "journal.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("stage", "after"), [("read", 1), ("align", 3), ("stage 1", 3), ("align again", 5), ("stage 2", 1)]
-)
-def test_a_stopped_run_goes_on_exactly(whole, clips, tmp_path, stage, after):
-    with pytest.raises(Stopped):
-        train(quick(clips), tmp_path, **stopping(after, stage))
-    assert not (tmp_path / "weights.safetensors").exists()
+@pytest.mark.unchecked
+def test_stopped_again_and_again_it_goes_on_exactly(whole, clips, tmp_path):
+    for stage, after in (("read", 1), ("align", 3), ("stage 1", 3), ("align again", 5), ("stage 2", 1)):
+        with pytest.raises(Stopped):
+            train(quick(clips), tmp_path, **stopping(after, stage))
+        assert not (tmp_path / "weights.safetensors").exists()
     train(quick(clips), tmp_path)
     assert torch.equal(weights(tmp_path / "weights.safetensors"), weights(whole / "weights.safetensors"))
     assert losses(tmp_path) == losses(whole)
 
 
+@pytest.mark.unchecked
 def test_steps_already_made_are_not_made_again(clips, tmp_path):
     with pytest.raises(Stopped):
         train(quick(clips), tmp_path, **stopping(3, "stage 2"))
@@ -113,6 +101,7 @@ def test_a_second_process_is_refused(clips, tmp_path):
     assert not (tmp_path / "recipe.toml").exists()
 
 
+@pytest.mark.unchecked
 def test_a_damaged_state_is_named(clips, tmp_path):
     with pytest.raises(Stopped):
         train(quick(clips), tmp_path, **stopping(1))
@@ -159,6 +148,7 @@ def truthful(folder, steps: int = 4, **batch):
     return table
 
 
+@pytest.mark.slow
 def test_the_truth_is_learned_from(clips, tmp_path):
     """Supervised, for 60 steps: nearer to the truth than what it was given, which it starts as."""
     table = truthful(clips, 60, size=4)
@@ -168,6 +158,7 @@ def test_the_truth_is_learned_from(clips, tmp_path):
     assert sum(found[-10:]) < 0.8 * sum(found[:10])
 
 
+@pytest.mark.slow
 def test_a_network_without_guides_learns_the_truth_without_alignment(clips, tmp_path, monkeypatch):
     import selfhvd.training.precompute as making
 
@@ -179,6 +170,7 @@ def test_a_network_without_guides_learns_the_truth_without_alignment(clips, tmp_
     assert weights(tmp_path / "weights.safetensors").isfinite().all()
 
 
+@pytest.mark.slow
 def test_unusable_clips_are_named_and_the_rest_is_learned_from(run, tmp_path):
     """Each of what can be wrong, in one dataset."""
     names = ["good", "broken", "uneven", "no-truth", "truth-broken", "still", "tiny"]
@@ -204,6 +196,7 @@ def test_unusable_clips_are_named_and_the_rest_is_learned_from(run, tmp_path):
     assert again.code == 7 and "5 of 7" in again.err
 
 
+@pytest.mark.unchecked
 def test_a_clip_without_sharp_frames_teaches_nothing(run, tmp_path):
     root = pairs(tmp_path / "clips", ["good"], truth=())
     draw(root / "grey", [np.full((48, 64, 3), 90, np.uint8)] * 12)
@@ -222,6 +215,7 @@ def test_no_truth_to_be_taught(run, tmp_path):
     assert "has no clip to learn from" in done.err
 
 
+@pytest.mark.unchecked
 def test_the_truth_is_not_read_where_it_is_not_taught(run, tmp_path):
     root = pairs(tmp_path / "clips")
     for path in root.glob("sharp/*/00[1-9].png"):
@@ -229,6 +223,7 @@ def test_the_truth_is_not_read_where_it_is_not_taught(run, tmp_path):
     assert command(run, tmp_path, tables(root, 1)).code == 0
 
 
+@pytest.mark.unchecked
 def test_changes_on_the_command_line(run, tmp_path, clips):
     done = command(
         run, tmp_path, tables(clips, 5), "--set", "method.stage_one.steps=1", "--set", "method.stage_two.steps=1"
@@ -236,6 +231,7 @@ def test_changes_on_the_command_line(run, tmp_path, clips):
     assert done.code == 0 and list(losses(tmp_path / "run")) == [("stage 1", 1), ("stage 2", 1)]
 
 
+@pytest.mark.slow
 def test_a_dataset_of_videos(tmp_path):
     """Decoded once, and gone on with from what was laid out."""
     root = tmp_path / "clips"
@@ -252,12 +248,14 @@ def test_a_dataset_of_videos(tmp_path):
     assert (tmp_path / "run" / "weights.safetensors").exists()
 
 
+@pytest.mark.unchecked
 def test_signals_are_given_back(run, tmp_path, clips):
     before = signal.getsignal(signal.SIGINT)
     assert command(run, tmp_path, tables(clips, 1)).code == 0
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.unchecked
 def test_a_line_cut_off_by_a_full_disk_does_not_spoil_the_journal(clips, tmp_path):
     (tmp_path / "journal.jsonl").write_text('{"event": "st')
     train(quick(clips, 1), tmp_path)

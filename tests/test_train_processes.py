@@ -1,5 +1,6 @@
 """Ends of all kinds, and several processes: the weights are those of the one unbroken run."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -12,23 +13,15 @@ import torch
 from tomli_w import dumps
 
 import selfhvd.cli.progress
-from datasets_for_training import command, losses, pairs, quick, tables, weights
+import selfhvd.training.checkpoint as course
+import selfhvd.training.job as job
+from datasets_for_training import command, losses, quick, tables, weights
 from selfhvd.training.job import train
 from selfhvd.training.recipe import read_recipe
 
 HERE = Path(__file__).parent
 
-
-@pytest.fixture(scope="module")
-def clips(tmp_path_factory):
-    return pairs(tmp_path_factory.mktemp("clips"))
-
-
-@pytest.fixture(scope="module")
-def whole(clips, tmp_path_factory):
-    run = tmp_path_factory.mktemp("whole")
-    train(quick(clips), run)
-    return run
+pytestmark = pytest.mark.unchecked
 
 
 def python(*words):
@@ -58,20 +51,48 @@ def test_a_signal_saves_and_the_same_command_goes_on(run, clips, whole, tmp_path
     assert same(tmp_path / "run", whole) and losses(tmp_path / "run") == losses(whole)
 
 
-MOMENTS = ("align:3", "stage 1:3", "save:2", "align again:5", "stage 2:3", "save:5", "finish:0")
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
-def test_killed_at_any_moment_it_goes_on_exactly(clips, whole, tmp_path):
-    recipe = tmp_path / "recipe.toml"
-    recipe.write_text(dumps(tables(clips)))
-    python(HERE / "killed_training.py", recipe, tmp_path, *MOMENTS)
-    for moment in MOMENTS:
-        assert not (tmp_path / moment / "weights.safetensors").exists()
-        train(quick(clips), tmp_path / moment)
-        assert same(tmp_path / moment, whole), moment
+def train_until(clips: Path, run: Path, stage: str, count: int) -> None:
+    """Be killed when so much of a stage is told; or, for `save`, when the N-th state is to be renamed into place, half
+    of it written; or, for `finish`, before the weights are written.
+    """
+    saves = []
+
+    def replace(aside, target):
+        if aside.name.endswith(".part"):
+            saves.append(aside)
+        if len(saves) == count:
+            aside.write_bytes(aside.read_bytes()[:500])
+            die()
+        Path(aside).replace(target)
+
+    if stage == "save":
+        course.os = type("Os", (), {"replace": staticmethod(replace)})
+    if stage == "finish":
+        job.save_weights = lambda *words: die()
+    train(quick(clips), run, on_progress=lambda name, done, total: die() if (name, done) == (stage, count) else None)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="trainings are forks of this process")
+def test_killed_again_and_again_it_goes_on_exactly(clips, whole, tmp_path):
+    """One training; each child goes on where the one before it was killed."""
+    for stage, count in (
+        ("align", 3), ("stage 1", 3), ("save", 1), ("align again", 5), ("stage 2", 3), ("save", 1), ("finish", 0),
+    ):  # fmt: skip
+        child = multiprocessing.get_context("fork").Process(target=train_until, args=(clips, tmp_path, stage, count))
+        child.start()
+        child.join()
+        assert child.exitcode == -signal.SIGKILL, stage
+    assert not (tmp_path / "weights.safetensors").exists()
+    train(quick(clips), tmp_path)
+    assert same(tmp_path, whole) and losses(tmp_path) == losses(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.subprocess
 def test_two_processes_train_as_one(clips, tmp_path):
     """The same global batch: step for step by the losses, and in the weights, each stage by itself.
 
@@ -79,7 +100,7 @@ def test_two_processes_train_as_one(clips, tmp_path):
     """
     recipes = []
     for name, other in (("stage_one", "stage_two"), ("stage_two", "stage_one")):
-        table = tables(clips, 8)
+        table = tables(clips, 4)
         table["method"][other] = {"steps": 0}
         recipes.append(tmp_path / f"{name}.toml")
         recipes[-1].write_text(dumps(table))
@@ -87,6 +108,6 @@ def test_two_processes_train_as_one(clips, tmp_path):
     for path in recipes:
         two, one = tmp_path / path.stem, tmp_path / "one" / path.stem
         train(read_recipe(path), one)
-        assert losses(two) == pytest.approx(losses(one), abs=1e-5) and len(losses(one)) == 8
+        assert losses(two) == pytest.approx(losses(one), abs=1e-5) and len(losses(one)) == 4
         apart = (weights(two / "weights.safetensors") - weights(one / "weights.safetensors")).abs().max()
         assert apart < 1e-5

@@ -17,6 +17,8 @@ from selfhvd.errors import InputError, OutputError, UsageError
 from selfhvd.video import Limits, ingest, open_writer
 from test_video import VFR, make_clip, picture
 
+pytestmark = pytest.mark.subprocess
+
 SHARED = Path(os.environ.get("SELFHVD_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 

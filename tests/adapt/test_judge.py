@@ -16,7 +16,7 @@ from selfhvd.video.frame_source import ArrayFrames
 COUNT = 6
 
 
-class Still(FlowPredictor):
+class AsBright(FlowPredictor):
     """A flow that says how bright the first image is: 10 times its mean, in pixels sideways."""
 
     name = "still"
@@ -52,7 +52,7 @@ LEVELS = {"a": 0.1, "b": 0.2, "c": 0.7}
 
 
 def judged(probes: int):
-    judge = Judge(CLIPS, [[1, 2], [2, 3], [3, 4]], Still(), probes)
+    judge = Judge(CLIPS, [[1, 2], [2, 3], [3, 4]], AsBright(), probes)
     asked = {name: [] for name in LEVELS}
     made = []
 
@@ -82,7 +82,7 @@ def test_more_clips_do_not_make_more_probes():
 
 
 def test_the_input_itself():
-    found = Judge(CLIPS, [[1, 2], [2, 3], [3, 4]], Still(), 6).input()
+    found = Judge(CLIPS, [[1, 2], [2, 3], [3, 4]], AsBright(), 6).input()
     frames = [(of.frames, i) for of, numbers in zip(CLIPS, ([1, 2], [2, 3], [3, 4]), strict=True) for i in numbers]
     wanted = [float(laplacian_variance(frames.tensor(i)[None])) for frames, i in frames]
     assert found.sharpness == pytest.approx(np.mean(wanted), rel=1e-5)
@@ -91,4 +91,4 @@ def test_the_input_itself():
 
 def test_clips_without_a_blurry_frame_are_probed_all_the_same():
     sharp = [clip("a", tuple(range(COUNT)), 30.0)]
-    assert Judge(sharp, [[0, 1]], Still(), 2).input().ceiling == pytest.approx(30.0)
+    assert Judge(sharp, [[0, 1]], AsBright(), 2).input().ceiling == pytest.approx(30.0)

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from doubles import Still
 from golden import fill_rule
 from selfhvd.backbones import BACKBONES, Backbone, BasicVsrPpConfig, EstRnnConfig, IfiRnnConfig, Lite, RvrtConfig
 from selfhvd.extensions.selection import Selection
-from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.restore.config import RestoreConfig
 from selfhvd.restore.restorer import Restorer
 from selfhvd.video.frame_source import ArrayFrames
@@ -193,15 +193,6 @@ def test_the_published_layout_is_recognised(name):
     official = made.recognised.__func__ is not Backbone.recognised.__func__
     assert made.recognised(shapes) == (config() if official else None)
     assert made.recognised(shapes | {"something.else": (3,)}) is None
-
-
-class Still(FlowPredictor):
-    """Nothing ever moves."""
-
-    name = "still"
-
-    def __call__(self, first, second):
-        return Flow(torch.zeros_like(first[:, :2]), torch.ones_like(first[:, :1]))
 
 
 def restorer(network: Backbone, count: int) -> Restorer:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from doubles import Still
 from selfhvd.backbones import BACKBONES
 from selfhvd.extensions.selection import Selection
-from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.restore.restorer import Restorer
 from selfhvd.video.frame_source import ArrayFrames
 from selfhvd.weights import load_weights, save_weights
@@ -33,15 +33,6 @@ def tiny(tmp_path, monkeypatch):
     monkeypatch.setitem(BACKBONES, name, (getattr(module, config), getattr(module, network)))
     torch.manual_seed(0)
     return BACKBONES[name][1](BACKBONES[name][0](width=4)).eval()
-
-
-class Still(FlowPredictor):
-    """Nothing ever moves."""
-
-    name = "still"
-
-    def __call__(self, first, second):
-        return Flow(torch.zeros_like(first[:, :2]), torch.ones_like(first[:, :1]))
 
 
 def test_takes_ten_lines():

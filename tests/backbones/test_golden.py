@@ -9,6 +9,8 @@ from torch import nn
 from golden import Golden, assert_same_layout, fill, golden
 from selfhvd.backbones import EstRnn, EstRnnConfig, IfiRnn
 
+pytestmark = pytest.mark.golden
+
 CASES = ("estrnn_c80b15", "estrnn_c40b3", "estrnn_c40b2_p1f2", "ifirnn_c2h3")
 PUBLISHED = ("estrnn_c80b15", "ifirnn_c2h3")
 

@@ -9,6 +9,8 @@ from golden import Golden, assert_same_layout, fill, golden
 from selfhvd.backbones import BasicVsrPp, BasicVsrPpConfig
 from selfhvd.backbones.spynet import SpyNet
 
+pytestmark = pytest.mark.golden
+
 FLOWS = ("spynet", "spynet_odd")
 SMALL, PUBLISHED = "basicvsrpp_c16n2", "basicvsrpp_c64n15"
 BRANCHES = ("backward_1", "forward_1", "backward_2", "forward_2")
@@ -64,6 +66,7 @@ def test_every_golden_number_of_spynet_is_met(name, dtype):
     gold.check(**arrays)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "dtype"),
     # The published size takes half a minute in float64; nothing but numbers of channels and blocks differs.

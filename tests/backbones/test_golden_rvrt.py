@@ -11,6 +11,8 @@ from selfhvd.backbones import Rvrt, RvrtConfig
 from selfhvd.backbones.rvrt import _Paths
 from selfhvd.ops.deform import neighbourhoods
 
+pytestmark = pytest.mark.golden
+
 NAME = "rvrt_deblur"
 KNOWN = ("shallow", "backward_1", "forward_1", "backward_2", "forward_2")
 
@@ -61,6 +63,7 @@ def test_constants_of_the_layout_are_the_official_ones():
             assert index[row, column] == (t + frames - 1) * 225 + (y + 7) * 15 + x + 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 def test_every_golden_number_is_met(dtype):
     gold = golden(NAME)
@@ -70,6 +73,7 @@ def test_every_golden_number_is_met(dtype):
     gold.check(**arrays)
 
 
+@pytest.mark.slow
 def test_one_weight_tensor_off_by_one_percent_is_noticed():
     gold = golden(NAME)
     network = fill(Rvrt().eval(), gold)

@@ -202,5 +202,6 @@ def test_frames_without_a_tile(tmp_path):
         prepare(tiny, selection(12, (1, 4)), Dis(), tmp_path)
 
 
+@pytest.mark.slow
 def test_teaches_a_network(prepared):
     assert lesson(pairs(prepared, single())) < 0.9

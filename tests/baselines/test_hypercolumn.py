@@ -92,6 +92,7 @@ def test_feature_loss(weights):
     torch.testing.assert_close(loss.distance(a, b), by_hand)
 
 
+@pytest.mark.slow
 def test_training_steps_lower_the_loss(weights, network):
     draw = RandomBlur(sliding(), selection(), RenConfig(crop=32, size=2)).draw
     loss_of, losses = FeatureLoss(weights), []

@@ -116,5 +116,6 @@ def test_turns_are_the_eight_ways_to_lay_a_square_down():
     assert Turn(1, False)(image)[0].tolist() == np.rot90(image[0].numpy()).tolist()
 
 
+@pytest.mark.slow
 def test_teaches_a_network():
     assert lesson(pairs(size=2, guides=2, crop=32, kernel=KernelConfig(scale=0.08))) < 0.9

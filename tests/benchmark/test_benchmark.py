@@ -21,6 +21,7 @@ def clip():
     return film(photos_of(None), TINY, 0)
 
 
+@pytest.mark.slow
 def test_a_clip_has_blurry_frames_of_the_wanted_kind():
     size = Size(frames=24, width=320, height=192)
     clip = film(photos_of(None), size, 0)
@@ -30,6 +31,7 @@ def test_a_clip_has_blurry_frames_of_the_wanted_kind():
     assert np.mean([psnr(clip.frames[i], clip.truth[i]) for i in clip.sharp]) > 34 and any(clip.keyframes)
 
 
+@pytest.mark.slow
 def test_same_seed_same_clip(clip):
     again, other = film(photos_of(None), TINY, 0), film(photos_of(None), TINY, 1)
     assert all(np.array_equal(a, b) for a, b in zip(clip.frames, again.frames, strict=True))
@@ -43,6 +45,7 @@ def test_the_input_is_measured_by_hand(clip):
     assert score.sharp_psnr == pytest.approx(np.mean([psnr(clip.frames[i], clip.truth[i]) for i in clip.sharp]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setup",
     [FULL, Setup("ren"), Setup("dadeblur"), Setup("supervised"), Setup(rscr=False, sis=False, scscm=False),
@@ -62,6 +65,8 @@ def test_weights_that_are_not_at_hand_leave_the_row_out(clip, monkeypatch, tmp_p
     assert try_out(Setup(flow="sea-raft-m"), TINY, clip, 0) is None
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_the_truth_teaches_more_than_its_neighbours(clip):
     """The upper bound is one: with a few more steps the supervised network is nearer to the truth."""
     size = replace(TINY, frames=16, steps=30)
@@ -70,6 +75,7 @@ def test_the_truth_teaches_more_than_its_neighbours(clip):
     assert bound is not None and ours is not None and bound.psnr > ours.psnr
 
 
+@pytest.mark.slow
 def test_trials_are_run_once_and_looked_up(tmp_path, monkeypatch):
     table = Table("t", (Row("input", INPUT), Row("composite", COMPOSITE)), (("input", "composite"),), every_seed=True)
     told: list[tuple[int, int]] = []

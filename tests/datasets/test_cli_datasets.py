@@ -31,6 +31,7 @@ def test_json(run, tmp_path):
     assert facts["clips"] == [row, {**row, "clip": "test/walk10"}]
 
 
+@pytest.mark.slow
 def test_videos_are_looked_into(run, tmp_path):
     """Upright, whatever the stored size; one that cannot be decoded is told by name, and the rest is shown."""
     film(tmp_path / "a.mp4", views(3))

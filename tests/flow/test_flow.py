@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from doubles import tensor
 from selfhvd.flow import FLOWS, CameraFirst, Dis
 from selfhvd.flow.camera.predictor import homography_flow
 from selfhvd.ops.warp import warp
@@ -20,10 +21,6 @@ def predictor(request):
 
 def view(photo: np.ndarray, left: int, top: int, height: int = HEIGHT, width: int = WIDTH) -> torch.Tensor:
     return tensor(photo[top : top + height, left : left + width])
-
-
-def tensor(image: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
 
 
 def median_error(field: torch.Tensor, wanted: torch.Tensor, border: int = 24) -> float:

@@ -83,6 +83,7 @@ def test_the_zoo_is_an_extra():
     assert not any(needed.startswith("ptlflow") for needed in project["dependencies"])
 
 
+@pytest.mark.slow
 def test_the_whole_job_runs_on_it(asked, tmp_path):
     source = film(tmp_path / "clip.mp4", views(3, sharp=(0,)))
     config = replace(quick(steps=0), flow="flowformer++", flow_weights=Path("things.ckpt"))

@@ -58,6 +58,8 @@ def test_defaults_are_the_published_ones(name):
     assert ours == {key: official[key] for key in ours}
 
 
+@pytest.mark.slow
+@pytest.mark.golden
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_golden(name, dtype):
@@ -67,6 +69,7 @@ def test_golden(name, dtype):
     gold.check(**stored)
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize(
     ("key", "var_min", "var_max"), [("heat_test_var10_0", 0.0, 10.0), ("heat_test_var8_m4", -4.0, 8.0)]
 )
@@ -78,6 +81,8 @@ def test_golden_heat(key, var_min, var_max):
     gold.check(**{key: heat(info.double(), var_min, var_max)})
 
 
+@pytest.mark.slow
+@pytest.mark.golden
 @pytest.mark.parametrize(
     "key",
     [

@@ -179,6 +179,7 @@ def test_of_a_known_path_only_the_middle_is_found(photo):
     assert path.velocity == pytest.approx(known.velocity) and path.acceleration == pytest.approx(known.acceleration)
 
 
+@pytest.mark.slow
 def test_a_known_path_that_is_none_here_is_refused(photo):
     sharp = codes(view(photo, 103, 95))
     known = fit_trajectory(lit(exposed(photo, (14.0, 5.0), (0.0, 0.0))), lit(sharp), shifted(7, -5))
@@ -213,6 +214,7 @@ def images_of(photo: np.ndarray, *corners: tuple[int, int]) -> list[torch.Tensor
     return [torch.from_numpy(codes(view(photo, *at)) / 255).permute(2, 0, 1)[None] for at in corners]
 
 
+@pytest.mark.slow
 def test_the_path_that_two_images_agree_on_serves_the_others(photo):
     blurry = torch.from_numpy(exposed(photo, (14.0, 5.0), (12.0, -9.0)) / 255).permute(2, 0, 1)[None]
     corners = [(103, 95), (121, 84), (115, 99), (98, 83)]
@@ -226,6 +228,7 @@ def test_the_path_that_two_images_agree_on_serves_the_others(photo):
         assert (back.field[inner].flatten(1).median(dim=1).values + wanted).norm() < 0.15
 
 
+@pytest.mark.slow
 def test_what_two_images_do_not_agree_on_is_looked_for_in_each(photo):
     blurry = torch.from_numpy(exposed(photo, (14.0, 5.0), (0.0, 0.0)) / 255).permute(2, 0, 1)[None]
     stranger = torch.full_like(blurry, 0.5)

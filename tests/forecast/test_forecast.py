@@ -77,6 +77,7 @@ class TestDisk:
         room = needed_room(replace(HEAD, frame_bytes=2_000), tmp_path / "a.mp4", FAST)
         assert room.cache == 2 * 10 * 500_000
 
+    @pytest.mark.slow
     def test_a_full_disk(self, clip, tmp_path, full):
         needed = needed_room(probe(clip), tmp_path / "a.mp4", FAST).total
         full(needed)
@@ -118,6 +119,7 @@ class TestTime:
 
 
 class TestForecast:
+    @pytest.mark.slow
     def test_tells_what_the_writer_will_choose(self, clip, tmp_path):
         found = forecast(clip, tmp_path / "a.mkv", FAST, PACE)
         chosen = plan(ingest(clip, tmp_path / "cache"), tmp_path / "a.mkv")
@@ -138,6 +140,7 @@ class TestForecast:
         fast, best = (forecast(clip, tmp_path / "o.mp4", preset_config(name), PACE) for name in ("fast", "best"))
         assert best.memory - fast.memory == pytest.approx(6 * 12 * 12_000_000, rel=0.2)
 
+    @pytest.mark.slow
     def test_more_pixels_more_memory(self, clip, tmp_path):
         small, wide = (forecast(clip, tmp_path / "a.mp4", FAST, replace(PACE, needs=Needs(window=w))) for w in (1, 4))
         assert wide.memory - small.memory > 2 * 4000 * 48 * 64
@@ -166,6 +169,7 @@ class TestDryRun:
             assert refused.code == 4 and "make room" in refused.err
         assert names(tmp_path) == ["a.mp4"]
 
+    @pytest.mark.slow
     def test_many(self, run, pace, clip, tmp_path):
         bad = tmp_path / "bad.mp4"
         bad.write_bytes(b"")

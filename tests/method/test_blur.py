@@ -77,6 +77,7 @@ def test_a_pan_smears_all_frames_alike(photo, exposure):
     assert found.min() > 6 if exposure == 1 else np.median(found) < 1.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "object", "night"])
 def test_frames_of_a_shaken_clip_are_told_apart(photo, kind):
     """Those smeared by more than a pixel and a half from the others, on nine in ten of each kind."""

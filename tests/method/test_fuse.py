@@ -15,7 +15,7 @@ TRUSTING = AlignConfig(use_uncertainty=False)
 TEXTURE = np.random.default_rng(0).integers(-40, 41, (HEIGHT, WIDTH, 1))
 
 
-class Still(FlowPredictor):
+class LeftHidden(FlowPredictor):
     """Nothing moves; what is brighter than one half is not to be seen on its left."""
 
     name = "still"
@@ -32,7 +32,7 @@ def picture(level: int) -> np.ndarray:
 
 
 def fused(levels: tuple[int, ...], numbers: tuple[int, ...], count: int = 2):
-    return fused_guides(OUTPUT, ArrayFrames([picture(n) for n in levels]), numbers, count, Still(), TRUSTING)
+    return fused_guides(OUTPUT, ArrayFrames([picture(n) for n in levels]), numbers, count, LeftHidden(), TRUSTING)
 
 
 def level(image: torch.Tensor) -> float:
@@ -50,7 +50,7 @@ def test_noise_goes_down():
     draw = np.random.default_rng(1)
     noisy = [picture(100) + draw.integers(-5, 6, (HEIGHT, WIDTH, 3)) for _ in range(4)]
     frames = ArrayFrames([image.astype(np.uint8) for image in noisy])
-    image = fused_guides(OUTPUT, frames, range(4), 1, Still(), TRUSTING).images[0]
+    image = fused_guides(OUTPUT, frames, range(4), 1, LeftHidden(), TRUSTING).images[0]
     clean = torch.from_numpy(picture(100)).permute(2, 0, 1) / 255
     assert (image - clean).square().mean() < 0.4 * (frames.tensor(0) - clean).square().mean()
 
@@ -90,7 +90,7 @@ def test_without_sharp_frames_it_is_the_frame_itself_without_trust(numbers):
 
 def test_a_bare_wall_takes_its_colour_from_the_frame():
     wall = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
-    guides = fused_guides(OUTPUT, ArrayFrames([wall]), (0, -1), 2, Still(), TRUSTING)
+    guides = fused_guides(OUTPUT, ArrayFrames([wall]), (0, -1), 2, LeftHidden(), TRUSTING)
     torch.testing.assert_close(guides.images[0], OUTPUT, atol=2e-3, rtol=0)
     assert guides.trust.min() == 1
 
@@ -103,7 +103,7 @@ def test_the_smallest_picture():
     image = torch.full((3, 1, 1), 0.4)
     frames = ArrayFrames([np.full((1, 1, 3), 90, np.uint8)])
 
-    class Nowhere(Still):
+    class Nowhere(LeftHidden):
         def __call__(self, first, second):
             return Flow(torch.zeros(1, 2, 1, 1), torch.ones(1, 1, 1, 1))
 

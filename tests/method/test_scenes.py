@@ -102,6 +102,7 @@ def test_likeness_by_hand(rng):
     assert likeness(black, black) == 1 and likeness(view, black) == likeness(black, view) == 0
 
 
+@pytest.mark.slow
 def test_a_clip_of_one_scene_is_selected_as_a_whole():
     frames = ArrayFrames(scene(1, 30))
     (found,) = find_scenes(frames, [i % 10 == 0 for i in range(30)])

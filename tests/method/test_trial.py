@@ -3,27 +3,16 @@
 import pytest
 import torch
 
+from doubles import Shift
 from selfhvd.extensions.reblur_validation import LENGTH, STEPS, reblur, trial_score
-from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.ops.light import GAMMA
 from selfhvd.video.frame_source import ArrayFrames
-
-
-class Rightwards(FlowPredictor):
-    """Everything moves 2 px to the right."""
-
-    name = "rightwards"
-
-    def __call__(self, first, second):
-        field = torch.zeros(1, 2, *first.shape[-2:])
-        field[:, 0] = 2.0
-        return Flow(field, torch.ones(1, 1, *first.shape[-2:]))
 
 
 def test_a_bright_line_is_smeared_along_the_motion_in_linear_light():
     image = torch.zeros(3, 20, 480)
     image[:, :, 240] = 1.0
-    blurred = reblur(image, image, Rightwards())
+    blurred = reblur(image, image, Shift(2, 0))
     # Nine instants one pixel apart: each pixel of the nine sees the line once.
     assert LENGTH == 8 and STEPS == 9
     lit = (blurred[0, 10] > 0.01).nonzero().flatten().tolist()
@@ -33,6 +22,6 @@ def test_a_bright_line_is_smeared_along_the_motion_in_linear_light():
 
 def test_the_better_restorer_scores_higher(photo):
     frames = ArrayFrames([photo[:96, :128]] * 3)
-    nothing = trial_score(frames, [0, 2], Rightwards(), lambda i, image: image)
-    perfect = trial_score(frames, [0, 2], Rightwards(), lambda i, image: frames.tensor(i))
+    nothing = trial_score(frames, [0, 2], Shift(2, 0), lambda i, image: image)
+    perfect = trial_score(frames, [0, 2], Shift(2, 0), lambda i, image: frames.tensor(i))
     assert perfect == pytest.approx(100) and 10 < nothing < 60

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from doubles import Shift
 from selfhvd.errors import InputError
-from selfhvd.flow import FLOWS, Flow, FlowPredictor
+from selfhvd.flow import FLOWS
 from selfhvd.metrics import drift, flicker, motion, psnr, sharp_accuracy, sharpness, ssim
 from selfhvd.metrics.accuracy import SHARP_ACCURACY, read_labels
 from selfhvd.metrics.drift import DRIFT
@@ -18,22 +19,6 @@ from selfhvd.metrics.psnr import PSNR
 from selfhvd.metrics.sharpness import SHARPNESS, SHARPNESS_REFERENCE
 from selfhvd.metrics.ssim import SSIM
 from selfhvd.video.frame import as_bytes, as_tensor
-
-
-class Shift(FlowPredictor):
-    """Every pixel of the first image is found `x`, `y` pixels away in the second."""
-
-    name = "shift"
-
-    def __init__(self, x: float, y: float) -> None:
-        self.x, self.y = x, y
-
-    def __call__(self, first, second):
-        field = torch.tensor([float(self.x), float(self.y)]).view(1, 2, 1, 1).expand(len(first), 2, *first.shape[-2:])
-        return Flow(field, torch.ones_like(field[:, :1]))
-
-    def both(self, first, second):
-        return self(first, second), Shift(-self.x, -self.y)(second, first)
 
 
 def ssim_by_loops(a: np.ndarray, b: np.ndarray) -> float:

@@ -5,13 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from doubles import tensor
 from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.ops.detail import detail_growth
-
-
-def tensor(image: np.ndarray) -> torch.Tensor:
-    """`height width channel` bytes -> one image in [0, 1]."""
-    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
 
 
 @pytest.mark.parametrize("shape", [(17, 23), (64, 48), (2, 2), (2, 9)])

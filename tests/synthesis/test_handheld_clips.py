@@ -84,6 +84,7 @@ def test_a_clip_and_its_label(tmp_path, photos):
         assert names(tmp_path / "made" / side / "0000") == [f"{i:08d}.png" for i in range(6)]
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_also_coded(tmp_path, photos):
     """And another seed, others; a clip is the same whether there is one or two."""
     # At 64x48 the encoder's own bytes vary from run to run within one process; from 96x64 on they did not in 25 runs.
@@ -97,6 +98,7 @@ def test_same_seed_same_bytes_also_coded(tmp_path, photos):
     assert label.keyframes[0] == 0
 
 
+@pytest.mark.slow
 def test_each_clip_draws_its_coding(tmp_path, photos):
     make_handheld(photos, tmp_path / "made", 4, replace(SMALL, frames=2, crf=(20, 40)))
     facts = [ClipLabel.load(path).facts for path in (tmp_path / "made" / "labels").iterdir()]
@@ -117,6 +119,8 @@ def test_mixed_draws_every_kind():
     assert kinds == {"plain", "object", "night", "cut", "all-blurry", "sharp"}
 
 
+@pytest.mark.subprocess
+@pytest.mark.slow
 def test_a_killed_run_goes_on(tmp_path, photos):
     """Killed in the midst of a clip: no half clip is to be seen, and the same command makes what was never broken."""
     whole, broken = tmp_path / "whole", tmp_path / "broken"

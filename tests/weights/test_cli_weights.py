@@ -63,6 +63,7 @@ def test_list_json(run):
     assert facts["raft"]["cached"] is None and facts["raft"]["sha256"] == "ff5fadd5"
 
 
+@pytest.mark.subprocess
 def test_list_needs_no_torch():
     code = "from selfhvd.cli.weights import show_known; show_known(); import sys; assert 'torch' not in sys.modules"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}

@@ -119,6 +119,7 @@ def test_the_process_sees_no_secrets(tmp_path, monkeypatch):
     assert given["words"][1] == "-P" and given["stdin"] == subprocess.DEVNULL
 
 
+@pytest.mark.subprocess
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of a process are measured as Linux has them")
 def test_the_process_has_limits(tmp_path):
     """Room for 64 MB more: 1 GB cannot be taken, nor a file of 1 GB be written."""
