@@ -63,6 +63,7 @@ def test_noise_and_what_coding_threw_away_are_not_taken_for_motion(view, rng):
     assert lengths([view] * 3 + grainy + [poor] + [view] * 3).max() < 1.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exposure", [1.0, 0.05])
 def test_a_pan_smears_all_frames_alike(photo, exposure):
     """Twelve pixels a frame: with the shutter open all the time every frame is blurred, with a short one none is."""
