@@ -87,6 +87,7 @@ def test_what_is_printed_is_the_name_itself(monkeypatch):
         monkeypatch.undo()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("length", "report"), [(242, True), (251, False)])
 def test_names_too_long_are_told_before_the_work(tmp_path, shelf, length, report):
     source = Path(shutil.copy(shelf / "sharp.mp4", tmp_path / ("ä" * ((length - 4) // 2) + ".mp4")))

@@ -214,6 +214,7 @@ def test_the_record_the_report_and_the_stamp_tell_it(source):
         is_finished(source, destination, CONFIG)
 
 
+@pytest.mark.slow
 def test_the_forecast_tells_it_and_what_stays(source):
     pace = measure_pace(CONFIG)
     plain = forecast(source, source.with_name("out.mp4"), CONFIG, pace)

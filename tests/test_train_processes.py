@@ -34,8 +34,9 @@ def same(run: Path, whole: Path) -> bool:
     return torch.equal(weights(run / "weights.safetensors"), weights(whole / "weights.safetensors"))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("signum", "code"), [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow), (signal.SIGINT, 130)]
+)
 def test_a_signal_saves_and_the_same_command_goes_on(run, clips, whole, tmp_path, monkeypatch, signum, code):
     @contextmanager
     def signalling(quiet):

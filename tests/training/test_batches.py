@@ -10,6 +10,8 @@ from selfhvd.method.sharp import Selection
 from selfhvd.training.batches import Batch, BatchConfig, Sampler, choose_guides
 from selfhvd.training.material import Caption, Material, Record
 
+pytestmark = pytest.mark.unchecked
+
 HEIGHT, WIDTH = 24, 40
 SHARP = (1, 4, 9, 13, 16)
 COUNT = 18
@@ -81,7 +83,6 @@ def seen_guides(batch: Batch) -> list[tuple[int, set[int], int]]:
     return rows
 
 
-@pytest.mark.unchecked
 @pytest.mark.parametrize("lesson", ["label", "clues-removed"])
 @pytest.mark.parametrize("window", [1, 6])
 def test_the_label_is_never_among_the_guides(numbered, lesson, window):
@@ -101,7 +102,6 @@ def test_the_label_is_not_even_shown_untrusted(numbered):
             assert codes(target) not in codes(images)
 
 
-@pytest.mark.unchecked
 def test_the_frames_around_the_label_guide_in_its_place(numbered):
     """Frame 7, label 9: before it 4, after it 13. Frame 5, label 4: 1 and 9."""
     seen = {
@@ -167,7 +167,6 @@ def test_the_truth_is_taught_with_guides_withheld_now_and_then(numbered):
     )
 
 
-@pytest.mark.unchecked
 def test_sharp_frames_are_drawn_as_rarely_as_asked(numbered):
     def drawn(weight: float) -> list[int]:
         batches = draws(numbered, "label", own_label_weight=weight, crop=8, size=30, count=5)
@@ -297,7 +296,6 @@ def test_a_step_draws_the_same_whatever_was_drawn_before(numbered):
     assert same(one.draw(3), two.draw(3))
 
 
-@pytest.mark.unchecked
 def test_many_clips_are_drawn_alike_often(numbered, tmp_path):
     """A second clip of another size and colour; crops fit into both."""
     other = Material.create(tmp_path, COUNT, 4, 16, 16)
