@@ -122,6 +122,7 @@ def test_existing_output(run, shelf, tmp_path):
     assert target.read_bytes() == (shelf / "sharp.mp4").read_bytes()
 
 
+@pytest.mark.slow
 def test_overwrite_replaces_a_folder(run, clip):
     folder = clip.parent / "shots"
     folder.mkdir()

@@ -50,6 +50,7 @@ def test_frames_in_frames_out():
         assert last[1] == last[2] > 0
 
 
+@pytest.mark.slow
 def test_restoring_twice_gives_the_same_frames_and_no_grad():
     deblurrer = Deblurrer(quick(steps=0)).fit(list(views()))
     one, two = list(deblurrer.restore()), list(deblurrer.restore())
@@ -127,6 +128,7 @@ def test_what_counts_as_worse(monkeypatch, after, kept):
     assert Deblurrer(quick(steps=1)).fit(list(views())).adaptation.kept is kept
 
 
+@pytest.mark.slow
 def test_a_passed_deadline_ends_the_learning():
     deblurrer = Deblurrer(quick(steps=4, max_minutes=0.0)).fit(list(views()))
     assert deblurrer.adaptation.steps < 8
@@ -208,6 +210,7 @@ def test_only_the_base_weights_as_they_come_restore_the_sharpest_frames():
     assert {preset_config(**other).restore.which for other in others} == {"blurry"}
 
 
+@pytest.mark.slow
 def test_training_material_is_gone_afterwards_what_was_learned_is_kept(tmp_path):
     Deblurrer(quick(steps=1), tmp_path).fit(list(views()))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapted.ckpt", "scenes.json"]

@@ -31,6 +31,7 @@ from selfhvd.errors import OutputError
 from selfhvd.report.record import read_run
 
 
+@pytest.mark.slow
 @pytest.mark.subprocess
 def test_phone_clip_end_to_end(tmp_path, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("caches")
@@ -90,6 +91,7 @@ def test_png_folder_out_then_folder_in(tmp_path):
     assert names(tmp_path) == ["clip.mp4", "shots", "shots.report.html", "shots.run.json"]
 
 
+@pytest.mark.slow
 @pytest.mark.subprocess
 def test_folder_of_images_in(tmp_path):
     frames = list(views())
@@ -233,7 +235,7 @@ def watch():
         time.sleep(0.02)
 
 config = quick(steps=0)
-config = replace(config, restore=replace(config.restore, rounds=1))
+config = replace(config, restore=replace(config.restore, rounds=1, each_side=1))
 workers = [0]
 threading.Thread(target=watch, daemon=True).start()
 for source in {sources!r}:

@@ -94,6 +94,7 @@ def test_labels_tell_the_frames_apart_where_there_are_any(given):
     assert any(note.startswith("1 of 2 clips have a label") for note in given.notes)
 
 
+@pytest.mark.slow
 def test_the_network_gains_and_its_kept_frames_measure_the_same(restored):
     """What is measured is what is kept: 8 bits."""
     root, kept, found = restored
@@ -133,6 +134,7 @@ def test_handing_through_gives_an_all_sharp_clip_as_it_is(tmp_path):
     assert network.groups[0].values["psnr"] < 100 == through.groups[0].values["psnr"]
 
 
+@pytest.mark.slow
 def test_the_composite_is_a_baseline(restored):
     root, _, _ = restored
     found = evaluate_dataset(root, Composited(device="cpu"))
@@ -195,6 +197,7 @@ def test_results_that_do_not_fit(tmp_path, shelf):
     assert "there is no result: expected" in str(faults[0]) and "has 1 frames, but the clip has 2" in str(faults[1])
 
 
+@pytest.mark.slow
 def test_a_frame_of_another_size(tmp_path):
     """In the middle of the input: a sentence, not a crash of the network."""
     pair(tmp_path, "a", 6)

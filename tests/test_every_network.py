@@ -44,7 +44,7 @@ def made(name: str, config: object, table, folder: Path) -> Path:
 )
 def test_every_backbone_deblurs_a_clip(tmp_path, name, start, monkeypatch):
     """With weights as they come; from scratch it has to learn."""
-    source = film(tmp_path / "clip.mp4", views(8))
+    source = film(tmp_path / "clip.mp4", views(8 if start == "weights" else 6))
     if start == "weights":
         config = replace(quick(backbone=name, steps=0), weights=made(name, SMALL[name], BACKBONES, tmp_path))
     else:
@@ -53,15 +53,15 @@ def test_every_backbone_deblurs_a_clip(tmp_path, name, start, monkeypatch):
     facts = selfhvd.deblur(source, tmp_path / "out.mp4", config=config, report=False)
     before, after = seen(source, tmp_path / "in"), seen(tmp_path / "out.mp4", tmp_path / "back")
     assert facts.network == name and (facts.adaptation.steps if facts.adaptation else 0) == 4 * (start != "weights")
-    assert len(after) == 8 and seconds(after) == seconds(before)
+    assert len(after) == len(before) and seconds(after) == seconds(before)
 
 
 @pytest.mark.parametrize(
     ("flow", "network", "config"),
     [
         ("sea-raft-s", "sea-raft", SeaRaftConfig(size="s", iterations=1)),
-        ("sea-raft-m", "sea-raft", SeaRaftConfig(size="m", iterations=1)),
-        ("raft", "raft", RaftConfig(iterations=1)),
+        pytest.param("sea-raft-m", "sea-raft", SeaRaftConfig(size="m", iterations=1), marks=pytest.mark.slow),
+        pytest.param("raft", "raft", RaftConfig(iterations=1), marks=pytest.mark.slow),
     ],
 )
 def test_every_flow_deblurs_a_clip(tmp_path, flow, network, config):
@@ -71,6 +71,7 @@ def test_every_flow_deblurs_a_clip(tmp_path, flow, network, config):
     assert facts.flow == flow and facts.frames == len(facts.sharpness_after) == 3
 
 
+@pytest.mark.unchecked
 @pytest.mark.slow
 def test_basicvsrpp_from_a_checkpoint_of_the_official_layout(tmp_path):
     """mmcv's container and prefix; what comes out of the job is what the network itself says."""

@@ -59,6 +59,7 @@ def test_a_name_that_is_no_text(odd, shelf):
     assert Path(read_run(odd / f"{stem}.run.json")["source"]) == source
 
 
+@pytest.mark.slow
 def test_images_in_and_out_of_a_folder_that_is_no_text(odd, shelf):
     selfhvd.deblur(shelf / "mixed.mp4", odd / RAW, config=quick(steps=0), report=False)
     assert names(odd / RAW) == [f"{i:08d}.png" for i in range(6)]
@@ -86,6 +87,7 @@ def test_what_is_printed_is_the_name_itself(monkeypatch):
         monkeypatch.undo()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("length", "report"), [(242, True), (251, False)])
 def test_names_too_long_are_told_before_the_work(tmp_path, shelf, length, report):
     source = Path(shutil.copy(shelf / "sharp.mp4", tmp_path / ("ä" * ((length - 4) // 2) + ".mp4")))
@@ -96,6 +98,7 @@ def test_names_too_long_are_told_before_the_work(tmp_path, shelf, length, report
     selfhvd.deblur(source, tmp_path / "short.mp4", config=quick(), report=report)
 
 
+@pytest.mark.slow
 def test_a_name_that_just_fits(tmp_path, shelf):
     target = tmp_path / ("y" * (255 - len(".report.html")) + ".mp4")
     selfhvd.deblur(shelf / "mixed.mp4", target, config=quick(steps=0))

@@ -195,7 +195,14 @@ class TestPlot:
         assert high < low
 
     @pytest.mark.parametrize(
-        ("count", "law"), [(1, "wild"), (30, "zeros"), (700, "equal"), (700, "wild"), (100_000, "wild")]
+        ("count", "law"),
+        [
+            (1, "wild"),
+            (30, "zeros"),
+            (700, "equal"),
+            (700, "wild"),
+            pytest.param(100_000, "wild", marks=pytest.mark.slow),
+        ],
     )
     def test_any_length_and_values(self, count, law):
         rng = np.random.default_rng(count)

@@ -136,6 +136,8 @@ def test_sharp_frames_are_handed_through(rng):
         assert untouched == ([2, 9] if copied else [])
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 @pytest.mark.parametrize("network", [Five(0.01), Three(0.01), Lite().eval()])
 @pytest.mark.parametrize("overlap", [0, 1, 2])
 def test_beginning_later_changes_nothing(rng, network, overlap):
@@ -147,6 +149,8 @@ def test_beginning_later_changes_nothing(rng, network, overlap):
         assert all(torch.equal(one, two) for one, two in zip(rest, whole[first:], strict=True))
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 @pytest.mark.parametrize("noisy", [True, False])
 @pytest.mark.parametrize("network", [Five(0.01), Lite().eval()])
 def test_beginning_later_changes_nothing_for_steadied_frames(rng, network, noisy):
@@ -381,6 +385,8 @@ def test_restored_guides_are_the_same_from_the_middle_on(rng):
     assert all(torch.equal(a, b) for a, b in zip(whole[5:], later, strict=True))
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 @pytest.mark.parametrize("each_side", [1, 2, 4])
 def test_each_sharp_frame_is_restored_once(rng, monkeypatch, each_side):
     restored = []

@@ -93,6 +93,7 @@ def cut_off_at(stage, stopped, folder) -> Path:
     return folder / "clip.mp4"
 
 
+@pytest.mark.slow
 def test_cut_off_anywhere_and_again_where_it_went_on(source, right):
     """One run in eight parts; none does again what the others had done."""
     ends = [("scenes", 3), ("align", 2), ("stage 1", 2), ("align again", 1), ("stage 2", 1), ("restore", 7)]
@@ -144,6 +145,7 @@ def test_killed_between_the_rename_and_the_report(source, right, monkeypatch):
         deblurred(source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["footage/frames/00000003.png", "restored/00000003.png", "job.json", "scenes.json"])
 def test_a_damaged_file_is_made_again_and_that_is_said(stopped, tmp_path, right, caplog, place):
     source = cut_off_at("restore", stopped, tmp_path)
@@ -155,6 +157,7 @@ def test_a_damaged_file_is_made_again_and_that_is_said(stopped, tmp_path, right,
     assert "damaged" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damaged", "said"),
     [
@@ -208,6 +211,7 @@ FULL = (
 )
 
 
+@pytest.mark.slow
 def test_a_full_disk_again_and_again(source, right, monkeypatch):
     def full(*given):
         raise OSError(28, "No space left on device")
@@ -224,6 +228,7 @@ def test_a_full_disk_again_and_again(source, right, monkeypatch):
     assert deblurred(source) == right[0]
 
 
+@pytest.mark.slow
 def test_asked_to_stop(source, right):
     for stage in ("read", "align", "stage 1", "stage 2", "restore"):
         asked = []
@@ -256,6 +261,7 @@ def test_nothing_worth_keeping_is_kept(tmp_path):
     assert names(tmp_path) == ["clip.mp4"]
 
 
+@pytest.mark.slow
 def test_the_same_clip_from_another_folder(stopped, tmp_path, right, monkeypatch):
     source = cut_off_at("restore", stopped, tmp_path)
     monkeypatch.chdir(source.parent)
@@ -280,6 +286,7 @@ def test_whole_pngs(tmp_path, rng):
         assert not is_whole_png(path)
 
 
+@pytest.mark.slow
 def test_the_job_can_be_read(stopped):
     job = json.loads((stopped["restore"] / WORK / "job.json").read_text())
     assert job["seed"] == "0" and job["the device"] == "cpu" and len(job["the network's weights"]) == 64

@@ -92,7 +92,8 @@ def test_blend(kind, strength):
         assert np.array_equal(mixed, after if strength else before)
 
 
-@pytest.mark.parametrize("depth", [8, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", [8, 10])
 def test_nothing_and_half_of_it(filmed, wanted, depth):
     before, after = wanted(depth)
     assert before.dtype == after.dtype == (np.uint8 if depth == 8 else np.uint16)
@@ -161,6 +162,7 @@ def test_an_unfinished_run_goes_on_with_another_strength(source, wanted, restore
     assert names(source.parent) == ["clip.mp4", "out.mp4"]
 
 
+@pytest.mark.slow
 def test_kept_work_is_only_blended_again(source, wanted, restored):
     kept = {"config": LEARNING, "keep_work": True}
     after = deblurred(source, **kept)
@@ -183,6 +185,7 @@ def test_kept_work_is_only_blended_again(source, wanted, restored):
     assert names(source.parent) == ["clip.mp4", "out.mp4"]
 
 
+@pytest.mark.slow
 def test_work_of_another_job_is_not_thrown_away_unasked(source):
     cut_off(source, "restore", 1, keep_work=True)
     other = replace(CONFIG, seed=1)
@@ -192,6 +195,7 @@ def test_work_of_another_job_is_not_thrown_away_unasked(source):
     assert names(source.parent) == ["clip.mp4", "out.mp4"]
 
 
+@pytest.mark.slow
 def test_the_record_the_report_and_the_stamp_tell_it(source):
     comments = []
     for strength in (1.0, 0.6):
@@ -210,6 +214,7 @@ def test_the_record_the_report_and_the_stamp_tell_it(source):
         is_finished(source, destination, CONFIG)
 
 
+@pytest.mark.slow
 def test_the_forecast_tells_it_and_what_stays(source):
     pace = measure_pace(CONFIG)
     plain = forecast(source, source.with_name("out.mp4"), CONFIG, pace)
@@ -233,6 +238,7 @@ def test_the_command_refuses_in_one_sentence(run, source):
         assert len(refused.err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_command_keeps_tells_and_blends(run, source, restored):
     """A folder with a clip in it is a batch."""
     shelf, folder = source.parent / "from", source.parent / "to"

@@ -45,6 +45,7 @@ def test_curves_for_tensorboard(whole):
     assert told == pytest.approx({step: losses(whole)["stage 2", step] for step in (1, 2, 3, 4)}, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.unchecked
 def test_without_tensorboard(clips, tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
@@ -73,6 +74,7 @@ def test_stopped_again_and_again_it_goes_on_exactly(whole, clips, tmp_path):
     assert losses(tmp_path) == losses(whole)
 
 
+@pytest.mark.slow
 @pytest.mark.unchecked
 def test_steps_already_made_are_not_made_again(clips, tmp_path):
     with pytest.raises(Stopped):
@@ -196,6 +198,7 @@ def test_unusable_clips_are_named_and_the_rest_is_learned_from(run, tmp_path):
     assert again.code == 7 and "5 of 7" in again.err
 
 
+@pytest.mark.slow
 @pytest.mark.unchecked
 def test_a_clip_without_sharp_frames_teaches_nothing(run, tmp_path):
     root = pairs(tmp_path / "clips", ["good"], truth=())
@@ -215,6 +218,7 @@ def test_no_truth_to_be_taught(run, tmp_path):
     assert "has no clip to learn from" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.unchecked
 def test_the_truth_is_not_read_where_it_is_not_taught(run, tmp_path):
     root = pairs(tmp_path / "clips")
@@ -255,6 +259,7 @@ def test_signals_are_given_back(run, tmp_path, clips):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.slow
 @pytest.mark.unchecked
 def test_a_line_cut_off_by_a_full_disk_does_not_spoil_the_journal(clips, tmp_path):
     (tmp_path / "journal.jsonl").write_text('{"event": "st')

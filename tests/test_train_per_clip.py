@@ -57,6 +57,7 @@ def test_the_frames_are_what_the_weights_make_of_the_clip(whole, clips):
         assert np.array_equal(found, wanted), index
 
 
+@pytest.mark.slow
 def test_a_clip_does_not_depend_on_the_others(whole, clips, tmp_path):
     """The same start and the same draws, whichever clip came before."""
     train(recipe(clips / "blur" / "b"), tmp_path)

@@ -34,7 +34,9 @@ def same(run: Path, whole: Path) -> bool:
     return torch.equal(weights(run / "weights.safetensors"), weights(whole / "weights.safetensors"))
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("signum", "code"), [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow), (signal.SIGINT, 130)]
+)
 def test_a_signal_saves_and_the_same_command_goes_on(run, clips, whole, tmp_path, monkeypatch, signum, code):
     @contextmanager
     def signalling(quiet):
@@ -76,6 +78,7 @@ def train_until(clips: Path, run: Path, stage: str, count: int) -> None:
     train(quick(clips), run, on_progress=lambda name, done, total: die() if (name, done) == (stage, count) else None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="trainings are forks of this process")
 def test_killed_again_and_again_it_goes_on_exactly(clips, whole, tmp_path):
     """One training; each child goes on where the one before it was killed."""

@@ -124,6 +124,7 @@ def test_odd_vp9_keeps_size_and_chroma(tmp_path):
     assert (after.width, after.height, after.pixel_format, said) == (67, 65, "yuv420p", [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_size_is_near_the_sources_unless_quality_is_asked_for(tmp_path, codec):
     options = {"crf": "26", "x265-params": "log-level=none"} if codec == "libx265" else {"crf": "26"}

@@ -99,6 +99,7 @@ def test_whole_file_has_no_warning(tmp_path):
     assert ingest(faststart(tmp_path / "a.mp4"), tmp_path / "cache").warnings == ()
 
 
+@pytest.mark.slow
 def test_flipped_bytes_never_hang_or_kill(tmp_path):
     good = make_clip(tmp_path / "good.mp4", sound=True).read_bytes()
     random = np.random.default_rng(7)
@@ -188,6 +189,7 @@ def test_encoder_killed(tmp_path, footage):
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_overwrite_keeps_the_old_file_until_the_new_is_whole(tmp_path, footage):
     target = tmp_path / "out.mp4"
     target.write_bytes(b"old")
@@ -218,6 +220,7 @@ def test_a_child_that_dies_or_hangs_is_one_sentence(tmp_path, monkeypatch, code,
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_worker_dies_with_its_parent(tmp_path):
     ingest(make_clip(tmp_path / "in.mp4", times=range(0, 40 * 3000, 3000)), tmp_path / "cache")
     code = (

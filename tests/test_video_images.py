@@ -47,7 +47,9 @@ def test_what_is_no_rate(shots, said):
         rate_of(shots, said)
 
 
-@pytest.mark.parametrize("name", ["o.mp4", "o.mkv", "o.mov", "o.ts"])
+@pytest.mark.parametrize(
+    "name", ["o.mp4", *(pytest.param(n, marks=pytest.mark.slow) for n in ("o.mkv", "o.mov", "o.ts"))]
+)
 def test_the_rate_arrives_in_the_video(tmp_path, shots, name):
     facts = selfhvd.deblur(shots, tmp_path / name, config=quick(steps=0), fps="24000/1001")
     result = ingest(tmp_path / name, tmp_path / "cache")
@@ -57,6 +59,7 @@ def test_the_rate_arrives_in_the_video(tmp_path, shots, name):
     assert not any("frames a second" in warning for warning in facts.warnings)
 
 
+@pytest.mark.slow
 def test_without_a_rate_it_is_told_where_it_shows(tmp_path, shots):
     told = "the images are shown at 30 frames a second; another rate is chosen with --fps"
     assert told in selfhvd.deblur(shots, tmp_path / "o.mp4", config=quick(steps=0), report=False).warnings
@@ -73,6 +76,7 @@ def test_a_rate_for_a_file_is_refused_before_the_work(run, tmp_path, shots):
     assert names(tmp_path) == ["a.mp4", "shots"]
 
 
+@pytest.mark.slow
 def test_the_rate_is_part_of_the_job(run, tmp_path, shots):
     class Power(Exception):
         pass

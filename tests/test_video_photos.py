@@ -120,6 +120,7 @@ def test_the_video_in_a_motion_photo_is_taken(tmp_path, inner, name):
     assert probe(photo) == probe(inner) and probe(photo) == probe(inner)
 
 
+@pytest.mark.slow
 def test_a_blurry_motion_photo_keeps_its_sound_and_times(tmp_path):
     inner = film(tmp_path / "inner.mp4", views(6, sharp=(0, 3)), sound=True, times=(0, 3000, 6100, 9000, 15000, 15900))
     photo = tmp_path / "PXL_1.MP.jpg"

@@ -33,8 +33,8 @@ def untouched(clip, result, tmp_path) -> list[int]:
     ("words", "left"),
     [
         ((), ()),
-        (("--restore", "auto"), ()),
-        (("--restore", "blurry"), MIXED),
+        pytest.param(("--restore", "auto"), (), marks=pytest.mark.slow),
+        pytest.param(("--restore", "blurry"), MIXED, marks=pytest.mark.slow),
         (("--keep-sharp",), MIXED),
         (("--keep-sharp", "--sharp-frames", "0,3-4"), (0, 3, 4)),
     ],
@@ -44,6 +44,7 @@ def test_which_frames_come_back_as_they_came(run, mixed, tmp_path, words, left):
     assert done.code == 0 and untouched(mixed, tmp_path / "out", tmp_path) == list(left)
 
 
+@pytest.mark.slow
 def test_a_clip_without_blur_is_restored_all_the_same_where_that_is_asked(run, tmp_path):
     clip = film(tmp_path / "sharp.mp4", views(6, 96, 64, unmoved))
     assert run(clip, "-o", tmp_path / "copied.mp4", "-q").code == 0
@@ -84,6 +85,7 @@ def test_inspect_says_how_blurred_each_frame_is_and_why_it_was_chosen(run, mixed
     assert shown.code == 0 and "not blurred" in shown.out and "restores it" in shown.out
 
 
+@pytest.mark.slow
 def test_the_api_takes_the_same_wishes(mixed, tmp_path):
     facts = deblur(mixed, tmp_path / "out", config=quick(steps=0), restore="blurry", sharp_frames=[0, 5], report=False)
     assert facts.left == 2 and facts.selection.sharp == (0, 5)

@@ -119,9 +119,10 @@ class Server:
         raise ConnectionError("the process that forks did not start")
 
     def end(self) -> None:
-        assert self.process is not None
+        assert self.process is not None and self.process.stdin is not None
         self.process.kill()
         self.process.wait()
+        self.process.stdin.close()
         with contextlib.suppress(OSError):
             os.unlink(self.path)
             os.rmdir(self.folder)
@@ -133,10 +134,7 @@ SERVER = Server()
 def serve(path: str) -> None:
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
-    video = importlib.import_module(f"{PACKAGE}.video")
-    for found in pkgutil.walk_packages(video.__path__, f"{video.__name__}."):
-        if not found.name.endswith("__main__"):
-            importlib.import_module(found.name)
+    _import_all()
     listener.listen(64)
     running: dict[int, tuple[int, socket.socket]] = {}  # handle of the process -> its number, who waits for it
     while True:
@@ -164,6 +162,16 @@ def serve(path: str) -> None:
                     os.close(file)
                 running[os.pidfd_open(pid)] = (pid, line)
                 line.sendall(pid.to_bytes(8, "big"))
+
+
+def _import_all() -> None:
+    """What children import: all of `video` that does without torch."""
+    sys.modules["torch"] = None  # whoever wants it is passed over
+    video = importlib.import_module(f"{PACKAGE}.video")
+    for found in pkgutil.walk_packages(video.__path__, f"{video.__name__}."):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(found.name)
+    del sys.modules["torch"]
 
 
 def _become(request, files) -> None:

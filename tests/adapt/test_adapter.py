@@ -36,6 +36,7 @@ def stamps(folder):
     return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*.npy")}
 
 
+@pytest.mark.slow
 def test_material_of_an_earlier_run_is_passed_over(tmp_path, clips):
     told = []
     first = adapter(tmp_path, clips).materials("one", None, lambda done, total: told.append((done, total)))

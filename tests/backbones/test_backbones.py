@@ -202,6 +202,7 @@ def restorer(network: Backbone, count: int) -> Restorer:
     return Restorer(network, frames, chosen, Still(), config=config)
 
 
+@pytest.mark.slow
 def test_window_by_window_equals_the_whole(name, network):
     """See `LOST`."""
     count, lost = 10, LOST.get(name, 0.5)

@@ -51,6 +51,7 @@ def test_layout_is_the_official_one(name):
     assert_same_layout(made(golden(name)), golden(name))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
 @pytest.mark.parametrize("name", FLOWS)
 def test_every_golden_number_of_spynet_is_met(name, dtype):
@@ -100,6 +101,7 @@ def test_both_layouts_of_spynet_hold_the_same_network():
         gold.check(flow=other(*gold.input.unbind(dim=1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "entry",
     [
@@ -154,6 +156,7 @@ def test_before_training_it_gives_its_input_back_and_nothing_is_thought_to_move(
         assert all(flow.abs().max() == 0 for flow in network.spynet.neighbours(clip)[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["_VALUES_ON_CPU", "_PIXELS_AT_ONCE"])
 def test_what_is_made_in_pieces_is_the_same_as_at_once(limit, monkeypatch):
     """Rows of the alignment, pairs of the flow."""

@@ -91,6 +91,7 @@ def test_layouts_are_recognised():
     assert Rvrt.recognised(layout) == other
 
 
+@pytest.mark.slow
 def test_other_layouts_are_not_recognised():
     shapes = golden(NAME).shapes
     first = "feat_extract.1.weight"
@@ -174,6 +175,7 @@ def test_shifted_windows_do_not_mix_opposite_borders():
     assert rows.unique().tolist() == [0, 1, 2, 3] and columns.unique().tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.slow
 def test_what_is_made_in_pieces_is_the_same_as_at_once(monkeypatch):
     network, clip = small(), torch.rand(2, 4, 3, 32, 40, dtype=torch.float64)
     with torch.no_grad():

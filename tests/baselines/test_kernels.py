@@ -75,6 +75,7 @@ def test_a_steady_hand_draws_a_straight_line_shrunk_into_the_canvas():
     assert max(np.ptp(rows), np.ptp(columns)) + 1 >= 62  # of 63: the line is 60 to 80 pixels long
 
 
+@pytest.mark.slow
 def test_many_kernels_point_everywhere_and_differ_in_extent():
     found = kernels(300)
     mean = np.mean(found, axis=0)

@@ -38,6 +38,7 @@ def test_same_seed_same_clip(clip):
     assert clip.name != other.name and not np.array_equal(clip.frames[0], other.frames[0])
 
 
+@pytest.mark.slow
 def test_the_input_is_measured_by_hand(clip):
     score = try_out(INPUT, TINY, clip, 0)
     assert score is not None
@@ -60,6 +61,7 @@ def test_every_kind_of_row_runs_and_repeats(clip, setup):
         assert replace(one, seconds=0.0) == replace(try_out(setup, size, longer, 0), seconds=0.0)
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_at_hand_leave_the_row_out(clip, monkeypatch, tmp_path):
     monkeypatch.setenv("SELFHVD_CACHE", str(tmp_path))
     assert try_out(Setup(flow="sea-raft-m"), TINY, clip, 0) is None
@@ -69,7 +71,7 @@ def test_weights_that_are_not_at_hand_leave_the_row_out(clip, monkeypatch, tmp_p
 @pytest.mark.unchecked
 def test_the_truth_teaches_more_than_its_neighbours(clip):
     """The upper bound is one: with a few more steps the supervised network is nearer to the truth."""
-    size = replace(TINY, frames=16, steps=30)
+    size = replace(TINY, frames=14, steps=20)
     longer = film(photos_of(None), size, 2)
     bound, ours = try_out(Setup("supervised"), size, longer, 0), try_out(FULL, size, longer, 0)
     assert bound is not None and ours is not None and bound.psnr > ours.psnr

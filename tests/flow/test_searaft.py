@@ -117,6 +117,7 @@ def test_more_iterations_begin_with_the_same():
     torch.testing.assert_close(one.flow, measured("searaft_s", torch.float32)["flow_each"][:, 1])
 
 
+@pytest.mark.slow
 def test_both_ways_are_two_calls():
     first, second = golden("searaft_s").input.unbind(1)
     network = filled("searaft_s")
@@ -128,6 +129,7 @@ def test_both_ways_are_two_calls():
     torch.testing.assert_close(back.info, alone.info, atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 def test_odd_sizes_at_half_the_size():
     """The flow comes back at the images' own size, its values grown by as much as the grid."""
     network = SeaRaft(SeaRaftConfig(size="s", scale=-1)).eval()

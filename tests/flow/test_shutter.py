@@ -77,6 +77,7 @@ def test_noise_is_borne(photo, rng):
     assert path is not None and missed(path, shifted(7, -5)) < 0.25
 
 
+@pytest.mark.slow
 def test_colour_adds_up_like_light(photo):
     """Red, green and blue of three different places: a mean of their codes, made linear, is not the light."""
     coloured = np.stack([photo[..., 0], np.roll(photo[..., 1], 60, 1) // 8, np.roll(photo[..., 2], 60, 0) // 3], axis=2)
@@ -237,6 +238,7 @@ def test_what_two_images_do_not_agree_on_is_looked_for_in_each(photo):
     assert watched.known == [None] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("x", "y", "velocity"),
     [(-60, 80, (40.0, 10.0)), (-110, -90, (10.0, 45.0)), (-140, 20, (10.0, 45.0)), (60, -110, (20.0, 10.0))],

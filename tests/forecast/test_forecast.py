@@ -59,6 +59,7 @@ class TestHead:
         with pytest.raises(InputError, match=said):
             probe(tmp_path / "a.mp4")
 
+    @pytest.mark.subprocess
     def test_a_child_that_dies(self, clip, monkeypatch):
         monkeypatch.setattr("selfhvd.video.process.child.sys.executable", "/bin/false")
         with pytest.raises(InputError, match="made the decoder stop after frame 0"):
@@ -112,6 +113,7 @@ class TestTime:
     def test_words(self):
         assert [rough(s) for s in (0.2, 42.0, 200.0, 9000.0)] == ["5 s", "40 s", "3 min", "2.5 h"]
 
+    @pytest.mark.slow
     def test_measured(self):
         pace = measure_pace(replace(FAST, device="cpu"))
         assert pace.flow == "dis" and pace.device == "cpu" and pace.needs.guides == 2

@@ -110,6 +110,7 @@ def test_a_clip_of_one_scene_is_selected_as_a_whole():
     assert (found.start, found.end) == (0, 30) and found.of(frames) is frames
 
 
+@pytest.mark.slow
 def test_each_scene_is_selected_alone():
     parts = [scene(1, 20), lit(scene(2, 13), 0.7)]
     keys = [i % 6 == 0 for i in range(33)]

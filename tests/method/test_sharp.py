@@ -278,6 +278,7 @@ def test_between_noise_and_none_there_is_a_slope(photo, rng):
         assert any(0.05 < value < 0.95 for value in slope)
 
 
+@pytest.mark.slow
 def test_scores_go_over_to_half_the_size_while_sharpness_stays_as_measured(photo, rng):
     shown = with_noise(in_turn(photo), 5, rng)
     chosen = find_sharp(shown, [False] * 30)

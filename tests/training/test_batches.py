@@ -11,6 +11,8 @@ from selfhvd.method.batch import Batch
 from selfhvd.training.aligned_store import Caption, Material, Record
 from selfhvd.training.sampler import BatchConfig, Sampler, choose_guides
 
+pytestmark = pytest.mark.unchecked
+
 HEIGHT, WIDTH = 24, 40
 SHARP = (1, 4, 9, 13, 16)
 COUNT = 18

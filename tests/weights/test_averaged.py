@@ -119,6 +119,7 @@ NAMES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_safetensors", [False, True])
 @pytest.mark.parametrize("how", NAMES)
 def test_both_by_the_names_of_tensors(tmp_path, opened_here, how, as_safetensors):
@@ -161,6 +162,7 @@ def test_wrapped_names(prefix):
     }
 
 
+@pytest.mark.slow
 def test_a_compiled_part_of_a_network():
     network = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
     network[0] = torch.compile(network[0])

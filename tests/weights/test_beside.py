@@ -96,6 +96,7 @@ def test_what_no_stand_in_is_like_is_refused(tmp_path):
     assert told["fault"] == "unsafe" and told["asks"][0].endswith(".Slotted")
 
 
+@pytest.mark.slow
 def test_it_is_said(tmp_path):
     network, said = EstRnn(EstRnnConfig(features=4, blocks=1)), []
     args = argparse.Namespace(lr=0.1, when=datetime.datetime(2024, 1, 1), data=pathlib.PurePosixPath("x"), d=list)
@@ -180,6 +181,7 @@ def test_no_class_of_python_or_pytorch_stands_in(name):
     assert not unpickle._may_stand_in(name)
 
 
+@pytest.mark.slow
 def test_a_whole_network_says_what_to_save(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "x.pth")
     with pytest.raises(

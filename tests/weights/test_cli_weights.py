@@ -84,6 +84,7 @@ def test_convert(run, official, tmp_path, opened_here):
     assert load_weights(target).config == EstRnnConfig(features=4, blocks=1, past=3, future=1)
 
 
+@pytest.mark.slow
 def test_convert_says_what_it_took_and_what_it_passed_over(run, tmp_path):
     """In a process of its own, as a person would."""
     state = EstRnn(EstRnnConfig(features=4, blocks=1)).state_dict()
@@ -126,6 +127,7 @@ class Payload:
         return os.system, (f"touch '{self.marker}'",)
 
 
+@pytest.mark.slow
 def test_a_payload_never_runs(run, tmp_path):
     """By every door: as a file to convert (opened in a process of its own), as weights, as something to look into."""
     source, marker = tmp_path / "weights.pth", tmp_path / "ran"

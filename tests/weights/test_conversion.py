@@ -79,6 +79,7 @@ def same(loaded, state, ignored=()):
     assert all(torch.equal(own[key], state[key]) for key in own)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BACKBONES)
 def test_official_backbones(tmp_path, name):
     network, wrapped = BACKBONES[name]
@@ -95,6 +96,7 @@ def test_official_backbones(tmp_path, name):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["official.pth", "ours.safetensors"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["searaft_s", "searaft_m"])
 def test_official_sea_raft(tmp_path, name):
     """A bare state_dict; the hub's safetensors leave one of two names of a tensor away."""
@@ -123,6 +125,7 @@ def test_torchvision_raft(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_torchvision_vgg19_is_what_the_perceptual_loss_reads(tmp_path):
     with torch.device("meta"):
         shapes = {key: value.shape for key, value in vgg19(weights=None).state_dict().items()}
@@ -232,6 +235,7 @@ def test_both_layouts_of_spynet():
         assert ours in ways and theirs in ways
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["basicvsrpp_c16n2", "rvrt_deblur"])
 def test_a_network_with_the_other_layout_of_spynet(tmp_path, kind):
     """As a BasicVSR++ trained by BasicSR has it."""

@@ -89,6 +89,7 @@ def test_a_later_protocol_of_pickle(tmp_path, older):
     )
 
 
+@pytest.mark.slow
 def test_the_older_format(tmp_path):
     network = EstRnn(EstRnnConfig(features=4, blocks=1))
     torch.save(network.state_dict(), tmp_path / "x.pth", _use_new_zipfile_serialization=False)

@@ -18,6 +18,8 @@ from selfhvd.errors import WeightsError
 from selfhvd.weights import load_weights, opening, unpickle
 from selfhvd.weights.conversion import convert
 
+pytestmark = pytest.mark.subprocess
+
 ROOM = 2**28
 
 
@@ -93,6 +95,7 @@ def test_the_payloads_are_real(tmp_path, attack):
     assert marker(tmp_path).exists()
 
 
+@pytest.mark.slow
 def test_a_good_file_in_a_process_of_its_own(tmp_path):
     """The whole way; `test_cli_weights` sends a payload the same way."""
     network = EstRnn(EstRnnConfig(features=4, blocks=1))
@@ -119,7 +122,6 @@ def test_the_process_sees_no_secrets(tmp_path, monkeypatch):
     assert given["words"][1] == "-P" and given["stdin"] == subprocess.DEVNULL
 
 
-@pytest.mark.subprocess
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of a process are measured as Linux has them")
 def test_the_process_has_limits(tmp_path):
     """Room for 64 MB more: 1 GB cannot be taken, nor a file of 1 GB be written."""
