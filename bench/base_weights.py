@@ -32,7 +32,7 @@ from selfhvd.restore.restorer import Restorer
 from selfhvd.synthesis import Handheld, shoot
 from selfhvd.synthesis.handheld_clips import load_photo
 from selfhvd.system.device import computes_bfloat16, convolving
-from selfhvd.training.aligned_store import Caption, Material, Record, to_bytes
+from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record, to_bytes
 from selfhvd.training.loop import LoopConfig, cosine_rate
 from selfhvd.video import encode_clip, ingest
 from selfhvd.video.frame_source import ArrayFrames, Frames, RecentFrames
@@ -113,13 +113,13 @@ def make(photo: Path, folder: Path, number: int) -> None:
                 around = selection.around(i, 1)
                 # A negative number tells these apart.
                 shown.append((-1 - i, selection.is_sharp(i), align_guides(source.tensor(i), source, around, flow)))
-    material = Material.create(folder, len(shown), 2, HEIGHT, WIDTH)
-    captions: list[Caption] = []
+    material = AlignedStore.create(folder, len(shown), 2, HEIGHT, WIDTH)
+    captions: list[ItemMeta] = []
     for slot, (n, sharp, guides) in enumerate(shown):
         i = n if n >= 0 else -1 - n
         images = to_bytes(guides.images.permute(0, 2, 3, 1).numpy())
         material.put(slot, Record(frames[i], images, to_bytes(guides.trust[:, 0].numpy()), truth[i]))
-        captions.append(Caption(n, sharp, (), ()))
+        captions.append(ItemMeta(n, sharp, (), ()))
     (folder / "kind.txt").write_text(kind)
     material.finish(captions)
 
@@ -130,7 +130,7 @@ def film_for(photos: list[Path], folder: Path, minutes: float, share: int, count
     until, number = time.monotonic() + 60 * minutes, share
     order = np.random.default_rng(77).permutation(len(photos))
     while time.monotonic() < until:
-        if not Material.complete(folder / f"{number:04d}"):
+        if not AlignedStore.complete(folder / f"{number:04d}"):
             make(photos[order[number % len(photos)]], folder / f"{number:04d}", number)
             print(number, flush=True)
         number += count
@@ -155,7 +155,7 @@ class Store:
 
     def take_in(self, folder: Path) -> None:
         for place in sorted(folder.glob("*/captions.json")):
-            material = Material.open(place.parent)
+            material = AlignedStore.open(place.parent)
             first, end = len(self.kinds), len(self.kinds) + len(material)
             if place.parent.name in self.taken or end > self.room or not len(material):
                 continue

@@ -10,9 +10,9 @@ from clips_for_tests import MIXED, never, quick, unmoved, views
 from selfhvd import Deblurrer
 from selfhvd.errors import UsageError, WeightsError
 from selfhvd.extensions.scenes import SceneConfig
-from selfhvd.method.scscm import Standing
+from selfhvd.method.scscm import ProbeScores
 from selfhvd.run.config import PRESETS, preset_config
-from selfhvd.training.two_stage import Adapter
+from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.weights import BASE_WEIGHTS
 
 
@@ -96,10 +96,10 @@ def test_a_worse_network_is_thrown_away(monkeypatch):
     standings = []
 
     def standing(self, network):
-        standings.append(Standing(0.1 if not standings else 3.0, 100.0, 400.0))
+        standings.append(ProbeScores(0.1 if not standings else 3.0, 100.0, 400.0))
         return standings[-1]
 
-    monkeypatch.setattr(Adapter, "standing", standing)
+    monkeypatch.setattr(TwoStageTrainer, "standing", standing)
     config = quick(steps=2)
     for judge, kept in ((True, False), (False, True)):
         standings.clear()
@@ -116,15 +116,15 @@ def test_a_worse_network_is_thrown_away(monkeypatch):
 @pytest.mark.parametrize(
     ("after", "kept"),
     [
-        (Standing(0.1, 200.0, 400.0), True),
-        (Standing(0.1, 200.0, 400.0, trial=-0.01), False),  # restores re-blurred sharp frames less well
-        (Standing(0.61, 200.0, 400.0), False),  # wandered off
-        (Standing(0.59, 90.0, 400.0), True),
+        (ProbeScores(0.1, 200.0, 400.0), True),
+        (ProbeScores(0.1, 200.0, 400.0, trial=-0.01), False),  # restores re-blurred sharp frames less well
+        (ProbeScores(0.61, 200.0, 400.0), False),  # wandered off
+        (ProbeScores(0.59, 90.0, 400.0), True),
     ],
 )
 def test_what_counts_as_worse(monkeypatch, after, kept):
-    answers = iter([Standing(0.1, 100.0, 400.0)])
-    monkeypatch.setattr(Adapter, "standing", lambda self, network: next(answers, after))
+    answers = iter([ProbeScores(0.1, 100.0, 400.0)])
+    monkeypatch.setattr(TwoStageTrainer, "standing", lambda self, network: next(answers, after))
     assert Deblurrer(quick(steps=1)).fit(list(views())).adaptation.kept is kept
 
 
@@ -276,13 +276,13 @@ def test_nothing_crosses_a_cut():
 @pytest.mark.slow
 @pytest.mark.unchecked
 def test_scenes_share_one_network_and_its_training(monkeypatch):
-    taught, real = [], Adapter.__init__
+    taught, real = [], TwoStageTrainer.__init__
 
     def noted(self, network, clips, *given, **named):
         taught.extend(clips)
         real(self, network, clips, *given, **named)
 
-    monkeypatch.setattr(Adapter, "__init__", noted)
+    monkeypatch.setattr(TwoStageTrainer, "__init__", noted)
     done = Deblurrer(quick(steps=1)).fit(two_scenes())
     assert [clip.name for clip in taught] == ["scene-00000000", "scene-00000012"]
     assert [len(clip.frames) for clip in taught] == [12, 12] and done.adaptation.steps == 2

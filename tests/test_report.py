@@ -13,7 +13,7 @@ import pytest
 
 from selfhvd.errors import InputError, OutputError
 from selfhvd.extensions.selection import Selection, select_sharp
-from selfhvd.method.scscm import Standing
+from selfhvd.method.scscm import ProbeScores
 from selfhvd.report.facts import RunFacts
 from selfhvd.report.page import Comparison, write_report
 from selfhvd.report.plot import DARK, LIGHT, sharpness_plot
@@ -30,7 +30,7 @@ def pick(values, sharp, by_segment=(), threshold=50.0, verdict="mixed"):
 
 
 MIXED = pick([20.0, 30.0, 100.0, 25.0, 40.0, 30.0], sharp=(2, 4), by_segment=(4,))
-ADAPTED = Adaptation(300, 150.0, Standing(0.3, 90.0, 900.0), Standing(0.2, 130.0, 900.0), 2, True)
+ADAPTED = Adaptation(300, 150.0, ProbeScores(0.3, 90.0, 900.0), ProbeScores(0.2, 130.0, 900.0), 2, True)
 
 
 def facts(**changed):

@@ -205,7 +205,7 @@ def test_a_second_process_stops(source):
 
 
 FULL = (
-    "selfhvd.training.precompute.Material.finish",
+    "selfhvd.training.precompute.AlignedStore.finish",
     "selfhvd.training.checkpoint.torch.save",
     "selfhvd.run.restored_frames.write_png",
 )

@@ -8,8 +8,8 @@ import pytest
 
 from selfhvd.backbones.lite import Lite
 from selfhvd.errors import OutputError
-from selfhvd.method.scscm import Standing
-from selfhvd.run.stage_cache import Kept
+from selfhvd.method.scscm import ProbeScores
+from selfhvd.run.stage_cache import StageCache
 from selfhvd.training.config import Adaptation
 from selfhvd.video import ingest, open_writer
 from test_video import make_clip
@@ -82,8 +82,8 @@ def test_result(tmp_path, disk, moment):
 
 
 def test_what_was_learned(disk):
-    standing = Standing(0.0, 0.0, 0.0, 0.0)
+    standing = ProbeScores(0.0, 0.0, 0.0, 0.0)
     adaptation = Adaptation(1, 1.0, standing, standing, 0, kept=True)
     with pytest.raises(OutputError, match=r"adapted\.ckpt cannot be written \(No space left on device\); make room"):
-        Kept(disk).keep_adaptation(adaptation, Lite())
+        StageCache(disk).keep_adaptation(adaptation, Lite())
     assert list(disk.iterdir()) == []

@@ -12,7 +12,7 @@ from selfhvd.datasets import open_dataset
 from selfhvd.extensions.selection import find_sharp
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.config import AdaptConfig
-from selfhvd.training.two_stage import Adapter
+from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.weights.choose_flow import choose_flow
 
 CPU = torch.device("cpu")
@@ -27,9 +27,11 @@ def clips(tmp_path_factory):
 CONFIG = replace(quick(".").method, frames=4)
 
 
-def adapter(folder, clips, config: AdaptConfig = CONFIG, network=None) -> Adapter:
+def adapter(folder, clips, config: AdaptConfig = CONFIG, network=None) -> TwoStageTrainer:
     network = network or Lite(LiteConfig(widths=(8, 8, 8), blocks=(1, 1, 1)))
-    return Adapter(network, clips, choose_flow("dis", None, CPU, quick(".").flow.certainty), folder, config=config)
+    return TwoStageTrainer(
+        network, clips, choose_flow("dis", None, CPU, quick(".").flow.certainty), folder, config=config
+    )
 
 
 def stamps(folder):

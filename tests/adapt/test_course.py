@@ -7,10 +7,10 @@ import torch
 
 from selfhvd.backbones import Lite, LiteConfig
 from selfhvd.errors import InputError, OutputError
-from selfhvd.method.scscm import Snapshot, Standing
-from selfhvd.training.checkpoint import Course
+from selfhvd.method.scscm import ProbeScores, Snapshot
+from selfhvd.training.checkpoint import TrainState
 
-BEFORE, LATER = Standing(0.1, 2.0, 3.0, 20.1), Standing(0.2, 2.5, 3.0, 20.5)
+BEFORE, LATER = ProbeScores(0.1, 2.0, 3.0, 20.1), ProbeScores(0.2, 2.5, 3.0, 20.5)
 SMALL = LiteConfig(widths=(8, 8, 8), blocks=(1, 1, 1))
 
 
@@ -39,7 +39,7 @@ def kept(tmp_path):
     """A network in its second stage, the course it took, and where both are kept."""
     trained = network(1)
     snapshot = Snapshot(network(2), LATER, updates=1, tolerance=0.3)
-    course = Course(BEFORE, 2, 7, 40, stepped(trained), snapshot)
+    course = TrainState(BEFORE, 2, 7, 40, stepped(trained), snapshot)
     course.save(tmp_path / "deep" / "state.ckpt", trained)
     return trained, course, tmp_path / "deep" / "state.ckpt"
 
@@ -47,7 +47,7 @@ def kept(tmp_path):
 def test_everything_is_read_back(kept):
     trained, course, path = kept
     other = network(3)
-    found = Course.load(path, other, 0.3)
+    found = TrainState.load(path, other, 0.3)
     assert same(other, trained)
     assert (found.before, found.stage, found.done, found.steps) == (BEFORE, 2, 7, 40)
     assert found.snapshot is not None and same(found.snapshot.network, course.snapshot.network)
@@ -60,7 +60,7 @@ def test_everything_is_read_back(kept):
 def test_a_snapshot_read_back_is_frozen_and_apart(kept):
     _, _, path = kept
     other = network(3)
-    held = Course.load(path, other, 0.3).snapshot.network
+    held = TrainState.load(path, other, 0.3).snapshot.network
     assert not held.training and not any(p.requires_grad for p in held.parameters())
     with torch.no_grad():
         other.head.weight.zero_()
@@ -68,8 +68,8 @@ def test_a_snapshot_read_back_is_frozen_and_apart(kept):
 
 
 def test_the_first_stage_has_no_snapshot(tmp_path):
-    Course(BEFORE).save(tmp_path / "state.ckpt", network(1))
-    assert Course.load(tmp_path / "state.ckpt", network(2), 0.1) == Course(BEFORE)
+    TrainState(BEFORE).save(tmp_path / "state.ckpt", network(1))
+    assert TrainState.load(tmp_path / "state.ckpt", network(2), 0.1) == TrainState(BEFORE)
 
 
 def test_nothing_is_left_beside_it(kept):
@@ -81,19 +81,19 @@ def test_a_damaged_file_is_refused(kept, keep):
     path = kept[2]
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(InputError, match=r"state\.ckpt is no state of this training; remove it to begin anew"):
-        Course.load(path, network(3), 0.1)
+        TrainState.load(path, network(3), 0.1)
 
 
 def test_the_state_of_another_network_is_refused(kept):
     with pytest.raises(InputError, match="no state of this training"):
-        Course.load(kept[2], network(3, LiteConfig(widths=(8, 8, 16), blocks=(1, 1, 1))), 0.1)
+        TrainState.load(kept[2], network(3, LiteConfig(widths=(8, 8, 16), blocks=(1, 1, 1))), 0.1)
 
 
 def test_nothing_is_unpickled_but_tensors_numbers_and_texts(tmp_path):
     path = tmp_path / "state.ckpt"
     torch.save({"network": print}, path)
     with pytest.raises(InputError, match="no state"):
-        Course.load(path, network(3), 0.1)
+        TrainState.load(path, network(3), 0.1)
 
 
 def test_what_was_there_before_stays_where_it_cannot_be_written(kept, monkeypatch):

@@ -10,7 +10,7 @@ from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.restore.restorer import Restorer
 from selfhvd.training.clip import TrainingClip
-from selfhvd.training.probes import Judge
+from selfhvd.training.probes import ProbeValidator
 from selfhvd.video.frame_source import ArrayFrames
 
 COUNT = 6
@@ -52,7 +52,7 @@ LEVELS = {"a": 0.1, "b": 0.2, "c": 0.7}
 
 
 def judged(probes: int):
-    judge = Judge(CLIPS, [[1, 2], [2, 3], [3, 4]], AsBright(), probes)
+    judge = ProbeValidator(CLIPS, [[1, 2], [2, 3], [3, 4]], AsBright(), probes)
     asked = {name: [] for name in LEVELS}
     made = []
 
@@ -82,7 +82,7 @@ def test_more_clips_do_not_make_more_probes():
 
 
 def test_the_input_itself():
-    found = Judge(CLIPS, [[1, 2], [2, 3], [3, 4]], AsBright(), 6).input()
+    found = ProbeValidator(CLIPS, [[1, 2], [2, 3], [3, 4]], AsBright(), 6).input()
     frames = [(of.frames, i) for of, numbers in zip(CLIPS, ([1, 2], [2, 3], [3, 4]), strict=True) for i in numbers]
     wanted = [float(laplacian_variance(frames.tensor(i)[None])) for frames, i in frames]
     assert found.sharpness == pytest.approx(np.mean(wanted), rel=1e-5)
@@ -91,4 +91,4 @@ def test_the_input_itself():
 
 def test_clips_without_a_blurry_frame_are_probed_all_the_same():
     sharp = [clip("a", tuple(range(COUNT)), 30.0)]
-    assert Judge(sharp, [[0, 1]], AsBright(), 2).input().ceiling == pytest.approx(30.0)
+    assert ProbeValidator(sharp, [[0, 1]], AsBright(), 2).input().ceiling == pytest.approx(30.0)

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from doubles import tensor
-from selfhvd.flow import FLOWS, CameraFirst, Dis
+from selfhvd.flow import FLOWS, Dis, GlobalMotionFlow
 from selfhvd.flow.camera.predictor import homography_flow
 from selfhvd.ops.warp import warp
 
 HEIGHT, WIDTH = 160, 220
-PREDICTORS = {"dis": lambda: Dis(), "camera": lambda: CameraFirst(Dis())}
+PREDICTORS = {"dis": lambda: Dis(), "camera": lambda: GlobalMotionFlow(Dis())}
 
 
 @pytest.fixture(params=PREDICTORS)
@@ -61,7 +61,7 @@ def test_homography(predictor, photo):
 
 def test_camera_finds_the_homography(photo):
     first, second, matrix = turned_views(photo)
-    camera = CameraFirst(Dis()).camera(first, second)
+    camera = GlobalMotionFlow(Dis()).camera(first, second)
     assert camera is not None
     apart = homography_flow(camera.middle, first) - homography_flow(matrix, first)
     assert apart.norm(dim=1).max() < 0.6
@@ -90,7 +90,7 @@ def test_object_moves_on_its_own(predictor, photo):
 
 
 def test_scene_behind_the_object_stands_still(photo):
-    field = CameraFirst(Dis())(*object_pair(photo)).field
+    field = GlobalMotionFlow(Dis())(*object_pair(photo)).field
     assert field[0, :, 20:140, 180:210].norm(dim=0).median() < 0.3
 
 
@@ -176,5 +176,5 @@ def test_tiny_frames_free(photo, side):
 
 @pytest.mark.parametrize("side", [16, 24])
 def test_tiny_frames_camera(photo, side):
-    field = CameraFirst(Dis())(*small_pair(photo, side)).field
+    field = GlobalMotionFlow(Dis())(*small_pair(photo, side)).field
     assert median_error(field, constant(2, -1, side, side), border=4) < 0.3

@@ -8,7 +8,7 @@ import torch
 
 from golden import golden
 from selfhvd.errors import UsageError, WeightsError
-from selfhvd.flow import CameraFirst, CertaintyConfig, Dis, Raft, RaftFlow, SeaRaft, SeaRaftConfig, SeaRaftFlow
+from selfhvd.flow import CertaintyConfig, Dis, GlobalMotionFlow, Raft, RaftFlow, SeaRaft, SeaRaftConfig, SeaRaftFlow
 from selfhvd.weights import cached, save_weights
 from selfhvd.weights import choose_flow as flow_choice
 from selfhvd.weights.choose_flow import choose_flow
@@ -44,7 +44,7 @@ def said(caplog):
 
 
 def is_dis(predictor) -> bool:
-    return isinstance(predictor, CameraFirst) and isinstance(predictor.free, Dis)
+    return isinstance(predictor, GlobalMotionFlow) and isinstance(predictor.free, Dis)
 
 
 def test_auto_with_weights_and_a_gpu(cache, said):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from selfhvd.flow import CameraFirst, Dis
+from selfhvd.flow import Dis, GlobalMotionFlow
 from selfhvd.flow.camera.exposure_fit import fit_trajectory, refine_homography
 from selfhvd.flow.camera.exposure_path import ExposureTrajectory, linear_light
 
@@ -163,7 +163,7 @@ def test_flow_of_a_blurred_frame_leads_to_the_middle(photo):
     """The whole way: camera, path, free flow against the re-blurred sharp image."""
     blurry, sharp = exposed(photo, (14.0, 5.0), (12.0, -9.0)), codes(view(photo, 103, 95))
     first, second = (torch.from_numpy(x / 255).permute(2, 0, 1)[None] for x in (blurry, sharp))
-    there, back = CameraFirst(Dis()).both(first, second)
+    there, back = GlobalMotionFlow(Dis()).both(first, second)
     inner = (0, slice(None), slice(24, -24), slice(24, -24))
     assert (there.field[inner].flatten(1).median(dim=1).values - torch.tensor([7.0, -5.0])).norm() < 0.15
     assert (back.field[inner].flatten(1).median(dim=1).values - torch.tensor([-7.0, 5.0])).norm() < 0.15
@@ -199,7 +199,7 @@ def test_blurs_that_are_alike():
     assert not one.is_like(path(0, 0, 0, 0)) and not path(0, 0, 0, 0).is_like(path(0, 0, 0, 0))
 
 
-class Watched(CameraFirst):
+class Watched(GlobalMotionFlow):
     """Remembers which path was known when a camera was looked for."""
 
     def __init__(self) -> None:
@@ -247,5 +247,5 @@ def test_a_blurred_frame_half_a_view_away_is_placed(photo, x, y, velocity):
     """About half of the view is in both images: phase correlation and flow find no way from one to the other."""
     blurry, sharp = exposed(photo, velocity, (0.0, 0.0)), codes(view(photo, 110 - x, 90 - y))
     images = [torch.from_numpy(image / 255).permute(2, 0, 1)[None] for image in (blurry, sharp)]
-    found = CameraFirst(Dis()).camera(*images)
+    found = GlobalMotionFlow(Dis()).camera(*images)
     assert found is not None and missed(found, shifted(x, y)) < 0.2

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from selfhvd.backbones import Lite, LiteConfig
-from selfhvd.method.scscm import Snapshot, Standing
+from selfhvd.method.scscm import ProbeScores, Snapshot
 
 
-def standing(drift: float, sharpness: float) -> Standing:
-    return Standing(float(drift), float(sharpness), ceiling=300.0)
+def standing(drift: float, sharpness: float) -> ProbeScores:
+    return ProbeScores(float(drift), float(sharpness), ceiling=300.0)
 
 
 KEPT = standing(0.2, 100)

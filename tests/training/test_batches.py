@@ -8,7 +8,7 @@ import torch
 
 from selfhvd.extensions.selection import Selection
 from selfhvd.method.batch import Batch
-from selfhvd.training.aligned_store import Caption, Material, Record
+from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record
 from selfhvd.training.sampler import BatchConfig, Sampler, choose_guides
 
 pytestmark = pytest.mark.unchecked
@@ -19,9 +19,9 @@ COUNT = 18
 SELECTION = Selection((1.0,) * COUNT, (1.0,) * COUNT, 0.5, SHARP, (), "mixed")
 
 
-def caption(i: int) -> Caption:
+def caption(i: int) -> ItemMeta:
     guides = SELECTION.around(i, 2)
-    return Caption(i, i in SHARP, guides, tuple(0.01 * j if j >= 0 else 0.0 for j in guides))
+    return ItemMeta(i, i in SHARP, guides, tuple(0.01 * j if j >= 0 else 0.0 for j in guides))
 
 
 def flat(value: int) -> np.ndarray:
@@ -29,23 +29,23 @@ def flat(value: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def numbered(tmp_path_factory) -> Material:
+def numbered(tmp_path_factory) -> AlignedStore:
     """Frame i has colour i, its truth 100 + i, and the sharp frame j aligned onto it 200 + j."""
     captions = tuple(caption(i) for i in range(COUNT))
-    material = Material.create(tmp_path_factory.mktemp("numbered"), COUNT, 4, HEIGHT, WIDTH)
+    material = AlignedStore.create(tmp_path_factory.mktemp("numbered"), COUNT, 4, HEIGHT, WIDTH)
     for slot, c in enumerate(captions):
         guides = np.stack([flat(200 + j if j >= 0 else 99) for j in c.guides])
         trust = np.stack([np.full((HEIGHT, WIDTH), 255 if j >= 0 else 0, np.uint8) for j in c.guides])
         material.put(slot, Record(flat(c.index), guides, trust, flat(100 + c.index)))
     material.finish(captions)
-    return Material.open(material.folder)
+    return AlignedStore.open(material.folder)
 
 
 @pytest.fixture(scope="module")
-def located(tmp_path_factory) -> Material:
+def located(tmp_path_factory) -> AlignedStore:
     """Every picture shows where it is: red = 6 x, green = 10 y, blue = which picture; trust = 6 x."""
     captions = tuple(caption(i) for i in range(COUNT))
-    material = Material.create(tmp_path_factory.mktemp("located"), COUNT, 4, HEIGHT, WIDTH)
+    material = AlignedStore.create(tmp_path_factory.mktemp("located"), COUNT, 4, HEIGHT, WIDTH)
     material.finish(captions)
     y, x = np.mgrid[:HEIGHT, :WIDTH]
 
@@ -233,25 +233,25 @@ def test_a_network_without_guides_gets_none(numbered):
 
 
 def test_choice_of_guides():
-    near = Caption(7, False, (4, 9, 1, 13), (1.0,) * 4)
+    near = ItemMeta(7, False, (4, 9, 1, 13), (1.0,) * 4)
     assert choose_guides(near, set(), 2) == (0, 1)
     assert choose_guides(near, {4}, 2) == (2, 1)
     assert choose_guides(near, {4, 1}, 2) == (-1, 1)
     assert choose_guides(near, {4, 1, 9, 13}, 2) == (-1, -1)
     assert choose_guides(near, set(), 1) == (0,)
-    assert choose_guides(Caption(0, False, (-1, 1, -1, 4), (0.0,) * 4), {1}, 2) == (-1, 3)
+    assert choose_guides(ItemMeta(0, False, (-1, 1, -1, 4), (0.0,) * 4), {1}, 2) == (-1, 3)
 
 
 def test_label_of_a_caption():
-    assert Caption(7, False, (4, 9, 1, 13), (1.0,) * 4).label == 1
-    assert Caption(6, False, (4, 8, 1, 13), (1.0,) * 4).label == 0  # tie: the earlier
-    assert Caption(0, False, (-1, 3, -1, 4), (1.0,) * 4).label == 1
-    assert Caption(0, False, (-1, -1), (1.0,) * 2).label == -1
+    assert ItemMeta(7, False, (4, 9, 1, 13), (1.0,) * 4).label == 1
+    assert ItemMeta(6, False, (4, 8, 1, 13), (1.0,) * 4).label == 0  # tie: the earlier
+    assert ItemMeta(0, False, (-1, 3, -1, 4), (1.0,) * 4).label == 1
+    assert ItemMeta(0, False, (-1, -1), (1.0,) * 2).label == -1
 
 
 def test_without_any_sharp_frame_around_a_frame_is_its_own_label(tmp_path):
-    material = Material.create(tmp_path, 1, 2, 8, 8)
-    material.finish([Caption(0, False, (-1, -1), (0.0, 0.0))])
+    material = AlignedStore.create(tmp_path, 1, 2, 8, 8)
+    material.finish([ItemMeta(0, False, (-1, -1), (0.0, 0.0))])
     material.put(0, Record(np.full((8, 8, 3), 5, np.uint8), np.zeros((2, 8, 8, 3), np.uint8),
                            np.zeros((2, 8, 8), np.uint8), np.zeros((8, 8, 3), np.uint8)))  # fmt: skip
     (batch,) = draws(material, "label", count=1, crop=8)
@@ -261,7 +261,7 @@ def test_without_any_sharp_frame_around_a_frame_is_its_own_label(tmp_path):
 def test_windows_do_not_jump_over_gaps(tmp_path):
     """Frames 0..3 and 10..13 were kept: a window of three frames never mixes them."""
     captions = tuple(caption(i) for i in (0, 1, 2, 3, 10, 11, 12, 13))
-    material = Material.create(tmp_path, len(captions), 4, HEIGHT, WIDTH)
+    material = AlignedStore.create(tmp_path, len(captions), 4, HEIGHT, WIDTH)
     material.finish(captions)
     for slot, c in enumerate(captions):
         trust = np.full((len(c.guides), HEIGHT, WIDTH), 255, np.uint8)
@@ -299,7 +299,7 @@ def test_a_step_draws_the_same_whatever_was_drawn_before(numbered):
 
 def test_many_clips_are_drawn_alike_often(numbered, tmp_path):
     """A second clip of another size and colour; crops fit into both."""
-    other = Material.create(tmp_path, COUNT, 4, 16, 16)
+    other = AlignedStore.create(tmp_path, COUNT, 4, 16, 16)
     for slot in range(COUNT):
         blank = np.full((16, 16, 3), 77, np.uint8)
         other.put(slot, Record(blank, np.stack([blank] * 4), np.zeros((4, 16, 16), np.uint8), blank))
@@ -311,8 +311,8 @@ def test_many_clips_are_drawn_alike_often(numbered, tmp_path):
 
 
 def test_material_is_complete_only_when_it_says_so(tmp_path):
-    material = Material.create(tmp_path, 1, 2, 8, 8)
-    assert not Material.complete(tmp_path)
-    material.finish([Caption(3, True, (1, -1), (0.5, 0.0))])
-    assert Material.complete(tmp_path)
-    assert Material.open(tmp_path).captions == (Caption(3, True, (1, -1), (0.5, 0.0)),)
+    material = AlignedStore.create(tmp_path, 1, 2, 8, 8)
+    assert not AlignedStore.complete(tmp_path)
+    material.finish([ItemMeta(3, True, (1, -1), (0.5, 0.0))])
+    assert AlignedStore.complete(tmp_path)
+    assert AlignedStore.open(tmp_path).captions == (ItemMeta(3, True, (1, -1), (0.5, 0.0)),)

@@ -7,7 +7,7 @@ from torch import nn
 from selfhvd.backbones import Backbone, Lite, LiteConfig, Needs
 from selfhvd.method.batch import Batch, take
 from selfhvd.method.perceptual import Perceptual
-from selfhvd.method.scscm import Snapshot, Standing
+from selfhvd.method.scscm import ProbeScores, Snapshot
 from selfhvd.method.stages import LossConfig, StageOne, StageTwo, learn_truth
 
 FRAME, FULL, LEFT, TARGET = 0.5, 0.3, 0.1, 0.9
@@ -49,7 +49,7 @@ def batch(*, visible: float = 1.0, mask: float = 1.0, checker: float = 0.2, stan
 
 
 def snapshot(gain: float = 1.0) -> Snapshot:
-    return Snapshot(Gain(gain), Standing(0.0, 1.0, 1.0), updates=0, tolerance=0.0)
+    return Snapshot(Gain(gain), ProbeScores(0.0, 1.0, 1.0), updates=0, tolerance=0.0)
 
 
 def stage_two(held: float = 1.0, **config) -> StageTwo:
@@ -167,7 +167,7 @@ def test_stage_two_reaches_every_weight_of_a_real_network(bfloat16):
     two = torch.rand(1, 1, 2, 3, 8, 8), torch.ones(1, 1, 2, 1, 8, 8)
     given = batch()
     given = Batch(given.frames, *two, given.standing, *two, given.target, given.mask, given.visible, given.weight)
-    stage = StageTwo(LossConfig(), None, Snapshot(network, Standing(0.0, 1.0, 1.0), updates=0, tolerance=0.0))
+    stage = StageTwo(LossConfig(), None, Snapshot(network, ProbeScores(0.0, 1.0, 1.0), updates=0, tolerance=0.0))
     with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         loss = stage(network, given)
     loss.backward()

@@ -1,4 +1,4 @@
-"""Steady (ours): a restored frame takes part of its pixels from the restored frames beside it, against flicker."""
+"""Deflicker (ours): a restored frame takes part of its pixels from the restored frames beside it."""
 
 from collections.abc import Iterable, Sequence
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from selfhvd.flow.camera.predictor import CameraFirst
+from selfhvd.flow.camera.predictor import GlobalMotionFlow
 from selfhvd.flow.certainty import CertaintyConfig
 from selfhvd.flow.dis import Dis
 from selfhvd.flow.flowformer import FlowFormer
@@ -15,7 +15,7 @@ from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.flow.raft import Raft, RaftConfig, RaftFlow
 from selfhvd.flow.searaft import SeaRaft, SeaRaftConfig, SeaRaftFlow
 
-FLOWS: dict[str, Callable[[], FlowPredictor]] = {"dis": lambda: CameraFirst(Dis())}
+FLOWS: dict[str, Callable[[], FlowPredictor]] = {"dis": lambda: GlobalMotionFlow(Dis())}
 
 FLOW_NETWORKS: dict[str, tuple[type, type[nn.Module]]] = {
     "sea-raft": (SeaRaftConfig, SeaRaft),
@@ -26,12 +26,12 @@ FLOW_NETWORKS: dict[str, tuple[type, type[nn.Module]]] = {
 __all__ = [
     "FLOWS",
     "FLOW_NETWORKS",
-    "CameraFirst",
     "CertaintyConfig",
     "Dis",
     "Flow",
     "FlowFormer",
     "FlowPredictor",
+    "GlobalMotionFlow",
     "Raft",
     "RaftConfig",
     "RaftFlow",

@@ -1,4 +1,4 @@
-"""Scalar losses, pure functions of tensors."""
+"""Scalar losses (Eq. 6 and others), pure functions of tensors."""
 
 from jaxtyping import Float
 from torch import Tensor

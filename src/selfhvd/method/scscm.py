@@ -7,7 +7,7 @@ from selfhvd.backbones.backbone import Backbone
 
 
 @dataclass(frozen=True)
-class Standing:
+class ProbeScores:
     """How a model does on the probe frames."""
 
     drift: float
@@ -19,7 +19,7 @@ class Standing:
     trial: float = 0.0
     """Mean PSNR on the clip's sharp frames, re-blurred, dB (see `method.trial`)."""
 
-    def may_replace(self, kept: "Standing", tolerance: float) -> bool:
+    def may_replace(self, kept: "ProbeScores", tolerance: float) -> bool:
         """The paper's test: still aligned with the input, and sharper than the previous output.
 
         Aligned means that the drift grew by no more than `tolerance` pixels (derived: the paper gives no number).
@@ -31,13 +31,13 @@ class Standing:
 class Snapshot:
     """Θ_De: the frozen parameters of an earlier iteration, replaced at most `updates` times."""
 
-    def __init__(self, network: Backbone, standing: Standing, *, updates: int, tolerance: float) -> None:
+    def __init__(self, network: Backbone, standing: ProbeScores, *, updates: int, tolerance: float) -> None:
         self.network = _frozen_copy(network)
         self.standing = standing
         self.updates_left = updates
         self.tolerance = tolerance
 
-    def offer(self, network: Backbone, standing: Standing) -> bool:
+    def offer(self, network: Backbone, standing: ProbeScores) -> bool:
         """Take over `network`'s parameters if its standing allows and an update is left; say whether it did."""
         if self.updates_left == 0 or not standing.may_replace(self.standing, self.tolerance):
             return False

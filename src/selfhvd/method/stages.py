@@ -1,4 +1,4 @@
-"""What each stage teaches: network and batch in, scalar loss out."""
+"""The two stages (Eq. 7, 13, 14): what each teaches; network and batch in, scalar loss out."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The method on frames: select, adapt, restore. No files in, no files out."""
+"""The method on frames: select, adapt, restore; nothing is written but, on demand, a folder to go on from."""
 
 import copy
 import logging
@@ -22,13 +22,13 @@ from selfhvd.extensions.selection import Selection
 from selfhvd.method.perceptual import find_perceptual
 from selfhvd.restore.restorer import Restorer
 from selfhvd.run.config import DeblurConfig
-from selfhvd.run.stage_cache import Kept
+from selfhvd.run.stage_cache import StageCache
 from selfhvd.system.device import pick_device, settle
 from selfhvd.system.progress import Progress, silent
 from selfhvd.training.checkpoint import DamagedState
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.config import Adaptation, AdaptConfig
-from selfhvd.training.two_stage import Adapter
+from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.video.frame_source import ArrayFrames, Frames
 from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights
 from selfhvd.weights.choose_flow import choose_flow
@@ -123,7 +123,7 @@ class Deblurrer:
         return sum(sum(scene.selection.left(self.config.restore.which)) for scene in self.scenes)
 
     def _find_scenes(self, frames: Frames, keyframes: Sequence[bool], on_progress: Progress) -> tuple[Scene, ...]:
-        kept = None if self.folder is None else Kept(self.folder)
+        kept = None if self.folder is None else StageCache(self.folder)
         scenes = None if kept is None else kept.scenes(len(frames))
         if scenes is None:
             scenes = find_scenes(frames, keyframes, self.config.scenes, self.config.sharp, on_progress)
@@ -139,7 +139,7 @@ class Deblurrer:
         if self.folder is None:
             with tempfile.TemporaryDirectory(prefix="selfhvd-adapt-") as folder:
                 return self._adapter(clips, Path(folder)).run(on_progress, self._deadline())
-        kept = Kept(self.folder)
+        kept = StageCache(self.folder)
         adaptation = kept.adaptation(self.network)
         if adaptation is None:
             adaptation = self._learn(clips, kept, on_progress, stop)
@@ -148,7 +148,7 @@ class Deblurrer:
         return adaptation
 
     def _learn(
-        self, clips: list[TrainingClip], kept: Kept, on_progress: Progress, stop: Callable[[], bool]
+        self, clips: list[TrainingClip], kept: StageCache, on_progress: Progress, stop: Callable[[], bool]
     ) -> Adaptation:
         """Go on from the state kept; where that is damaged, from the start."""
         first = copy.deepcopy(self.network.state_dict())
@@ -164,10 +164,10 @@ class Deblurrer:
         self,
         clips: list[TrainingClip],
         folder: Path,
-        kept: Kept | None = None,
+        kept: StageCache | None = None,
         stop: Callable[[], bool] = lambda: False,
-    ) -> Adapter:
-        return Adapter(
+    ) -> TwoStageTrainer:
+        return TwoStageTrainer(
             self.network,
             clips,
             self.predictor,

@@ -1,4 +1,4 @@
-"""The jobs a person asks for, each a table of contents of its steps."""
+"""The job of `selfhvd deblur`, from refusals to report, and that of `selfhvd inspect`."""
 
 import tempfile
 import time

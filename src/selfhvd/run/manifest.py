@@ -1,4 +1,4 @@
-"""Same job: everything that decides the frames of a run, so that another one is not gone on with by mistake."""
+"""Manifest: everything that decides the frames of a run, so that another one is not gone on with by mistake."""
 
 import hashlib
 import json

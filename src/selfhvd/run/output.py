@@ -1,4 +1,4 @@
-"""Delivery: restored frames into the result, or the clip itself where it is sharp already."""
+"""Output: restored frames into the result, or the clip itself where it is sharp already."""
 
 import os
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Kept: what a run found and learned about its clip, on disk; a damaged file is as good as none."""
+"""Stage cache: what a run found and learned about its clip, on disk; a damaged file is as good as none."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from selfhvd.backbones import Backbone
 from selfhvd.errors import OutputError
 from selfhvd.extensions.scenes import Scene
-from selfhvd.training.checkpoint import Keeping
+from selfhvd.training.checkpoint import CheckpointConfig
 from selfhvd.training.config import Adaptation
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _EVERY = 10
 _SCENES, _ADAPTATION = TypeAdapter(tuple[Scene, ...]), TypeAdapter(Adaptation)
 
 
-class Kept:
+class StageCache:
     """The stages of a run that are finished, in a folder.
 
     Args:
@@ -36,7 +36,7 @@ class Kept:
         self._scenes, self._adapted = folder / "scenes.json", folder / "adapted.ckpt"
         self.learning = folder / "adapt"
         """Where the learning keeps its material and its state."""
-        self.keeping = Keeping(self.learning / "state.ckpt", _EVERY)
+        self.keeping = CheckpointConfig(self.learning / "state.ckpt", _EVERY)
 
     def scenes(self, count: int) -> tuple[Scene, ...] | None:
         """Scenes and sharp frames of a clip of `count` frames."""

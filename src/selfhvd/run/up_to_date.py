@@ -1,4 +1,4 @@
-"""Finished: whether a clip's result is there already, made of the same clip by the same settings."""
+"""Up to date: whether a clip's result is there already, made of the same clip by the same settings."""
 
 from dataclasses import asdict
 from fractions import Fraction

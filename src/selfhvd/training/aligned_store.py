@@ -1,4 +1,4 @@
-"""Material: frames with the sharp frames aligned onto them, kept on disk, to cut training crops from.
+"""Aligned store: frames with the sharp frames aligned onto them, kept on disk, to cut training crops from.
 
 Flows are computed once per refresh on whole frames; a training step then only reads crops. Nothing stays in memory:
 each array is opened, cut and closed again.
@@ -31,7 +31,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Caption:
+class ItemMeta:
     """The facts of a record that have no pixels."""
 
     index: int
@@ -53,14 +53,14 @@ class Caption:
 _CAPTIONS = "captions.json"
 
 
-class Material:
+class AlignedStore:
     """`len(material)` records of equal size in a folder of raw arrays."""
 
-    def __init__(self, folder: Path, captions: Sequence[Caption] = ()) -> None:
+    def __init__(self, folder: Path, captions: Sequence[ItemMeta] = ()) -> None:
         self.folder, self.captions = folder, tuple(captions)
 
     @classmethod
-    def create(cls, folder: Path, count: int, guides: int, height: int, width: int) -> "Material":
+    def create(cls, folder: Path, count: int, guides: int, height: int, width: int) -> "AlignedStore":
         """Lay out empty arrays; fill them with `put`, and say with `finish` that they are full."""
         shapes = {
             "frame": (count, height, width, 3),
@@ -77,7 +77,7 @@ class Material:
             raise OutputError(f"{folder} cannot hold the training material ({error.strerror}); make room.") from error
         return cls(folder)
 
-    def finish(self, captions: Sequence[Caption]) -> None:
+    def finish(self, captions: Sequence[ItemMeta]) -> None:
         """Write the captions, one for each record; from then on the material is complete."""
         self.captions = tuple(captions)
         aside = self.folder / f"{_CAPTIONS}.part"
@@ -90,10 +90,10 @@ class Material:
         return (folder / _CAPTIONS).exists()
 
     @classmethod
-    def open(cls, folder: Path) -> "Material":
+    def open(cls, folder: Path) -> "AlignedStore":
         """A complete one."""
         notes = json.loads((folder / _CAPTIONS).read_text(encoding="utf-8"))
-        captions = [Caption(n["index"], n["sharp"], tuple(n["guides"]), tuple(n["visible"])) for n in notes]
+        captions = [ItemMeta(n["index"], n["sharp"], tuple(n["guides"]), tuple(n["visible"])) for n in notes]
         return cls(folder, captions)
 
     def __len__(self) -> int:

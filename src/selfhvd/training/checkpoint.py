@@ -1,4 +1,4 @@
-"""Course: how far the learning has come, kept on disk so that a killed run goes on where it was."""
+"""Checkpoint: how far the learning has come, kept on disk so that a killed run goes on where it was."""
 
 import io
 import logging
@@ -12,7 +12,7 @@ import torch
 
 from selfhvd.backbones.backbone import Backbone
 from selfhvd.errors import InputError, OutputError
-from selfhvd.method.scscm import Snapshot, Standing
+from selfhvd.method.scscm import ProbeScores, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class DamagedState(InputError):  # noqa: N818 - what it is, not who raises it
 
 
 @dataclass(frozen=True)
-class Keeping:
+class CheckpointConfig:
     """Where the state is kept, and how often."""
 
     path: Path
@@ -31,10 +31,10 @@ class Keeping:
 
 
 @dataclass
-class Course:
+class TrainState:
     """Everything to go on from."""
 
-    before: Standing
+    before: ProbeScores
     """Of the network before the first step."""
     stage: int = 1
     """1 or 2."""
@@ -78,7 +78,7 @@ class Course:
             raise OutputError(f"{path} cannot be written ({reason}); make room and run again to go on.") from error
 
     @classmethod
-    def load(cls, path: Path, network: Backbone, tolerance: float) -> "Course":
+    def load(cls, path: Path, network: Backbone, tolerance: float) -> "TrainState":
         """What `save` wrote; `network` gets its parameters back.
 
         Raises:
@@ -93,16 +93,16 @@ class Course:
             snapshot = None
             if state["snapshot"] is not None:
                 network.load_state_dict(state["snapshot"])
-                standing = Standing(**state["standing"])
+                standing = ProbeScores(**state["standing"])
                 snapshot = Snapshot(network, standing, updates=state["updates_left"], tolerance=tolerance)
             network.load_state_dict(state["network"])
-            before = Standing(**state["before"])
+            before = ProbeScores(**state["before"])
         except Exception as error:
             raise DamagedState(f"{path} is no state of this training; remove it to begin anew.") from error
         return cls(before, state["stage"], state["done"], state["steps"], state["optimiser"], snapshot)
 
     @classmethod
-    def resume(cls, path: Path, network: Backbone, tolerance: float) -> "Course | None":
+    def resume(cls, path: Path, network: Backbone, tolerance: float) -> "TrainState | None":
         """The last state that was kept at `path`, or the one before if that is damaged; None = there is none.
 
         Raises:

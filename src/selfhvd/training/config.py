@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from selfhvd.method.scscm import Standing
+from selfhvd.method.scscm import ProbeScores
 from selfhvd.method.stages import LossConfig
 from selfhvd.training.loop import LoopConfig
 from selfhvd.training.sampler import BatchConfig
@@ -48,9 +48,9 @@ class Adaptation:
 
     steps: int
     seconds: float
-    before: Standing
+    before: ProbeScores
     """Of the network before the first step."""
-    after: Standing
+    after: ProbeScores
     updates: int
     """Snapshots taken over."""
     kept: bool

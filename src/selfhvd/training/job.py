@@ -18,13 +18,13 @@ from selfhvd.system.device import pick_device, settle
 from selfhvd.system.lock import locked
 from selfhvd.system.progress import Progress, Stage, silent, stoppable
 from selfhvd.system.versions import versions
-from selfhvd.training.checkpoint import Keeping
+from selfhvd.training.checkpoint import CheckpointConfig
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.dataset_clips import find_clips, read_clips
 from selfhvd.training.distributed import Processes, together
-from selfhvd.training.log import Journal
+from selfhvd.training.log import TrainingLog
 from selfhvd.training.recipe import Recipe, as_toml, difference, read_recipe
-from selfhvd.training.two_stage import Adapter
+from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.video.png import write_png
 from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights, save_weights
 from selfhvd.weights.choose_flow import choose_flow
@@ -155,14 +155,14 @@ class _Job:
             recipe.flow.name, recipe.flow.weights, device, recipe.flow.certainty
         )
         self.perceptual: Perceptual | None = find_perceptual(device) if recipe.method.loss.perceptual else None
-        self.journal = Journal(folder, recipe.tell_every) if processes.rank == 0 else None
+        self.journal = TrainingLog(folder, recipe.tell_every) if processes.rank == 0 else None
 
     def network(self) -> Backbone:
         return settle(first_network(self.recipe), self.processes.device)
 
-    def adapter(self, network: Backbone, clips: list[TrainingClip], folder: Path) -> Adapter:
+    def adapter(self, network: Backbone, clips: list[TrainingClip], folder: Path) -> TwoStageTrainer:
         journal = self.journal
-        return Adapter(
+        return TwoStageTrainer(
             network,
             clips,
             self.predictor,
@@ -173,7 +173,7 @@ class _Job:
             seed=self.recipe.seed,
             untrained=self.recipe.network.weights == "scratch",
             processes=self.processes,
-            keeping=Keeping(folder / STATE, self.recipe.save_every),
+            keeping=CheckpointConfig(folder / STATE, self.recipe.save_every),
             on_step=lambda stage, step: None if journal is None else journal.step(stage, step),
             stop=self.stop,
         )

@@ -1,4 +1,4 @@
-"""Journal: what a training tells while it runs, as JSON lines, and for TensorBoard where it is installed."""
+"""Training log: what a training tells while it runs, as JSON lines, and for TensorBoard where it is installed."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from selfhvd.training.loop import Step
 log = logging.getLogger(__name__)
 
 
-class Journal:
+class TrainingLog:
     """Appends to FOLDER/journal.jsonl; a line each `every` steps, and one for each event.
 
     Args:

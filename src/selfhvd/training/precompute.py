@@ -1,4 +1,4 @@
-"""Make material: the sharp frames around each training frame of a clip, aligned onto it, written to disk."""
+"""Precompute: the sharp frames around each training frame of a clip, aligned onto it, written to disk."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig, Guides, align_guides
-from selfhvd.training.aligned_store import Caption, Material, Record, to_bytes
+from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record, to_bytes
 from selfhvd.training.clip import TrainingClip
 from selfhvd.video.frame_source import RecentFrames
 
@@ -23,7 +23,7 @@ def make_material(
     predictor: FlowPredictor,
     align: AlignConfig,
     on_frame: Callable[[int], None],
-) -> Material:
+) -> AlignedStore:
     """Align S_j onto R_i (Eq. 3) for each training frame i; one frame is in memory at a time.
 
     Args:
@@ -38,15 +38,15 @@ def make_material(
     """
     recent = RecentFrames(clip.frames)
     height, width = recent.tensor(numbers[0]).shape[-2:]
-    material = Material.create(folder, len(numbers), 2 * each_side, height, width)
-    captions: list[Caption] = []
+    material = AlignedStore.create(folder, len(numbers), 2 * each_side, height, width)
+    captions: list[ItemMeta] = []
     for slot, i in enumerate(numbers):
         around = clip.selection.around(i, each_side)
         guides = align_guides(outputs(i), recent, around, predictor, align) if each_side else None
         frame = _bytes(recent.tensor(i))
         truth = frame if clip.truth is None else _bytes(clip.truth.tensor(i))
         material.put(slot, Record(frame, *_pixels(guides, height, width), truth))
-        captions.append(Caption(i, clip.selection.is_sharp(i), around, () if guides is None else guides.visible))
+        captions.append(ItemMeta(i, clip.selection.is_sharp(i), around, () if guides is None else guides.visible))
         on_frame(slot + 1)
     material.finish(captions)
     return material

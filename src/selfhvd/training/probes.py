@@ -1,4 +1,4 @@
-"""Judge: how a model stands, by measures that need no truth, on a few frames of all clips together."""
+"""Probes: how a model does, by measures that need no truth, on a few frames of all clips together."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +7,7 @@ import torch
 
 from selfhvd.extensions.reblur_validation import trial_score
 from selfhvd.flow.predictor import FlowPredictor
-from selfhvd.method.scscm import Standing
+from selfhvd.method.scscm import ProbeScores
 from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.restore.restorer import Restorer
 from selfhvd.training.clip import TrainingClip, spread
@@ -17,7 +17,7 @@ Instead = Callable[[int, torch.Tensor], torch.Tensor]
 Restoring = Callable[[TrainingClip], Restorer]
 
 
-class Judge:
+class ProbeValidator:
     """Knows the probe frames, and measures whoever restores them.
 
     Args:
@@ -40,7 +40,7 @@ class Judge:
         sharp = [(clip, i) for clip in clips for i in clip.selection.sharp if clip.selection.is_sharp(i)]
         self._blurry, self._sharp = spread(blurry or every, probes), spread(sharp, probes)
 
-    def model(self, restoring: Restoring) -> Standing:
+    def model(self, restoring: Restoring) -> ProbeScores:
         """Drift, sharpness and trial of the model behind the restorers."""
         made: dict[str, Restorer] = {}
 
@@ -49,13 +49,13 @@ class Judge:
 
         return self._standing(lambda clip: of(clip).frame, lambda clip: of(clip).instead)
 
-    def input(self) -> Standing:
+    def input(self) -> ProbeScores:
         """The same if nothing were done at all."""
         return self._standing(lambda clip: clip.frames.tensor, lambda _: lambda _, image: image)
 
     def _standing(
         self, output: Callable[[TrainingClip], Output], instead: Callable[[TrainingClip], Instead]
-    ) -> Standing:
+    ) -> ProbeScores:
         drifts: list[float] = []
         sharpness: list[float] = []
         ceiling: list[float] = []
@@ -67,4 +67,4 @@ class Judge:
             ceiling.append(clip.selection.sharpness[clip.selection.nearest(i)])
         trials = [trial_score(clip.frames, [i], self.predictor, instead(clip)) for clip, i in self._sharp]
         trial = sum(trials) / max(len(trials), 1)
-        return Standing(float(np.median(drifts)), float(np.mean(sharpness)), float(np.mean(ceiling)), trial)
+        return ProbeScores(float(np.median(drifts)), float(np.mean(sharpness)), float(np.mean(ceiling)), trial)

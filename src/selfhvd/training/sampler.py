@@ -11,9 +11,9 @@ from torch import Tensor
 
 from selfhvd.method.batch import Batch
 from selfhvd.method.sevd import remove_sharp_clues, stand_ins
-from selfhvd.training.aligned_store import Caption, Material, Record
+from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record
 
-Lesson = Literal["truth", "label", "clues-removed"]
+Supervision = Literal["truth", "label", "clues-removed"]
 """What a batch teaches: the truth; the aligned sharp frame (stage 1); the same with sharp clues removed (stage 2)."""
 
 
@@ -65,8 +65,8 @@ class Sampler:
 
     def __init__(
         self,
-        materials: Sequence[Material],
-        lesson: Lesson,
+        materials: Sequence[AlignedStore],
+        lesson: Supervision,
         config: BatchConfig,
         seed: int,
         share: tuple[int, int] = (0, 1),
@@ -78,7 +78,7 @@ class Sampler:
             min(config.crop, *sides) // 8 * 8 for sides in zip(*(m.size for m in materials), strict=True)
         )
         single = self._window == 1 and lesson != "truth"
-        places: list[tuple[Material, int]] = []
+        places: list[tuple[AlignedStore, int]] = []
         chances: list[float] = []
         for material in materials:
             for start in _runs([c.index for c in material.captions], self._window):
@@ -88,7 +88,7 @@ class Sampler:
 
     def draw(self, step: int) -> Batch:
         """The batch of a step, on the CPU: this process's windows of it."""
-        lesson = get_args(Lesson).index(self.lesson)
+        lesson = get_args(Supervision).index(self.lesson)
         windows = [self._window_of(np.random.default_rng([self.seed, lesson, step, n])) for n in self._numbers]
         return Batch(**{f.name: torch.stack([w[f.name] for w in windows]) for f in fields(Batch)})
 
@@ -118,11 +118,11 @@ class Sampler:
             "weight": torch.tensor([self._weight(captions[k]) for k in standing]),
         }
 
-    def _weight(self, caption: Caption) -> float:
+    def _weight(self, caption: ItemMeta) -> float:
         """A window of one frame is already drawn as often as it should count."""
         return self.config.own_label_weight if caption.sharp and self._window > 1 and self.lesson != "truth" else 1.0
 
-    def _removed(self, captions: list[Caption], rng: np.random.Generator) -> Set[int]:
+    def _removed(self, captions: list[ItemMeta], rng: np.random.Generator) -> Set[int]:
         """Sharp frames taken out of the input: by RSCR in stage 2, now and then when the truth is taught."""
         sharp = sorted({j for c in captions for j in c.guides if j >= 0} | {c.index for c in captions if c.sharp})
         if self.lesson == "clues-removed":
@@ -132,7 +132,7 @@ class Sampler:
             return {j for j in sorted(guides) if rng.random() < self.config.guide_dropout}
         return set()
 
-    def _views(self, material: Material, slots: range, rng: np.random.Generator) -> list[_View]:
+    def _views(self, material: AlignedStore, slots: range, rng: np.random.Generator) -> list[_View]:
         """The same random crop, flips and quarter turns of every record of the window."""
         (height, width), (rows, columns) = material.size, self._crop
         top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
@@ -140,7 +140,7 @@ class Sampler:
         turns = turns if rows == columns else 2 * (turns // 2)
         return [_turned(material.crop(slot, top, left, rows, columns), turns, flip) for slot in slots]
 
-    def _guides(self, view: _View, caption: Caption, withheld: Set[int]) -> tuple[Tensor, Tensor]:
+    def _guides(self, view: _View, caption: ItemMeta, withheld: Set[int]) -> tuple[Tensor, Tensor]:
         """The nearest sharp frame before and the nearest after that are not withheld, with their trust."""
         chosen = choose_guides(caption, withheld, self.config.guides)
         there = torch.tensor([[[[float(g >= 0)]]] for g in chosen]).reshape(-1, 1, 1, 1)
@@ -148,7 +148,7 @@ class Sampler:
         # A guide that is not there shows the frame itself, never by accident the label.
         return torch.where(there > 0, view.guides[picks], view.frame), view.trust[picks] * there
 
-    def _label(self, view: _View, caption: Caption) -> tuple[Tensor, Tensor, float]:
+    def _label(self, view: _View, caption: ItemMeta) -> tuple[Tensor, Tensor, float]:
         """Target, mask and visible share: the truth, the frame itself if sharp, else the nearest sharp frame."""
         everywhere = torch.ones_like(view.frame[:1])
         if self.lesson == "truth":
@@ -164,7 +164,7 @@ def _runs(indices: Sequence[int], length: int) -> list[int]:
     return [s for s in slots if indices[s + length - 1] - indices[s] == length - 1] or list(slots)
 
 
-def choose_guides(caption: Caption, withheld: Set[int], count: int) -> tuple[int, ...]:
+def choose_guides(caption: ItemMeta, withheld: Set[int], count: int) -> tuple[int, ...]:
     """Positions among the caption's guides of the nearest usable sharp frame on each side; -1 where there is none."""
     sides = (
         [g for g, j in enumerate(caption.guides) if 0 <= j < caption.index],
@@ -174,7 +174,7 @@ def choose_guides(caption: Caption, withheld: Set[int], count: int) -> tuple[int
     return tuple(next(iter(side), -1) for side in usable)[:count]
 
 
-def _label_index(caption: Caption) -> int:
+def _label_index(caption: ItemMeta) -> int:
     return -1 if caption.sharp or caption.label < 0 else caption.guides[caption.label]
 
 

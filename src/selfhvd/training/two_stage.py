@@ -1,4 +1,4 @@
-"""Adapter: runs both stages, clip material, checks and state included; the place to see the method as a whole."""
+"""Both stages on one clip or on many: alignments, checks and state included; the place to see the method as a whole."""
 
 import copy
 import logging
@@ -18,27 +18,27 @@ from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig
 from selfhvd.method.batch import Batch
 from selfhvd.method.perceptual import Perceptual
-from selfhvd.method.scscm import Snapshot, Standing
+from selfhvd.method.scscm import ProbeScores, Snapshot
 from selfhvd.method.stages import StageOne, StageTwo, learn_truth
 from selfhvd.restore.config import RestoreConfig
 from selfhvd.restore.restorer import Restorer
 from selfhvd.system.progress import Progress, Stage, silent
-from selfhvd.training.aligned_store import Material
-from selfhvd.training.checkpoint import Course, Keeping
+from selfhvd.training.aligned_store import AlignedStore
+from selfhvd.training.checkpoint import CheckpointConfig, TrainState
 from selfhvd.training.clip import TrainingClip, training_frames
 from selfhvd.training.config import Adaptation, AdaptConfig
 from selfhvd.training.distributed import Processes, alone
 from selfhvd.training.loop import LoopConfig, Step, train
 from selfhvd.training.precompute import make_material
-from selfhvd.training.probes import Judge
-from selfhvd.training.sampler import Lesson, Sampler
+from selfhvd.training.probes import ProbeValidator
+from selfhvd.training.sampler import Sampler, Supervision
 
 log = logging.getLogger(__name__)
 
 StageLoss = Callable[[torch.nn.Module, Batch], torch.Tensor]
 
 
-class Adapter:
+class TwoStageTrainer:
     """Trains `network` in place on clips; everything it needs between steps lies in `folder`.
 
     Args:
@@ -70,7 +70,7 @@ class Adapter:
         seed: int = 0,
         untrained: bool = False,
         processes: Processes | None = None,
-        keeping: Keeping | None = None,
+        keeping: CheckpointConfig | None = None,
         on_step: Callable[[str, Step], None] = lambda stage, step: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -81,7 +81,7 @@ class Adapter:
         evenly = config.teach == "truth"
         frames = [training_frames(c.selection, len(c.frames), config.frames, self._window, evenly) for c in clips]
         self.training_frames = frames
-        self.judge = Judge(clips, frames, predictor, config.probes)
+        self.judge = ProbeValidator(clips, frames, predictor, config.probes)
 
     @property
     def _window(self) -> int:
@@ -109,7 +109,7 @@ class Adapter:
         """
         started = time.monotonic()
         first = copy.deepcopy(self.network.state_dict())
-        course = self._resumed() or Course(self._before())
+        course = self._resumed() or TrainState(self._before())
         if course.stage == 1:
             self._stage_one(course, on_progress, deadline)
             course.stage, course.done, course.optimiser = 2, 0, None
@@ -132,7 +132,7 @@ class Adapter:
             self.network.load_state_dict(first)
         return Adaptation(course.steps, time.monotonic() - started, course.before, after, updates, kept)
 
-    def _stage_one(self, course: Course, on_progress: Progress, deadline: float) -> None:
+    def _stage_one(self, course: TrainState, on_progress: Progress, deadline: float) -> None:
         """Learn from the nearest sharp frames, aligned (or from the truth)."""
         if not self.config.stage_one.steps:
             return
@@ -144,7 +144,7 @@ class Adapter:
             course, materials, "label", stage, self.config.stage_one, partial(on_progress, Stage.STAGE_ONE), deadline
         )
 
-    def _stage_two(self, course: Course, on_progress: Progress, deadline: float) -> None:
+    def _stage_two(self, course: TrainState, on_progress: Progress, deadline: float) -> None:
         """Self-enhance, held in place by an earlier model (or go on with the truth, aligned anew)."""
         two = self.config.stage_two
         snapshot = course.snapshot
@@ -154,7 +154,7 @@ class Adapter:
             self._save(course)
         materials = self.materials("two", snapshot.network, partial(on_progress, "align again"))
         stage = StageTwo(self.config.loss, self.perceptual, snapshot)
-        lesson: Lesson = "clues-removed" if self.config.loss.rscr else "label"
+        lesson: Supervision = "clues-removed" if self.config.loss.rscr else "label"
         every = max(1, two.steps // (self.config.checks + 1))
 
         def offer(step: int) -> None:
@@ -167,9 +167,9 @@ class Adapter:
 
     def _train(
         self,
-        course: Course,
-        materials: Sequence[Material],
-        lesson: Lesson,
+        course: TrainState,
+        materials: Sequence[AlignedStore],
+        lesson: Supervision,
         stage: StageLoss,
         loop: LoopConfig,
         on_progress: Callable[[int, int], None],
@@ -200,20 +200,20 @@ class Adapter:
             raise Stopped
         course.steps += course.done
 
-    def _resumed(self) -> Course | None:
+    def _resumed(self) -> TrainState | None:
         if self.keeping is None:
             return None
-        return Course.resume(self.keeping.path, self.network, self.config.drift_tolerance)
+        return TrainState.resume(self.keeping.path, self.network, self.config.drift_tolerance)
 
-    def _save(self, course: Course) -> None:
+    def _save(self, course: TrainState) -> None:
         if self.keeping is not None and self.processes.rank == 0:
             course.save(self.keeping.path, self.network)
         self.processes.meet()
 
-    def _before(self) -> Standing:
+    def _before(self) -> ProbeScores:
         return self.processes.from_first(self.judge.input()) if self.untrained else self.standing(self.network)
 
-    def standing(self, network: Backbone) -> Standing:
+    def standing(self, network: Backbone) -> ProbeScores:
         """Drift, sharpness and trial of `network` on the probe frames; the same for all processes."""
         window = self.config.probe_window
         found = (
@@ -230,7 +230,7 @@ class Adapter:
 
     def materials(
         self, name: str, network: Backbone | None, on_frame: Callable[[int, int], None]
-    ) -> tuple[Material, ...]:
+    ) -> tuple[AlignedStore, ...]:
         """Of every clip: the sharp frames around each training frame, aligned onto the output (Eq. 3), on disk.
 
         Each process makes those of its share of the clips; what an earlier run finished is passed over.
@@ -244,7 +244,7 @@ class Adapter:
         total, done = sum(len(self.training_frames[n]) for n in mine), 0
         folders = [self.folder / name / clip.name for clip in self.clips]
         for n in mine:
-            if not Material.complete(folders[n]):
+            if not AlignedStore.complete(folders[n]):
                 outputs = (
                     self.clips[n].frames.tensor if network is None else self.restorer(self.clips[n], network).frame
                 )
@@ -255,4 +255,4 @@ class Adapter:
             done += len(self.training_frames[n])
             on_frame(done, total)
         self.processes.meet()
-        return tuple(Material.open(folder) for folder in folders)
+        return tuple(AlignedStore.open(folder) for folder in folders)

@@ -9,11 +9,11 @@ from torch import nn
 
 from selfhvd.errors import UsageError, WeightsError
 from selfhvd.flow import (
-    CameraFirst,
     CertaintyConfig,
     Dis,
     FlowFormer,
     FlowPredictor,
+    GlobalMotionFlow,
     Raft,
     RaftFlow,
     SeaRaft,
@@ -46,7 +46,7 @@ def choose_flow(
         weights: a weights file of selfhvd, or for flowformer++ a checkpoint of ptlflow.
         device: where networks run; DIS runs on the CPU.
         certainty: how SEA-RAFT's mixture becomes U (Eq. 4); the others have their own.
-        shutter: whether `dis` finds the camera's path during an exposure, too; see `CameraFirst`.
+        shutter: whether `dis` finds the camera's path during an exposure, too; see `GlobalMotionFlow`.
 
     Raises:
         WeightsError: the weights are not at hand, damaged, or those of another flow.
@@ -55,7 +55,7 @@ def choose_flow(
     path, reason = _auto(weights, device) if name == "auto" else (_named(name, weights), "as asked")
     if path is None:
         # A blurred frame that is matched as it is leads the flow pixels astray.
-        predictor = CameraFirst(Dis()) if shutter else CameraFirst(Dis(), near=2.0, far=5.0, shutter=False)
+        predictor = GlobalMotionFlow(Dis()) if shutter else GlobalMotionFlow(Dis(), near=2.0, far=5.0, shutter=False)
     elif name == "flowformer++":
         predictor = FlowFormer(path, device)
     else:

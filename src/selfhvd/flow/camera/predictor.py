@@ -37,7 +37,7 @@ class _Seen:
     """Brought over by it, and blurred along the path of the first one's exposure."""
 
 
-class CameraFirst(FlowPredictor):
+class GlobalMotionFlow(FlowPredictor):
     """A free flow, helped over large shakes and steadied where nothing moves on its own (ours, not the paper's).
 
     Turning a phone on the spot moves the whole image by one homography, whatever the depth of the scene.

@@ -28,7 +28,7 @@ from selfhvd.research.baselines.regions import Region, RegionConfig, demand_room
 from selfhvd.research.baselines.scale import relative_size
 from selfhvd.research.baselines.sharpness_map import SoftnessMaps
 from selfhvd.system.progress import Progress, silent
-from selfhvd.training.aligned_store import Caption, Material, Record, to_bytes
+from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record, to_bytes
 from selfhvd.video.frame_source import Frames, RecentFrames
 
 _GUIDES = 2
@@ -58,7 +58,7 @@ class DaDeblurConfig:
 class Prepared:
     """Re-blurred frames on disk, and the regions in which they are worth learning from."""
 
-    material: Material
+    material: AlignedStore
     """One record for each frame that has a region: re-blurred frame, guides aligned onto it, and the original."""
     regions: tuple[Region, ...]
 
@@ -69,10 +69,10 @@ class Prepared:
         Raises:
             InputError: `prepare` was not there, or did not come to its end.
         """
-        if not Material.complete(folder / "material"):
+        if not AlignedStore.complete(folder / "material"):
             raise InputError(f"{folder} holds no finished pairs of DaDeblur; prepare them first.")
         regions = json.loads((folder / "regions.json").read_text(encoding="utf-8"))
-        return cls(Material.open(folder / "material"), tuple(Region(**region) for region in regions))
+        return cls(AlignedStore.open(folder / "material"), tuple(Region(**region) for region in regions))
 
 
 def prepare(
@@ -111,8 +111,8 @@ def prepare(
     numbers = sorted({region.frame for region in regions})
     # What an earlier preparation left must not be taken for this one.
     shutil.rmtree(folder / "material", ignore_errors=True)
-    material = Material.create(folder / "material", len(numbers), _GUIDES, height, width)
-    captions: list[Caption] = []
+    material = AlignedStore.create(folder / "material", len(numbers), _GUIDES, height, width)
+    captions: list[ItemMeta] = []
     for slot, index in enumerate(numbers):
         original = frames.tensor(index)
         blurry = blur(original[None], blur_condition(frames, index, predictor, config.condition), seed + index)[0]
@@ -120,7 +120,7 @@ def prepare(
         guides = align_guides(blurry, frames, around, predictor, align)
         images, trust = np.stack([_bytes(g) for g in guides.images]), to_bytes(guides.trust[:, 0].cpu().numpy())
         material.put(slot, Record(_bytes(blurry), images, trust, _bytes(original)))
-        captions.append(Caption(index, selection.is_sharp(index), around, guides.visible))
+        captions.append(ItemMeta(index, selection.is_sharp(index), around, guides.visible))
         on_progress("re-blur", slot + 1, len(numbers))
     material.finish(captions)
     return Prepared(material, regions)

@@ -34,7 +34,7 @@ from selfhvd.run.config import DeblurConfig, preset_config
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.config import AdaptConfig
 from selfhvd.training.loop import train
-from selfhvd.training.two_stage import Adapter
+from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.video.frame_source import ArrayFrames
 from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights
 from selfhvd.weights.choose_flow import FlowName, choose_flow
@@ -107,7 +107,7 @@ def _trained(setup: Setup, size: Size, shown: TrainingClip, predictor: FlowPredi
     with TemporaryDirectory(prefix="selfhvd-") as work:
         folder = Path(work)
         if setup.method in ("selfhvd", "supervised"):
-            Adapter(
+            TwoStageTrainer(
                 network, [shown], predictor, folder, align=align, config=config, perceptual=find_perceptual(),
                 seed=seed, untrained=setup.start == "scratch",
             ).run()  # fmt: skip

@@ -10,7 +10,7 @@ from selfhvd.datasets import DatasetClip, Part, open_dataset
 from selfhvd.errors import InputError
 from selfhvd.metrics.accuracy import SHARP_ACCURACY, sharp_accuracy
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
-from selfhvd.research.evaluation.meter import EvaluationConfig, Image, Meter, Moment
+from selfhvd.research.evaluation.meter import EvaluationConfig, FrameTriplet, Image, MetricSuite
 from selfhvd.research.evaluation.open_clip import OpenClip, opened
 from selfhvd.research.evaluation.outputs import Outputs
 from selfhvd.research.evaluation.save import Saved, check_saving
@@ -102,7 +102,7 @@ def evaluate_dataset(
         InputError: nothing could be measured.
         OutputError: frames cannot be saved, or are there already.
         UsageError: they would be saved over the dataset itself.
-        UsageError, WeightsError, DeviceError: see `Meter`.
+        UsageError, WeightsError, DeviceError: see `MetricSuite`.
     """
     faults: list[str] = []
 
@@ -110,7 +110,7 @@ def evaluate_dataset(
         faults.append(str(fault))
         on_fault(fault)
 
-    meter = Meter(config)
+    meter = MetricSuite(config)
     dataset = open_dataset(folder, layout, part, on_fault=tell)
     if save_frames is not None:
         check_saving(save_frames, dataset.clips, overwrite=overwrite)
@@ -139,7 +139,7 @@ def evaluate_dataset(
 
 
 def _clip(
-    clip: DatasetClip, outputs: Outputs, meter: Meter, save_frames: Path | None, on_progress: Progress
+    clip: DatasetClip, outputs: Outputs, meter: MetricSuite, save_frames: Path | None, on_progress: Progress
 ) -> ClipEvaluation:
     """One clip, frame after frame."""
     with opened(clip) as there, Saved(save_frames, clip.name) if save_frames else nullcontext() as saved:
@@ -158,7 +158,7 @@ def _clip(
         return ClipEvaluation(clip.name, size[1], size[0], told_by, (first, *others), tuple(frames))
 
 
-def _moments(clip: OpenClip, results: Iterator[Image], save: Callable[[Image], None]) -> Iterator[Moment]:
+def _moments(clip: OpenClip, results: Iterator[Image], save: Callable[[Image], None]) -> Iterator[FrameTriplet]:
     """Each frame of the output beside that of the truth, or of the input."""
     for index, result in enumerate(results):
         reference = as_bytes((clip.frames if clip.truth is None else clip.truth).frame(index))
@@ -167,7 +167,7 @@ def _moments(clip: OpenClip, results: Iterator[Image], save: Callable[[Image], N
             against = "the input" if clip.truth is None else "the truth"
             raise InputError(f"frame {index} of the result is {sizes[0]}, but {against} is {sizes[1]}.")
         save(result)
-        yield Moment(result, None if clip.truth is None else reference, reference)
+        yield FrameTriplet(result, None if clip.truth is None else reference, reference)
 
 
 def _means(clips: list[ClipEvaluation]) -> Iterator[MeanScores]:
@@ -196,7 +196,7 @@ def _definitions(clips: list[ClipEvaluation], flow: str, reference: str) -> tupl
     return tuple(replace(d, averaging=d.averaging.replace(MEAN_OF_FRAMES, clip)) for d in found)
 
 
-def _notes(clips: list[ClipEvaluation], meter: Meter, *, truth: bool) -> Iterator[str]:
+def _notes(clips: list[ClipEvaluation], meter: MetricSuite, *, truth: bool) -> Iterator[str]:
     """What was left out, each sentence once."""
     sizes = dict.fromkeys((clip.width, clip.height) for clip in clips)
     yield from dict.fromkeys(note for size in sizes for note in meter.left_out(*size, truth=truth))

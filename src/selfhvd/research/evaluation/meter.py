@@ -38,7 +38,7 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
-class Moment:
+class FrameTriplet:
     """One frame of each clip, alike in size."""
 
     result: Image
@@ -47,7 +47,7 @@ class Moment:
     """The truth, or the input where there is no truth."""
 
 
-class Meter:
+class MetricSuite:
     """Measures frames of any number of clips.
 
     Raises:
@@ -76,14 +76,14 @@ class Meter:
             return [*notes, _too_small("LPIPS", LEAST_SIDE)]
         return [*notes, f"LPIPS is left out: {self._lpips}"] if isinstance(self._lpips, str) else notes
 
-    def measure_all(self, moments: Iterable[Moment]) -> Iterator[dict[str, float]]:
+    def measure_all(self, moments: Iterable[FrameTriplet]) -> Iterator[dict[str, float]]:
         """The values of each frame of a clip; two moments are held."""
-        before: Moment | None = None
+        before: FrameTriplet | None = None
         for now in moments:
             yield self.measure(now, before)
             before = now
 
-    def measure(self, now: Moment, before: Moment | None) -> dict[str, float]:
+    def measure(self, now: FrameTriplet, before: FrameTriplet | None) -> dict[str, float]:
         """The value of each metric that the frame has; `before` is the one before it."""
         values = {SHARPNESS.name: sharpness(now.result)}
         if now.truth is not None:
@@ -114,7 +114,7 @@ class Meter:
         except (UsageError, WeightsError) as error:
             return str(error)
 
-    def _flickers(self, now: Moment, before: Moment) -> dict[str, float]:
+    def _flickers(self, now: FrameTriplet, before: FrameTriplet) -> dict[str, float]:
         """Of the result, and of the reference over the same pixels."""
         result = as_tensor(now.result), as_tensor(before.result)
         if now.reference is None or before.reference is None:

@@ -9,7 +9,7 @@ from selfhvd.errors import InputError, UsageError
 from selfhvd.extensions.selection import Selection, find_sharp
 from selfhvd.metrics.accuracy import SHARP_ACCURACY, read_labels, sharp_accuracy
 from selfhvd.metrics.definition import Definition
-from selfhvd.research.evaluation.meter import EvaluationConfig, Meter, Moment
+from selfhvd.research.evaluation.meter import EvaluationConfig, FrameTriplet, MetricSuite
 from selfhvd.research.evaluation.scores import FrameScores, GroupScores, definitions, group
 from selfhvd.system.progress import Progress, silent
 from selfhvd.system.versions import versions
@@ -43,10 +43,10 @@ class _Clips:
     truth: Footage | None
     input: Footage | None
 
-    def moments(self) -> Iterator[Moment]:
+    def moments(self) -> Iterator[FrameTriplet]:
         for index in range(len(self.result)):
             truth, source = (None if f is None else as_bytes(f.frame(index)) for f in (self.truth, self.input))
-            yield Moment(as_bytes(self.result.frame(index)), truth, source if truth is None else truth)
+            yield FrameTriplet(as_bytes(self.result.frame(index)), truth, source if truth is None else truth)
 
 
 def evaluate(
@@ -71,12 +71,12 @@ def evaluate(
     Raises:
         InputError: a clip cannot be read, the clips differ in size or number of frames, or the labels do not fit.
         UsageError: labels without an input, or a package that was asked for is not installed.
-        WeightsError, DeviceError: see `Meter`.
+        WeightsError, DeviceError: see `MetricSuite`.
     """
     for path in filter(None, (result, truth, source)):
         check_source(path)
     labels = _labels(sharp_labels, source)
-    meter = Meter(config)
+    meter = MetricSuite(config)
     with tempfile.TemporaryDirectory(prefix="selfhvd-") as work:
         clips = _read(result, truth, source, Path(work), on_progress)
         _check_alike(clips)
@@ -155,7 +155,7 @@ def _selection(footage: Footage | None, on_progress: Progress) -> Selection | No
 
 
 def _each_frame(
-    clips: _Clips, meter: Meter, selection: Selection | None, on_progress: Progress
+    clips: _Clips, meter: MetricSuite, selection: Selection | None, on_progress: Progress
 ) -> Iterator[FrameScores]:
     for index, values in enumerate(meter.measure_all(clips.moments())):
         yield FrameScores(index, None if selection is None else selection.is_sharp(index), values)

@@ -1,4 +1,4 @@
-"""Whether a file ends before it should."""
+"""Truncation: whether a file ends before it should."""
 
 from pathlib import Path
 from typing import Any
