@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Each worker, and each of the hundreds of child processes, would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check quick test demo clean
+.PHONY: check quick test demo docs clean
 
 .venv/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -27,5 +27,12 @@ test: check
 demo: .venv/.installed
 	$(BIN)/selfhvd demo --output demo --overwrite
 
+.venv/.docs: .venv/.installed
+	$(BIN)/pip install --quiet --editable '.[docs]'
+	touch $@
+
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site

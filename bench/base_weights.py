@@ -1,4 +1,4 @@
-"""Teach the shipped base weights on: what made the last step of `lite` (see src/selfhvd/data/lite.md).
+"""Teach the shipped base weights on: what made the last step of `lite` (see docs/model_card.md).
 
     python bench/base_weights.py film PHOTOS FOLDER --minutes 5 --processes 2 [--held-out]
     python bench/base_weights.py teach FOLDER OUT.safetensors --minutes 8 [--widths 32 64 96] [--rate 4e-4]

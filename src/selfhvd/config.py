@@ -86,8 +86,8 @@ _STEPS: dict[str, tuple[int, int, int]] = {
     "balanced": (300, 600, 60),
     "best": (500, 1500, 120),
 }
-"""Steps of stage 1 and 2, and frames trained on. The base weights are not adapted: on the synthetic clips no part of
-the adaptation improved on them, and 900 steps under `balanced` cost 0.9 dB on one (docs/results.md)."""
+"""Steps of stage 1 and 2, and frames trained on. The base weights are not adapted, for that lost on made clips
+(docs/ablations.md#config._STEPS)."""
 _EACH_SIDE: dict[Preset, int] = {"fast": 3, "balanced": 4, "best": 6}
 _VIEWS: dict[Preset, int] = {"fast": 1, "balanced": 2, "best": 4}
 _SCRATCH_RATES = {"lite": 1e-3, "ifirnn": 5e-4, "estrnn": 5e-4, "basicvsrpp": 1e-4, "rvrt": 4e-4}

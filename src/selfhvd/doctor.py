@@ -19,11 +19,12 @@ from selfhvd.backbones import BACKBONES
 from selfhvd.device import pick_device
 from selfhvd.errors import DeviceError, OutputError, SelfHVDError
 from selfhvd.versions import versions
+from selfhvd.video import codecs
 from selfhvd.weights import BASE_WEIGHTS, load_weights
 from selfhvd.weights.cache import cache_folder, cached
 from selfhvd.weights.known import CHECKPOINTS
 
-ENCODERS = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "aac")
+ENCODERS = (*codecs.ENCODERS.values(), "aac")
 """Of FFmpeg, that results are written with; the first is needed by the default."""
 EXTRAS = {"flow-zoo": "ptlflow", "tensorboard": "tensorboard", "lpips": "lpips", "iqa": "pyiqa"}
 """Optional extra to the package it brings."""

@@ -32,33 +32,32 @@ class RestoreConfig:
     """How the trained network is applied."""
 
     rounds: int = 1
-    """Times the guides are aligned: first onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i). Where
-    the flow finds the path of the exposure, a second round no longer gains: it lost 0.15 dB on five held-out clips."""
+    """Times the guides are aligned, 1 or more: onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i).
+    One, for where the flow finds the path of the exposure a second round loses (docs/ablations.md#restore.rounds)."""
     each_side: int = 3
-    """Sharp frames before a frame, and as many after it, that are aligned onto it in the last round and fused to the
-    guides that the network takes, see `fused_guides`."""
+    """Sharp frames before a frame, and as many after it, that are aligned onto it in the last round and fused to its
+    guides (`fused_guides`); more cost time and gain little (docs/ablations.md#restore.each_side)."""
     ensemble: int = 1
     """Mirrored views (1, 2 or 4) whose outputs are averaged in the last round; the network's part of the time grows as
     much."""
     steadiness: float = 0.0
-    """Part of each frame, below a half, that each of the restored frames beside it gives, see `steadied`; 0 = each
-    frame stands alone, as sharp frames of a clip without noise always do. With 0.3 the flicker of three held-out clips
-    fell by 0.2 to 0.5 of the truth's, and blurry frames gained 0.2 to 0.3 dB; one more alignment a frame."""
+    """Part of each frame that each of the restored frames beside it gives (`steadied`), in [0, 0.5); 0 = each frame
+    stands alone. Against flicker, for one more alignment a frame (docs/ablations.md#restore.steadiness)."""
     restored_guides: bool = False
-    """Restore the sharp frames first, and show those beside the blurry ones; only for networks that take single frames:
-    noisy clips gained 0.4, 0.2, 0, -0.3 dB by it, two without noise 0.06 and 0.1. A sharp frame that this made clearly
-    sharper was blurred, and is restored once more like the others: four clips in which no frame is quite sharp gained
-    0.16, 0.12, 0.08 and -0.04 dB by a second time for all of them, one with sharp frames lost 0.24 dB on these."""
+    """Restore the sharp frames first, and show those beside the blurry ones; only for networks that take single frames.
+    A sharp frame that this made clearly sharper was blurred, and is restored once more like the others
+    (docs/ablations.md#restore.restored_guides)."""
     guided: bool = True
     """Show the network sharp frames beside each frame, where it takes any; off only for baselines that have none."""
     which: Which = "blurry"
     """`blurry`: frames that are not blurred come back untouched; `auto`: they do where little around them is blurred;
-    `all`: none does. The base weights take noise and coding marks off sharp frames, too: 0.7 to 2.3 dB at crf 18."""
+    `all`: none does. `auto` is for the base weights, which take noise and coding marks off sharp frames, too
+    (docs/ablations.md#restore.which)."""
     overlap: int = 4
-    """Frames that neighbouring windows share, blended; only for networks that look at several frames. With weights by
-    rule, 4 instead of 2 halves what `ifirnn` loses at the seams and takes a third off for `estrnn`."""
+    """Frames that neighbouring windows share, blended; only for networks that look at several frames, which lose at the
+    seams (docs/ablations.md#restore.overlap)."""
     bfloat16: bool = True
-    """Convolve in bf16 where the device computes in it."""
+    """Convolve in bf16 where the device computes in it; elsewhere it is slower (docs/ablations.md#restore.bfloat16)."""
     window: int | None = None
     """Frames restored at once; None = as many as the network likes."""
     tile: int | None = None
@@ -76,8 +75,8 @@ _LEAST_TILE = 128
 _MORE = 1
 """So many sharp frames more on each side of a sharp frame that is restored first: it guides others, too."""
 _NOT_BLURRED = 0.9
-"""Part of its restored self's sharpness that a sharp frame has: medians 0.91 to 0.98 on four clips that have some, 0.85
-to 0.93 on five in which no frame is quite sharp."""
+"""Part of its restored self's sharpness (v_l at half the size) that a sharp frame has at least; one with less was
+blurred itself (docs/ablations.md#restore._NOT_BLURRED)."""
 Views = tuple[tuple[int, ...], ...]
 """Axes to flip of each view."""
 _MIRRORS: Views = ((), (-2, -1), (-1,), (-2,))

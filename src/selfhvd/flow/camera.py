@@ -43,7 +43,7 @@ class CameraFirst(FlowPredictor):
 
     1. Camera: `find_homography`, to which the free flow's own consensus is one more proposal.
     2. Shutter: where the first image is the blurrier one, the camera's path during its exposure is found, too: the same
-       whichever sharp image shows it (velocities found with six of them lie 0.02 to 0.05 px apart).
+       whichever sharp image shows it.
     3. The second image is brought over to the middle of that path and blurred along it, so that like is compared with
        like, and the free flow finds the rest.
     4. Where the mean of that rest around a pixel is shorter than `near` it is estimation error and is dropped; from
@@ -51,9 +51,9 @@ class CameraFirst(FlowPredictor):
 
     Args:
         free: the predictor to help.
-        near: pixels. Between sharp frames of three real clips 0.3 and 0.6 bring 1.7, 3.4 and 4.5 dB over 2 and 5 of the
-            mean length; on made clips, which have no parallax, they cost 0.1 dB.
-        far: pixels.
+        near: pixels of the mean up to which the rest is dropped; so small for the parallax of real scenes
+            (docs/ablations.md#flow.near).
+        far: pixels of the mean from which on the rest stands.
         shutter: whether step 2 is taken; without it frames are matched as they are, for measuring and for baselines.
     """
 

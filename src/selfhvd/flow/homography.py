@@ -14,8 +14,8 @@ Grey = Float[np.ndarray, "height width"]
 _LEAST_OVERLAP = 0.3
 """Part of the largest overlap below which a correlation is chance."""
 _DOUBTFUL = 1.0
-"""Grey levels by which the best motion may miss before more are proposed: of the heavily blurred frames of a dark
-synthetic clip right ones miss by 0.7 to 0.9, wrong ones by 1.4 to 4; in brighter ones right ones miss by more, too."""
+"""Grey levels by which the best motion may miss before more are proposed: what lies between right and wrong ones of a
+dark clip (docs/ablations.md#homography._DOUBTFUL)."""
 _TURNS = (-18.0, -9.0, 9.0, 18.0)
 """Degrees by which the second image is turned then."""
 _WORST_MISFIT = 25.0
@@ -28,7 +28,7 @@ def find_homography(a: Grey, b: Grey, proposal: Homography | None = None) -> Hom
     Phase correlation, the correlation of what overlaps and `proposal` each give a motion, refined by ECC at a quarter
     of the size; of these, `proposal` as it is, and no motion at all, the one with the smallest misfit is kept, and
     refined at half the size. Where it is doubtful, the same with what overlaps when `b` is turned: a hand that shakes
-    the view by a third turns it, too, and of 150 pairs of six clips 12 were more than 2 px off without this, none with.
+    the view by a third turns it, too (docs/ablations.md#homography._TURNS).
     """
     quarter, half = _Pair(a, b, 4), _Pair(a, b, 2)
     best = quarter.best((_shift(a, b), _overlap(a, b), proposal), (proposal, np.eye(3)))

@@ -1,8 +1,7 @@
 """Where was the camera half way through the exposure? A sharp image, blurred until it looks like the blurry one, tells.
 
 A blurred frame matched to a sharp one as it is tells where the image stood on average; under a shake that speeds up or
-turns, the middle of the exposure lies elsewhere: by half a pixel on heavily blurred synthetic frames 480 pixels
-wide. Ours, not the paper's.
+turns, the middle of the exposure lies elsewhere. Ours, not the paper's (docs/ablations.md#flow.shutter).
 """
 
 import math
@@ -30,8 +29,8 @@ _SIDES = (120, 240, 720)
 """Longer side of the images, coarse to fine, at most."""
 _ROUNDS = (10, 8, 4)
 _SAMPLES = 120
-"""Places along the longer side at which they are compared: the images must be fine, the places need not be many. On
-frames of 480 pixels every fourth pixel each way did as well as all of them."""
+"""Places along the longer side at which images are compared: they must be fine, the places need not be many
+(docs/ablations.md#shutter.exact)."""
 _JUDGED = 1
 """Level at which a path is believed or not."""
 _TRIED = (0.5, 1.5, 3.0, 6.0, 10.0)
@@ -39,22 +38,21 @@ _TRIED = (0.5, 1.5, 3.0, 6.0, 10.0)
 _ODDITY = 0.5
 """Acceleration that is as likely as not, as part of the speed."""
 _DARK = 0.01
-"""Light from which on a difference counts as much as it is seen, in codes: there noise and coding errors are even, in
-light they grow with it (0.25 -> 0.18 px on the same clips as `light`); 0.003 and 0.03 do as well."""
+"""Light, 0..1, from which on a difference counts as much as it is seen, in codes: there noise and coding errors are
+even, in light they grow with it (docs/ablations.md#shutter.light)."""
 _LEAST_REACH = 1.5
 """Pixels of the level that judges; a shorter path hides no part of a pixel that could be told from noise."""
 _LONGEST = 0.3
-"""Of the diagonal: a longer path in one exposure is no hand's."""
+"""Of the diagonal: a longer path in one exposure is no hand's (docs/ablations.md#shutter._LONGEST)."""
 _TURNING = 3.0
-"""Acceleration, as part of the speed, beyond which the middle of a path is guesswork: on six synthetic clips frames
-with up to 2.75 gained 7 to 9 dB by their path, four with 3.2 to 13 lost 0.6 to 5 dB by it."""
+"""Acceleration, in multiples of the speed, beyond which the middle of a path is guesswork
+(docs/ablations.md#shutter._TURNING)."""
 _LIKELY = 0.7
 """Part of the pixels that is looked at to judge a path, the best ones: what moves on its own does not count."""
 _LEFT = 0.6
-"""Part of the disagreement without motion that may be left there at most, and"""
+"""Part of the disagreement without motion that a believed path leaves there at most."""
 _STRANGE = 0.003
-"""disagreement (1 - correlation) from which on the images do not show the same. On synthetic clips right paths left at
-most 0.43 and 0.0018, on two real clips wrong or doubtful ones at least 0.62 or 0.004."""
+"""Disagreement (1 - correlation) from which on the images do not show the same (docs/ablations.md#shutter._STRANGE)."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def light(image: Float[Tensor, "1 3 height width"]) -> Light:
     """What an open shutter adds up; RGB in [0, 1] in.
 
     Channel by channel: a mean of codes made linear does not add up like light, and an edge between colours would seem
-    to have moved. On seven synthetic clips camera motions were 0.34 px off on the mean with it, 0.25 without.
+    to have moved (docs/ablations.md#shutter.light).
     """
     linear = image[0].clamp(0, 1).pow(GAMMA).mean(dim=0)
     return linear.cpu().numpy().astype(np.float32)

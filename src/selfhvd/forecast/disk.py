@@ -20,7 +20,7 @@ _RECORD_BYTES = 7
 _GUIDE_BYTES = 4
 """Of a pixel of one guide: three colours and its mask."""
 _CODED_BYTES = 0.1
-"""Of a pixel of the result as a video; 0.012 to 0.096 were measured on seven clips (docs/results.md)."""
+"""Of a pixel of the result as a video; 0.012 to 0.096 were measured on seven clips (docs/ablations.md#forecast)."""
 
 _BEST_QUALITY, _DOUBLING = 90, 15
 """The quality that this was measured at, and by how much less of it the bytes are halved (6 of x264's rate factor)."""

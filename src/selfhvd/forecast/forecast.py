@@ -16,8 +16,8 @@ from selfhvd.video.plan import Plan, plan
 from selfhvd.video.probe import foretold
 
 _FLOATS = 28
-"""Frames in memory at once as float32: recent ones, guides, flows, sums (fitted to two runs, docs/results.md); restored
-guides, `RestoreConfig.kept_guides`, come on top (counted, not measured)."""
+"""Frames in memory at once as float32: recent ones, guides, flows, sums (fitted to two runs,
+docs/ablations.md#forecast); restored guides, `RestoreConfig.kept_guides`, come on top (counted, not measured)."""
 _SHARE = 0.5
 """Part of the free memory that a network may fill; beyond it the frame is cut into tiles."""
 

@@ -28,7 +28,7 @@ class AlignConfig:
     """And at most at this part of the frames' size; the author's later code has 0.25."""
     resampling: Resampling = "bicubic"
     """How the sharp frame is read between its pixels. Bilinear, the paper's, smooths every label and every guide a
-    little: bicubic ones were 0.3 dB nearer to the truth on three held-out clips (derived)."""
+    little (derived; docs/ablations.md#align.resampling)."""
     use_occlusion: bool = True
     """M_occ of Eq. 5; off only for ablation."""
     use_uncertainty: bool = True

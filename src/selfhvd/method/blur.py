@@ -45,8 +45,8 @@ _LOOKED_AT = 160
 _OVERLAP = 0.3
 """Part of a frame that another must show to be compared with it."""
 _NATURAL, _SURELY = 5.0, 8.0
-"""Pixels by which pictures seem smeared of themselves, along against across (30 made clips and 15 real ones: 1 to 5,
-one 10), and from which on a smear of all frames is believed."""
+"""Pixels up to which pictures seem smeared of themselves, along against across, and pixels from which on a smear of all
+frames is believed (docs/ablations.md#blur._NATURAL)."""
 _COARSE = 8
 """Scale, as a number of `_VARIANCES`, that serves to compare along with across."""
 

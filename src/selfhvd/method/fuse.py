@@ -13,13 +13,12 @@ from selfhvd.method.align import AlignConfig, Guides, align_each
 from selfhvd.ops.flatness import detail_reduced, flatness, mean_around
 
 _TOLERANCE = 0.04
-"""Difference from the best sharp frame (colour in [0, 1], mean of 3x3 pixels) from which little of another is taken. On
-four held-out clips 0.02 cost up to 0.09 dB against taking all, 0.04 up to 0.05; on a real one it takes double edges
-away, where alignments disagree by some pixels."""
+"""Difference from the best sharp frame (colour in [0, 1], mean of 3x3 pixels) from which little of another is taken,
+else edges are double where alignments disagree (docs/ablations.md#fuse._TOLERANCE)."""
 _NEARBY = 24
-"""A bare wall takes its colour from the frame as the mean of one twenty-fourth of the longer side each way has it,"""
+"""A bare wall takes the frame's mean colour within one such part of the longer side each way."""
 _REDUCED = 8
-"""measured on a picture so many times smaller."""
+"""The picture on which that colour is measured is so many times smaller: faster, and the same."""
 _SMALL = 4
 """Which sharp frame is the best is seen on pictures so many times smaller."""
 _UNTRUSTED = 1e-4
@@ -41,8 +40,7 @@ def fused_guides(
     A mean has less noise, and fewer traces of coding and of misalignment, than the sharp frames that it is made of. It
     would have double edges where these disagree: there the best one, b, the one that agrees most with the others, rules
     as far as it is trusted: w_j = M_j² · (1 - a + a · exp(-(d_j / 0.04)²)), a = M_b / max(M_b, M_j), d_j the difference
-    of S_{j→i} from S_{b→i} around a pixel. (By trust alone a sharp frame that was brought to a wrong place ruled on
-    three of 1,500 frames, which came back worse than they were.)
+    of S_{j→i} from S_{b→i} around a pixel. (By trust alone a sharp frame that was brought to a wrong place may rule.)
 
     On a bare wall a flow may lead anywhere, to places lit otherwise, and masks come and go in patches: stains. So what
     is flat in S_{j→i} takes its colour, but not what there is of detail, from the frame.

@@ -39,9 +39,8 @@ class SceneConfig:
     """PySceneDetect's content value (mean change of hue, saturation and lightness, 0..255) from which a cut is looked
     for; its own default of 27 asks for more, because nothing looks again there."""
     alike: float = 0.72
-    """Correlation from which two frames show the same. On 8 real and 8 synthetic handheld clips without a cut
-    the least alike moment had 0.90, of 8 cuts the most alike 0.60; of 400 pairs of photos the median has 0.37, and one
-    in a hundred over 0.62 (derived)."""
+    """Correlation, -1..1, from which two frames show the same: between shaken clips and cuts (derived;
+    docs/ablations.md#scenes.alike)."""
     around: int = 8
     """Frames looked at on each side; shorter scenes are restored but not learned from."""
 

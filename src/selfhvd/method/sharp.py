@@ -22,8 +22,8 @@ from selfhvd.method.blur import BlurMeter
 from selfhvd.ops.sharpness import detail_growth, finest_detail, laplacian_variance
 
 _PATIENCE = 16.0
-"""Frames of distance that cost a sharp frame a factor e of its worth as a guide (ours: against taking the nearest this
-gained 0.2 to 0.5 dB on three held-out clips of four and lost 0.1 on one)."""
+"""Frames of distance that cost a sharp frame a factor e of its worth as a guide, for distance makes alignment harder
+(ours; docs/ablations.md#sharp._PATIENCE)."""
 _REACH = 60
 """Frames beyond which a sharp frame is no guide, and what is blurred is another matter."""
 _LEAST_HALVED_SIDE = 4
@@ -51,24 +51,21 @@ class SharpConfig:
     blurred_above: float = 1.5
     """Pixels; a frame smeared by more is no sharp one."""
     restored_above: float = 1.2
-    """Pixels; a frame smeared by more is never left as it came. Below `blurred_above`, for lengths are estimates: on
-    made clips 98 % of frames of no length read as less."""
-    shaken_by: float = 2.0
-    """Pixels; a frame smeared by more is plainly blurred, and where more than"""
+    """Pixels; a frame smeared by more is never left as it came. Below `blurred_above`, for lengths are estimates
+    (docs/ablations.md#sharp.restored_above)."""
     shaken_share: float = 0.05
-    """of those within sixty frames are, every frame is restored with them: sharp ones gain, too, and noise and coding
-    marks do not come and go. Of made clips that are shaken throughout no frame is left, from 1.5 px and 0.03 to
-    1.75 px and 0.1."""
+    """Share of blurred frames within sixty frames, 0..1, above which every frame is restored with them, so that noise
+    and coding marks do not come and go (docs/ablations.md#sharp.shaken_share)."""
     noise: tuple[float, float] = (1.48, 1.28)
     """Growth of detail from full to half the size (median over the frames) at which a clip begins to count as noisy,
-    and at which it wholly does (derived: of nineteen synthetic night clips eleven have 0.59 to 1.36, three 1.57 to
-    1.92, five are too dark and smooth to tell; ten others 1.41 to 1.98, twelve real ones 1.43 to 2.83)."""
+    and at which it wholly does: a picture's detail grows, that of noise is halved (derived;
+    docs/ablations.md#sharp.noise)."""
     halved: tuple[float, float] = (1.3, 1.1)
-    """The same for ranking sharp frames by v_l at half the size, for noise counts in v_l as detail does (derived: with
-    0.59 and 1.18 blurry frames gained 1.7 and about 0.4 dB by it, with 1.31 they lost 0.3)."""
+    """Growth of detail at which sharp frames begin to be ranked by v_l at half the size, and at which they wholly are,
+    for noise counts in v_l as detail does (derived; docs/ablations.md#sharp.halved)."""
     finest: tuple[float, float] = (0.8, 1.2)
-    """Codes of the finest detail (median over the frames) up to which its growth says nothing, for rounding gives as
-    much to a dark smooth clip, and from which on it does."""
+    """Codes (0..255) of the finest detail, median over the frames, up to which its growth says nothing, for rounding
+    gives as much to a dark smooth clip, and from which on it does."""
 
 
 @dataclass(frozen=True)
@@ -216,7 +213,7 @@ def select_sharp(
         chosen = sharp | (above & ~above.all())
         chosen = chosen | _best_of_bare_segments(-lengths, chosen, config.segment)
     unblurred = lengths <= config.restored_above
-    shaken = _share_around(lengths > config.shaken_by) > config.shaken_share
+    shaken = _share_around(lengths > config.blurred_above) > config.shaken_share
     return Selection(
         sharpness=tuple(map(float, sharpness)),
         scores=tuple(scores.tolist()),

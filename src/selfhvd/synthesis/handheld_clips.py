@@ -28,7 +28,7 @@ _SHARP_SHARE = (0.30, 0.39)
 _LONGEST = (1.25, 2.3)
 """Length of the photo in lengths of the view: a random size, so grain and detail differ."""
 _EFFORTS = ("ultrafast", "veryfast", "medium")
-"""A network that was taught one encoder's marks takes away little of another's: see docs/results.md."""
+"""A network that was taught one encoder's marks takes away little of another's: docs/ablations.md#synthesis.presets."""
 
 
 @dataclass(frozen=True)

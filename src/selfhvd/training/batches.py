@@ -72,9 +72,8 @@ class BatchConfig:
     segment: int = 20
     """Frames a segment of RSCR (paper: 20)."""
     own_label_weight: float = 0.1
-    """Chance of drawing a sharp frame, relative to others; in windows of several frames, its weight in the loss. Such
-    a frame is its own label and teaches to change nothing; with equal chances a small network learns exactly that
-    (derived)."""
+    """Chance of drawing a sharp frame, relative to others; in windows of several frames, its weight in the loss, 0..1.
+    Such a frame is its own label and teaches to change nothing (derived)."""
     guide_dropout: float = 0.1
     """Chance that a guide is withheld when the truth is taught, so that the network can do without."""
 

@@ -24,8 +24,8 @@ class LossConfig:
     least_visible: float = 0.5
     """τ of Eq. 8 (the author's later value; the paper's is not published)."""
     oversharp: float = 1.2
-    """Times v_l of the sharp frame above which SIS takes an output for artefacts (derived: without this bound the
-    second stage of `lite` ran away; infinity is the paper's letter)."""
+    """Times v_l of the sharp frame above which SIS takes an output for artefacts, or stage 2 runs away (derived;
+    infinity is the paper's letter; docs/ablations.md#loss.oversharp)."""
     rscr: bool = True
     """Take sharp clues out of the input in the second stage."""
     sis: bool = True
