@@ -2,6 +2,8 @@
 # While working: `make check` (lint, format, types: seconds) and `make quick` (two minutes on two cores).
 PYTHON ?= python3
 BIN := .venv/bin
+# Whole files to each of two workers: what a file films and trains is made once.
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Each worker, and each of the hundreds of child processes, would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,10 +21,10 @@ check: .venv/.installed
 	$(BIN)/pyright
 
 quick: .venv/.installed
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test: check
-	$(BIN)/pytest -n 2
+	$(PYTEST)
 
 demo: .venv/.installed
 	$(BIN)/selfhvd demo --output demo --overwrite

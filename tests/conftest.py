@@ -4,6 +4,8 @@ import logging
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 
 import cv2
@@ -68,6 +70,45 @@ def whole(clips, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     train(quick(clips), folder)
     return folder
+
+
+@pytest.fixture
+def quickly(monkeypatch):
+    """Make presets quick, see `clips_for_tests.quick`, for all commands that follow."""
+
+    def changed(**changes):
+        from clips_for_tests import quick
+
+        monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, **changes))
+
+    return changed
+
+
+@pytest.fixture
+def breaking(monkeypatch):
+    """Within `breaking(stage, error)`, commands meet this error as soon as they tell of the stage."""
+    import selfhvd.cli.progress
+
+    shown_progress = selfhvd.cli.progress.shown_progress
+
+    @contextmanager
+    def within(stage, error):
+        @contextmanager
+        def shown(*given, **named):
+            with shown_progress(*given, **named) as progress:
+
+                def told(now, done, total):
+                    progress(now, done, total)
+                    if now == stage:
+                        raise error
+
+                yield told
+
+        with monkeypatch.context() as patched:
+            patched.setattr(selfhvd.cli.progress, "shown_progress", shown)
+            yield
+
+    return within
 
 
 @pytest.fixture

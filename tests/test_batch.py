@@ -2,7 +2,6 @@
 
 import json
 import os
-from functools import partial
 
 import cv2
 import pytest
@@ -21,9 +20,9 @@ pytestmark = pytest.mark.unchecked
 
 
 @pytest.fixture
-def run(run, monkeypatch):
+def run(run, quickly):
     """A step for each stage."""
-    monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, steps=1))
+    quickly(steps=1)
     return run
 
 

@@ -5,13 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import cv2
 import pytest
 
-from clips_for_tests import MIXED, film, names, never, quick, seen, sound_only, unmoved, views
+from clips_for_tests import MIXED, film, names, never, seen, sound_only, unmoved, views
 from selfhvd.errors import DeviceError, SelfHVDError, WeightsError
 from selfhvd.weights import BASE_WEIGHTS
 
@@ -26,9 +25,9 @@ ENVIRONMENT = {
 
 
 @pytest.fixture
-def run(run, monkeypatch):
+def run(run, quickly):
     """A step for each stage."""
-    monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, steps=1))
+    quickly(steps=1)
     return run
 
 
@@ -281,18 +280,15 @@ def test_verdicts_in_words(run, shelf, tmp_path):
 
 
 @pytest.mark.slow
-def test_interrupted_again_and_again(run, clip, monkeypatch):
+def test_interrupted_again_and_again(run, clip, breaking, monkeypatch):
     def stop(*given, **named):
         raise KeyboardInterrupt
 
     # Once the clip itself is whole it stays.
-    for step, made in (
-        ("selfhvd.training.two_stage.train", []),
-        ("selfhvd.run.output.BlurriestFrames.see", []),
-        ("selfhvd.run.job.write_report", ["clip_deblurred.mp4"]),
-    ):
-        with monkeypatch.context() as patch:
-            patch.setattr(step, stop)
+    for stage, made in (("stage 1", []), ("restore", []), ("report", ["clip_deblurred.mp4"])):
+        with breaking(stage, KeyboardInterrupt), monkeypatch.context() as patch:
+            if stage == "report":
+                patch.setattr("selfhvd.run.job.write_report", stop)
             stopped = run(clip, "-q")
         assert stopped.code == 130
         left = names(clip.parent)
@@ -302,22 +298,17 @@ def test_interrupted_again_and_again(run, clip, monkeypatch):
     assert run(clip, "-q").code == 0 and names(clip.parent) == RESULTS
 
 
-def test_an_interruption_is_said_in_words(run, clip, monkeypatch):
-    def stop(*given, **named):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("selfhvd.run.work_folder.ingest", stop)
-    assert_one_sentence(run(clip).err)
+def test_an_interruption_is_said_in_words(run, clip, breaking):
+    with breaking("read", KeyboardInterrupt):
+        assert_one_sentence(run(clip, "-q").err)
+        assert_one_sentence(run(clip).err.splitlines()[-1])
 
 
 @pytest.mark.slow
-def test_unexpected_fault(run, clip, monkeypatch):
-    def fail(*given, **named):
-        raise ZeroDivisionError("the universe")
-
-    monkeypatch.setattr("selfhvd.training.two_stage.train", fail)
+def test_unexpected_fault(run, clip, breaking):
     for words in ([], ["-v"]):
-        failed = run(clip, *words)
+        with breaking("stage 1", ZeroDivisionError("the universe")):
+            failed = run(clip, *words)
         assert failed.code == 1 and names(clip.parent) == [".clip_deblurred.mp4.selfhvd", "clip.mp4"]
         last = failed.err.splitlines()[-1]
         assert_one_sentence(last)
@@ -325,12 +316,10 @@ def test_unexpected_fault(run, clip, monkeypatch):
         assert ("Traceback" in failed.err) is bool(words)
 
 
-def test_an_unexpected_fault_of_many_lines_is_one_line(run, clip, monkeypatch):
-    def fail(*given, **named):
-        raise RuntimeError("mat1 and mat2\n\nException raised from here\nand there")
-
-    monkeypatch.setattr("selfhvd.run.work_folder.ingest", fail)
-    failed = run(clip)
+def test_an_unexpected_fault_of_many_lines_is_one_line(run, clip, breaking):
+    with breaking("read", RuntimeError("mat1 and mat2\n\nException raised from here\nand there")):
+        failed = run(clip, "-q")
+        assert run(clip).err.splitlines()[-1] == failed.err.strip()
     assert failed.code == 1 and "mat1 and mat2" in failed.err
     assert_one_sentence(failed.err)
 

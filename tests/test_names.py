@@ -31,8 +31,8 @@ def shelf(tmp_path_factory):
 
 
 @pytest.fixture
-def run(run, monkeypatch):
-    monkeypatch.setattr("selfhvd.run.config.preset_config", lambda *words, **named: quick(*words, **named, steps=0))
+def run(run, quickly):
+    quickly(steps=0)
     return run
 
 

@@ -4,11 +4,10 @@ import io
 import json
 import re
 import tempfile
-from functools import partial
 
 import pytest
 
-from clips_for_tests import film, quick, unmoved, views
+from clips_for_tests import film, unmoved, views
 from selfhvd.cli.progress import shown_progress
 
 pytestmark = pytest.mark.unchecked
@@ -71,8 +70,8 @@ def test_no_color(monkeypatch):
 
 
 @pytest.fixture
-def run(run, monkeypatch):
-    monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, steps=1))
+def run(run, quickly):
+    quickly(steps=1)
     return run
 
 

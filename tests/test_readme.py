@@ -24,12 +24,17 @@ COMMANDS = [words for words in (shlex.split(line, comments=True) for line in LIN
 OTHERS = [words for words in (shlex.split(line, comments=True) for line in LINES) if words[0] != "selfhvd"]
 
 
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory):
+    return film(tmp_path_factory.mktemp("filmed") / "clip.mp4", views(5)).read_bytes()
+
+
 @pytest.fixture
-def clips(tmp_path, monkeypatch):
+def clips(tmp_path, monkeypatch, filmed):
     """A folder with the files that README.md names, to run in."""
     (tmp_path / "holiday").mkdir()
     for name in ("clip.mp4", "a.mp4", "b.mp4", "holiday/beach.mp4"):
-        film(tmp_path / name, views(8))
+        (tmp_path / name).write_bytes(filmed)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -42,6 +47,8 @@ def test_names_commands():
     assert len(COMMANDS) == 6 and ["selfhvd", "clip.mp4"] in COMMANDS
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_command_runs(words, clips, run):
     before = made(clips)
@@ -58,6 +65,8 @@ def test_command_runs(words, clips, run):
         assert results == {"clip_deblurred.mp4"} and "clip_deblurred.report.html" in made(clips)
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 def test_python_runs(clips):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     exec(code, {})

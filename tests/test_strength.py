@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 
 import av
 import numpy as np
@@ -225,8 +225,8 @@ def test_the_forecast_tells_it_and_what_stays(source):
 
 
 @pytest.fixture
-def run(run, monkeypatch):
-    monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, steps=0))
+def run(run, quickly):
+    quickly(steps=0)
     return run
 
 

@@ -22,8 +22,8 @@ FILM = Fraction(1001, 24000)
 
 
 @pytest.fixture
-def run(run, monkeypatch):
-    monkeypatch.setattr("selfhvd.run.config.preset_config", lambda *words, **named: quick(*words, **named, steps=0))
+def run(run, quickly):
+    quickly(steps=0)
     return run
 
 

@@ -1,7 +1,5 @@
 """A person says which frames are restored and which are sharp; what is left comes back to the bit."""
 
-from functools import partial
-
 import pytest
 
 from clips_for_tests import MIXED, film, quick, seen, unmoved, views
@@ -13,9 +11,9 @@ pytestmark = pytest.mark.unchecked
 
 
 @pytest.fixture
-def run(run, monkeypatch):
+def run(run, quickly):
     """The base weights as they come."""
-    monkeypatch.setattr("selfhvd.run.config.preset_config", partial(quick, steps=0))
+    quickly(steps=0)
     return run
 
 
