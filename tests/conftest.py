@@ -87,6 +87,7 @@ def quickly(monkeypatch):
 @pytest.fixture
 def breaking(monkeypatch):
     """Within `breaking(stage, error)`, commands meet this error as soon as they tell of the stage."""
+    import selfhvd.cli.clip_runs
     import selfhvd.cli.progress
 
     shown_progress = selfhvd.cli.progress.shown_progress
@@ -105,7 +106,8 @@ def breaking(monkeypatch):
                 yield told
 
         with monkeypatch.context() as patched:
-            patched.setattr(selfhvd.cli.progress, "shown_progress", shown)
+            for module in (selfhvd.cli.progress, selfhvd.cli.clip_runs):
+                patched.setattr(module, "shown_progress", shown)
             yield
 
     return within

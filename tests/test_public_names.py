@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -9,7 +10,10 @@ import selfhvd
 
 pytestmark = pytest.mark.subprocess
 
-NAMES = ["DeblurConfig", "Deblurrer", "deblur", "inspect", "preset_config"]
+NAMES = [
+    "AdaptConfig", "AlignConfig", "DeblurConfig", "Deblurrer", "RestoreConfig", "RunFacts", "SceneConfig",
+    "SharpConfig", "Stopped", "deblur", "inspect", "preset_config",
+]  # fmt: skip
 
 
 def test_all_is_exact():
@@ -24,6 +28,10 @@ def test_name_is_importable(name):
 def test_every_home_belongs_to_a_public_name():
     assert set(selfhvd._HOMES) == set(selfhvd.__all__)
     assert {name: getattr(selfhvd, name).__module__ for name in NAMES} == selfhvd._HOMES
+
+
+def test_the_version_is_the_installed_one():
+    assert selfhvd.__version__ == version("selfhvd")
 
 
 def test_unknown_name():

@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selfhvd.method.sevd import prefers_sharp_frame, remove_sharp_clues, stand_ins
+from selfhvd.method.rscr import remove_sharp_clues, stand_ins
+from selfhvd.method.sis import prefers_sharp_frame
 
 
 @given(sharp=st.sets(st.integers(0, 79), min_size=1), seed=st.integers(0, 1000), segment=st.sampled_from([1, 7, 20]))

@@ -5,8 +5,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from selfhvd.errors import InputError
+from selfhvd.synthesis.exposure_length import exposure_counts, normalisation
 from selfhvd.synthesis.poses import read_poses
-from selfhvd.synthesis.trajectory import exposure_counts, normalisation
 
 
 def turning(path, order="xyzw", angle=0.01, step=(0.03, 0.0, 0.04), interval=0.5, count=6):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from selfhvd.synthesis import KINDS, Handheld, handheld, shoot
-from selfhvd.synthesis.trajectory import Trajectory, exposure_counts, round_to_odd, shake
+from selfhvd.synthesis.exposure_length import exposure_counts, round_to_odd
+from selfhvd.synthesis.trajectory import Trajectory, shake
 
 SMALL = Handheld(frames=12, width=48, height=32, amplitude=9.0)
 

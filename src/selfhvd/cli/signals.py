@@ -69,7 +69,7 @@ def stopping(sentence: str = "stopped.", *, grace: float | None = GRACE) -> Gene
     try:
         yield stop
     except Stopped as stopped:
-        sys.stderr.write(f"selfhvd: {stopped or sentence}\n")
+        sys.stderr.write(f"selfhvd: {str(stopped) or sentence}\n")
         sys.exit(stop.exit_code)
     finally:
         stop.end()

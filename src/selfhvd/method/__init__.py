@@ -1,1 +1,1 @@
-"""The paper, one file a step: sharp_frames, align, masks, losses, perceptual, sevd, scscm, stages; batch."""
+"""The paper, one file a step: sharp_frames, align, masks, losses, perceptual, rscr, sis, sevd, scscm, stages; batch."""

@@ -1,66 +1,34 @@
-"""SEVD, self-enhanced video deblurring: take sharp clues out of the input (RSCR), choose what to learn from (SIS)."""
+"""SEVD, self-enhanced video deblurring (Eq. 7, 12): what D makes of B̃ learns from the better of two teachers."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable
 
-import numpy as np
-from jaxtyping import Bool, Float
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.method.sharp_frames import laplacian_variance
+from selfhvd.method.batch import Batch
+from selfhvd.method.sis import prefers_sharp_frame
+
+Likeness = Callable[[Tensor, Tensor, Tensor], Float[Tensor, "batch frame"]]
+"""How far an output is from a target where a mask trusts it."""
 
 
-def remove_sharp_clues(sharp: Sequence[int], segment: int, rng: np.random.Generator) -> frozenset[int]:
-    """RSCR, Random Sharp Clue Removal: which sharp frames are taken out of the input.
-
-    In each segment of `segment` frames, n of its N sharp frames go, n uniform in 1..N (derived: the count is not
-    published). `sharp` holds frame numbers.
-    """
-    removed: set[int] = set()
-    for number in sorted({j // segment for j in sharp}):
-        clues = [j for j in sharp if j // segment == number]
-        count = int(rng.integers(1, len(clues) + 1))
-        removed.update(int(j) for j in rng.choice(clues, size=count, replace=False))
-    return frozenset(removed)
-
-
-def stand_ins(indices: Sequence[int], sharp: Sequence[bool], removed: Set[int]) -> tuple[int, ...]:
-    """k: the frame of B that stands at each position of B̃, as a position.
-
-    A removed frame gives way to the blurry frame closest in time (ties: the earlier), where there is one.
-
-    Args:
-        indices: frame numbers at the positions, ascending.
-        sharp: whether each of them is sharp.
-        removed: frame numbers taken out by RSCR.
-    """
-    blurry = [p for p, is_sharp in enumerate(sharp) if not is_sharp]
-    return tuple(
-        min(blurry, key=lambda q, i=i: (abs(indices[q] - i), q)) if i in removed and blurry else p
-        for p, i in enumerate(indices)
-    )
-
-
-def prefers_sharp_frame(
-    label: Float[Tensor, "batch 3 height width"],
-    mask: Float[Tensor, "batch 1 height width"],
-    visible: Float[Tensor, " batch"],
-    own: Float[Tensor, "batch 3 height width"],
+def sevd_loss(
+    output: Float[Tensor, "batch frame 3 height width"],
+    own: Float[Tensor, "batch frame 3 height width"],
+    batch: Batch,
+    likeness: Likeness,
     least_visible: float,
     oversharp: float,
-) -> Bool[Tensor, " batch"]:
-    """SIS, Supervision Information Selection: condition C of Eq. 8, p > τ and v_l(S_{j→i}) > v_l(R_k).
+) -> Float[Tensor, "batch frame"]:
+    """R̃ = D(B̃), `output`, against S_{j→k} where condition C of SIS holds, else against R_k, `own` (Eq. 7).
 
-    Both candidates are multiplied by the label's mask first, else the holes of the one would count as its edges.
-    One clause is ours: an output far sharper than the sharp frame is made of artefacts, and learning from it makes the
-    next one sharper still, without end; it is never preferred.
-
-    Args:
-        label: S_{j→i}, the aligned sharp frame.
-        mask: M, where it may be trusted.
-        visible: p, the share of the frame that the occlusion mask leaves.
-        own: R_k, the model's output on the full input.
-        least_visible: τ (0.5 in the author's later code; the paper's value is not published).
-        oversharp: times the sharp frame's v_l from which on an output is held for artefacts.
+    With the perceptual part in `likeness` this is Eq. 12, too. `least_visible` is τ; `oversharp` see `sis`.
     """
-    of_label, of_own = laplacian_variance(mask * label), laplacian_variance(mask * own)
-    return ((visible > least_visible) & (of_label > of_own)) | (of_own > oversharp * of_label)
+    preferred = prefers_sharp_frame(
+        batch.target.flatten(0, 1), batch.mask.flatten(0, 1), batch.visible.flatten(), own.flatten(0, 1),
+        least_visible, oversharp,
+    )  # fmt: skip
+    loss = likeness(output, batch.target, batch.mask)
+    own_loss = likeness(output, own, torch.ones_like(batch.mask))
+    return torch.where(preferred.view_as(loss), loss, own_loss)

@@ -10,7 +10,7 @@ from selfhvd.method.batch import Batch, take
 from selfhvd.method.losses import charbonnier, masked_l1
 from selfhvd.method.perceptual import Perceptual
 from selfhvd.method.scscm import Snapshot
-from selfhvd.method.sevd import prefers_sharp_frame
+from selfhvd.method.sevd import sevd_loss
 
 
 @dataclass(frozen=True)
@@ -67,21 +67,24 @@ class StageTwo:
     def __call__(self, network: nn.Module, batch: Batch) -> Float[Tensor, ""]:
         """R̃ = D(B̃) against the better of S_{j→k} and R_k (SIS), and against the earlier model's R^e_k (SCSCM)."""
         output = network(batch.shown, batch.guides, batch.trust)
-        loss = _likeness(output, batch.target, batch.mask, self.perceptual, self.config)
         if self.config.sis:
             own = _output_on_full_input(network, batch)
-            preferred = prefers_sharp_frame(
-                batch.target.flatten(0, 1), batch.mask.flatten(0, 1), batch.visible.flatten(), own.flatten(0, 1),
-                self.config.least_visible, self.config.oversharp,
-            )  # fmt: skip
-            everywhere = torch.ones_like(batch.mask)
-            own_loss = _likeness(output, own, everywhere, self.perceptual, self.config)
-            loss = torch.where(preferred.view_as(loss), loss, own_loss)
+            loss = sevd_loss(output, own, batch, self._likeness, self.config.least_visible, self.config.oversharp)
+        else:
+            loss = self._likeness(output, batch.target, batch.mask)
         total = _mean(loss, batch)
         if self.config.consistency > 0:
             held = _output_on_full_input(self.snapshot.network, batch)
             total = total + self.config.consistency * masked_l1(output, held, torch.ones_like(batch.mask)).mean()
         return total
+
+    def _likeness(
+        self,
+        output: Float[Tensor, "batch frame 3 height width"],
+        target: Float[Tensor, "batch frame 3 height width"],
+        mask: Float[Tensor, "batch frame 1 height width"],
+    ) -> Float[Tensor, "batch frame"]:
+        return _likeness(output, target, mask, self.perceptual, self.config)
 
 
 @torch.no_grad()

@@ -17,11 +17,11 @@ from selfhvd.ops.light import GAMMA
 from selfhvd.synthesis.clip_folder import ClipFolder, ClipInMaking, Coding
 from selfhvd.synthesis.egomotion import estimate_egomotion
 from selfhvd.synthesis.exposure import Exposure
+from selfhvd.synthesis.exposure_length import exposure_counts, normalisation
 from selfhvd.synthesis.in_between import in_between
 from selfhvd.synthesis.light import to_codes
 from selfhvd.synthesis.poses import Quaternion, read_poses
 from selfhvd.synthesis.source_clips import SourceFrames, find_clips, open_frames
-from selfhvd.synthesis.trajectory import exposure_counts, normalisation
 from selfhvd.system.progress import Progress, silent
 from selfhvd.video.frame import as_bytes, as_tensor
 

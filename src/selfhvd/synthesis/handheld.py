@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from selfhvd.synthesis.exposure import Exposure
+from selfhvd.synthesis.exposure_length import exposure_counts
 from selfhvd.synthesis.light import to_codes, to_light
-from selfhvd.synthesis.trajectory import Trajectory, exposure_counts, shake
+from selfhvd.synthesis.trajectory import Trajectory, shake
 
 Kind = Literal["plain", "object", "night", "all-blurry", "sharp", "cut"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

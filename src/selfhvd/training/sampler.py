@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.method.batch import Batch
-from selfhvd.method.sevd import remove_sharp_clues, stand_ins
+from selfhvd.method.rscr import remove_sharp_clues, stand_ins
 from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record
 
 Supervision = Literal["truth", "label", "clues-removed"]
