@@ -81,6 +81,28 @@ def test_pictures_before_zero_are_moved_with_their_sound(tmp_path, name):
     assert abs(packets(tmp_path / name, "audio")[0][0] - packets(source, "audio")[0][0] - shift) <= slack
 
 
+def test_chapters_are_moved_with_the_pictures(tmp_path):
+    plain, source = make_clip(tmp_path / "plain.mp4"), tmp_path / "in.mkv"
+    chapter = {"id": 1, "start": 40, "end": 90, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}
+    with av.open(str(plain)) as given, av.open(str(source), "w") as out:
+        out.set_chapters([chapter])
+        stream = out.add_stream_from_template(given.streams.video[0], opaque=True)
+        for packet in given.demux(given.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    footage = ingest(source, tmp_path / "cache")
+    footage = replace(footage, times=tuple(time - 200 for time in footage.times))  # 0.2 s before zero
+    footage.save()
+    with open_writer(footage, tmp_path / "out.mkv") as writer:
+        for index in range(len(footage)):
+            writer.write(footage.frame(index))
+    with av.open(str(tmp_path / "out.mkv")) as made:
+        [found] = made.chapters()
+    assert found["start"] * found["time_base"] == Fraction(240, 1000)
+    assert found["end"] * found["time_base"] == Fraction(290, 1000) and found["metadata"]["title"] == "one"
+
+
 def test_the_shift_is_a_whole_number_of_everyones_ticks(tmp_path):
     footage = ingest(make_clip(tmp_path / "a.mp4"), tmp_path / "cache")
     footage = replace(footage, times=tuple(time - 100 for time in VFR))
