@@ -127,6 +127,14 @@ def test_sharp_clip_is_handed_through(tmp_path):
     assert len(names(tmp_path)) == 4
 
 
+def test_a_clip_handed_through_is_not_said_to_lose_anything(tmp_path):
+    turned = film(tmp_path / "clip.mp4", views(4, sharp=unmoved), rotation=30)
+    facts = selfhvd.deblur(turned, config=quick(), report=False)
+    assert facts.left == 4 and facts.warnings == ()
+    changed = selfhvd.deblur(turned, config=quick(), report=False, quality=50, overwrite=True)
+    assert changed.warnings == ("the display matrix is no multiple of 90 degrees and is ignored",)
+
+
 @pytest.mark.slow
 @pytest.mark.unchecked
 @pytest.mark.parametrize("sharp", [unmoved, lambda i: i in MIXED])

@@ -66,7 +66,7 @@ def deliver(
         for index, frame in enumerate(_untouched(footage)):
             watch.see(index, frame)
         _copy_through(footage.source, work)
-        return footage.warnings
+        return footage.faults
     with open_writer(
         footage,
         destination,

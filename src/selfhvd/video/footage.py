@@ -74,6 +74,7 @@ class Footage:
     sizes: tuple[int, ...] = ()  # bytes of the picture's packets in the source, as they lie there; () if unknown
     marks: tuple[str, ...] = ()  # "360-degree", "3D": how the picture is to be looked at, beside what it shows
     warnings: tuple[str, ...] = field(default=())
+    faults: tuple[str, ...] = ()  # those of the warnings that hold of the source itself, and so of a copy of it
     names: tuple[str, ...] = ()  # of the PNG results of a folder of images, one for each frame; else empty
 
     def __len__(self) -> int:

@@ -28,6 +28,8 @@ from selfhvd.video.read.transparency import marked_transparent, see_through
 from selfhvd.video.read.truncation import Ending
 from selfhvd.video.write.decode_times import forward
 
+_WITHOUT_PHOTO = "a motion photo: the result is the video in it, without the photo"
+
 
 @dataclass
 class _First:
@@ -48,8 +50,6 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report)
     """Decode `source` into `folder` frame by frame and return its record (not yet saved)."""
     with open_source(source, limits) as container:
         stream, notes = choose(container, source)
-        if embedded_video(source) is not None:
-            notes.append("a motion photo: the result is the video in it, without the photo")
         _check_size(source, stream.codec_context.width, stream.codec_context.height, limits)
         stream.codec_context.options = {"max_pixels": str(limits.pixels)}
         ending, promised = Ending(source, container, stream), Promised()
@@ -73,7 +73,11 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report)
         if repaired:
             notes.append(f"{repaired} frame times ran backwards and were put between their neighbours")
         notes += tally.notes(ending)
-        return _footage(source, folder, container, stream, first, reel, notes)
+        faults = tally.faults(ending)
+        if embedded_video(source) is not None:
+            notes.insert(0, _WITHOUT_PHOTO)
+            faults.insert(0, _WITHOUT_PHOTO)
+        return _footage(source, folder, container, stream, first, reel, notes, faults)
 
 
 class _Reel:
@@ -222,6 +226,7 @@ def _footage(
     first: _First,
     reel: _Reel,
     notes: list[str],
+    faults: list[str],
 ) -> Footage:
     """Gather the record."""
     tally = reel.tally
@@ -254,4 +259,5 @@ def _footage(
         sizes=tuple(size for size in reel.sizes if size),
         marks=first.marks,
         warnings=tuple(notes),
+        faults=tuple(faults),
     )

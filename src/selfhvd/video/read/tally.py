@@ -46,14 +46,10 @@ class Tally:
         self.keyframes.append(False)
 
     def notes(self, ending: Ending) -> list[str]:
-        """What went wrong on the way, in plain words."""
-        notes: list[str] = []
-        if ending.early():
-            notes.append(f"source ends early at frame {len(self.times)}")
+        """What is not in the result as it is in the source, in plain words."""
+        notes = self.faults(ending)
         if self.repeated:
             notes.append(f"damaged frames repeat their neighbours: {listed(self.repeated)}")
-        if self.corrupt:
-            notes.append(f"damaged frames were mended by the decoder and may show it: {listed(self.corrupt)}")
         if self.untimed:
             notes.append(f"{self.untimed} frames carry no time; times were derived from the frame rate")
         if self.interlaced:
@@ -62,6 +58,13 @@ class Tally:
             )
         notes += [f"{what} cannot be kept" for what in sorted(self.dropped)]
         return notes
+
+    def faults(self, ending: Ending) -> list[str]:
+        """What is wrong with the source."""
+        faults = [f"source ends early at frame {len(self.times)}"] if ending.early() else []
+        if self.corrupt:
+            faults.append(f"damaged frames were mended by the decoder and may show it: {listed(self.corrupt)}")
+        return faults
 
 
 def time_of(frame: Any) -> int | None:  # noqa: ANN401 - PyAV frame
