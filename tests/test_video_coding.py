@@ -140,6 +140,14 @@ def test_size_is_near_the_sources_unless_quality_is_asked_for(tmp_path, codec):
     assert sum(fine.sizes) > 1.8 * sum(before.sizes) > 3 * sum(poor.sizes)
 
 
+def test_size_of_a_clip_that_begins_unlike_the_rest_is_near_the_sources(tmp_path):
+    rng = np.random.default_rng(3)
+    still, *lively = pictures(61, 192, 128)
+    frames = [still] * 25 + [np.clip(f + rng.normal(0, 5, f.shape), 0, 255).astype(np.uint8) for f in lively]
+    before, usual, _ = written(coded(tmp_path / "in.mp4", frames, "libx264", "yuv420p", {"crf": "28"}), "out.mp4")
+    assert 0.8 < sum(usual.sizes) / sum(before.sizes) < 1.8
+
+
 @pytest.mark.parametrize(
     ("name", "coding", "reason"),
     [

@@ -58,11 +58,12 @@ def _write(footage: Footage, chosen: Plan, part: Path, frames: Bytes, request: d
         output: Any = stack.enter_context(
             av.open(str(part), "w", format=chosen.container, container_options=_mux_options(footage, chosen))
         )
-        pictures = (
-            from_rgb(_padded(_read(frames, footage), chosen), chosen.color, chosen.pixel_format)
-            for _ in range(footage.count)
-        )
-        options, pictures = fitted(pictures, footage, chosen)
+
+        def picture(image: Frame) -> av.VideoFrame:
+            return from_rgb(_padded(image, chosen), chosen.color, chosen.pixel_format)
+
+        pictures = (picture(_read(frames, footage)) for _ in range(footage.count))
+        options, pictures = fitted(pictures, footage, chosen, lambda index: picture(footage.frame(index)))
         stream = video_stream(output, footage, chosen, options)
         copier = Copier(
             footage, output, chosen.container, stack, report, strip_location=request.get("strip_location", False)

@@ -27,7 +27,7 @@ CONTAINERS = {
 MP4_LIKE = ("mp4", "mov", "3gp")
 _BEST = 90.0
 """Quality that nobody sees a loss at; the default, where that is not far larger than the source."""
-_LIKE_SOURCE = 1.2
+_LIKE_SOURCE = 1.25
 """The default's size as a part of the source's, in bytes a frame, where the best would be larger."""
 _PLAIN = ("h264", "hevc", "vp8", "vp9", "av1", "mpeg4", "mpeg2video", "h263", "wmv3", "vc1")
 """Codecs that clips are handed on in: their size is a measure of what the picture is worth."""

@@ -1,11 +1,12 @@
 """Fitting: the encoder's rate factor at which the result is about as large as its source.
 
-The first restored frames are encoded to nowhere and compared with the packets that the source spent on the same ones.
+The first restored frames are encoded to nowhere. What the whole will take is told by that and by stretches of the
+source's own frames from all over the clip; it is compared with what the source took.
 """
 
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
 
@@ -18,6 +19,12 @@ from selfhvd.video.write.picture_stream import video_stream
 
 _TRIED = 16
 """Frames of the trial, fewer where they are large."""
+_APART, _MOST = 30, 5
+"""A stretch of the source's frames in so many, and at most so many (two at least)."""
+_STRETCH, _AHEAD = 9, 12
+"""Frames of each, and after them: an encoder spends more on frames that it sees others refer to."""
+_KEY_FRAMES = 250
+"""Frames between two key frames, by the encoders' default."""
 _MEMORY = 100_000_000
 """Bytes that they may take."""
 _WORST = 36.0
@@ -25,34 +32,56 @@ _WORST = 36.0
 
 
 def fitted(
-    pictures: Iterable[av.VideoFrame], footage: Footage, chosen: Plan
+    pictures: Iterable[av.VideoFrame], footage: Footage, chosen: Plan, source: Callable[[int], av.VideoFrame]
 ) -> tuple[dict[str, str], Iterator[av.VideoFrame]]:
     """The encoder's options for a plan, and all the pictures again.
 
-    The plan's quality stands where it takes no more than the plan's `room`; else as much less as fits in.
+    The plan's quality stands where it takes no more than the plan's `room`; else as much less as fits in. `source`
+    gives the source's own frame of a number.
     """
     pictures = iter(pictures)
     if chosen.quality is None or chosen.room is None:
         return chosen.options(), pictures
     first = list(islice(pictures, max(4, min(_TRIED, _MEMORY // (6 * footage.width * footage.height)))))
-    allowed = chosen.room * sum(footage.sizes[: len(first)])
-    best = crf = codecs.crf_of(chosen.quality, chosen.codec)
-    worst = best + (_WORST - 48 + 0.4 * chosen.quality) * codecs.halving(chosen.codec) / 6
-    for _ in range(6):
-        over = _trial(first, footage, chosen, chosen.options(crf)) / max(1.0, allowed)
-        if over <= 1 and (over > 0.9 or crf == best):
-            break
-        crf = min(worst, max(best, crf + codecs.halving(chosen.codec) * math.log2(over)))
-    return chosen.options(round(crf, 1) if codecs.halving(chosen.codec) == 6 else round(crf)), chain(first, pictures)
+    step = codecs.halving(chosen.codec)
+    best = codecs.crf_of(chosen.quality, chosen.codec)
+    worst = best + (_WORST - 48 + 0.4 * chosen.quality) * step / 6
+    crf = (best + worst) / 2
+    for _ in range(2):
+        allowed = chosen.room * sum(footage.sizes) / _whole(len(first), footage, chosen, chosen.options(crf), source)
+        for _ in range(4):
+            over = sum(_trial(first, footage, chosen, chosen.options(crf))) / max(1.0, allowed)
+            if 0.9 < over <= 1 or (over <= 1 and crf == best):
+                break
+            crf = min(worst, max(best, crf + step * math.log2(over)))
+    return chosen.options(round(crf, 1) if step == 6 else round(crf)), chain(first, pictures)
 
 
-def _trial(pictures: list[av.VideoFrame], footage: Footage, chosen: Plan, options: dict[str, str]) -> int:
-    """Bytes that the pictures take."""
-    size = 0
+def _whole(
+    count: int, footage: Footage, chosen: Plan, options: dict[str, str], source: Callable[[int], av.VideoFrame]
+) -> float:
+    """How many times the bytes of a trial of the first `count` frames the whole clip takes, told by the source's own."""
+    if count >= len(footage):
+        return 1.0
+    parts = max(2, min(_MOST, len(footage) // _APART))
+    begins = [part * len(footage) // parts for part in range(parts)]
+    stretches = [
+        _trial([source(i) for i in range(begin, min(len(footage), begin + _STRETCH + _AHEAD))], footage, chosen, options)
+        for begin in begins
+    ]
+    between = [size for sizes in stretches for size in sizes[1:_STRETCH]]
+    keys = 1 + (len(footage) - 1) // _KEY_FRAMES
+    whole = keys * stretches[0][0] + (len(footage) - keys) * sum(between) / max(1, len(between))
+    return whole / max(1, sum(_trial([source(i) for i in range(count)], footage, chosen, options)))
+
+
+def _trial(pictures: list[av.VideoFrame], footage: Footage, chosen: Plan, options: dict[str, str]) -> list[int]:
+    """Bytes that each of the pictures takes."""
+    sizes: list[int] = []
     with av.open(io.BytesIO(), "w", format="matroska") as nowhere:
         stream: Any = video_stream(nowhere, footage, chosen, options)
         for index, picture in enumerate([*pictures, None]):
             if picture is not None:
                 picture.pts, picture.time_base = index, 1 / frame_rate(footage)
-            size += sum(packet.size for packet in stream.encode(picture))
-    return size
+            sizes += [packet.size for packet in stream.encode(picture) if packet.size]
+    return sizes
