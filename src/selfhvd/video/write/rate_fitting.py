@@ -66,7 +66,7 @@ def _whole(
     parts = max(2, min(_MOST, len(footage) // _APART))
     begins = [part * len(footage) // parts for part in range(parts)]
     ends = [min(len(footage), begin + _STRETCH + _AHEAD) for begin in begins]
-    stretches = [_trial([source(i) for i in range(*part)], footage, chosen, options) for part in zip(begins, ends)]
+    stretches = [_trial([source(i) for i in range(*part)], footage, chosen, options) for part in zip(begins, ends, strict=True)]
     between = [size for sizes in stretches for size in sizes[1:_STRETCH]]
     keys = 1 + (len(footage) - 1) // _KEY_FRAMES
     whole = keys * stretches[0][0] + (len(footage) - keys) * sum(between) / max(1, len(between))
