@@ -63,10 +63,10 @@ def _whole(
     """How many times a trial of the first `count` frames the whole clip takes, told by the source's own."""
     if count >= len(footage):
         return 1.0
-    parts = max(2, min(_MOST, len(footage) // _APART))
-    begins = [part * len(footage) // parts for part in range(parts)]
-    ends = [min(len(footage), begin + _STRETCH + _AHEAD) for begin in begins]
-    stretches = [_trial([source(i) for i in range(*part)], footage, chosen, options) for part in zip(begins, ends, strict=True)]
+    number = max(2, min(_MOST, len(footage) // _APART))
+    begins = [n * len(footage) // number for n in range(number)]
+    parts = [range(begin, min(len(footage), begin + _STRETCH + _AHEAD)) for begin in begins]
+    stretches = [_trial([source(i) for i in part], footage, chosen, options) for part in parts]
     between = [size for sizes in stretches for size in sizes[1:_STRETCH]]
     keys = 1 + (len(footage) - 1) // _KEY_FRAMES
     whole = keys * stretches[0][0] + (len(footage) - keys) * sum(between) / max(1, len(between))
