@@ -119,7 +119,7 @@ def make(photo: Path, folder: Path, number: int) -> None:
         i = n if n >= 0 else -1 - n
         images = to_bytes(guides.images.permute(0, 2, 3, 1).numpy())
         material.put(slot, Record(frames[i], images, to_bytes(guides.trust[:, 0].numpy()), truth[i]))
-        captions.append(ItemMeta(n, sharp, (), ()))
+        captions.append(ItemMeta(n, sharp, ()))
     (folder / "kind.txt").write_text(kind)
     material.finish(captions)
 

@@ -43,19 +43,19 @@ def test_image_mask_and_share():
     torch.testing.assert_close(aligned.mask[..., :8], torch.full((1, 1, HEIGHT, 8), 0.4), atol=1e-5, rtol=0)
     assert aligned.mask[..., 8:].abs().max() == 0
     # Uncertainty does not count towards p.
-    assert aligned.visible.item() == pytest.approx(0.8, abs=1e-5)
+    assert aligned.seen.mean().item() == pytest.approx(0.8, abs=1e-5)
 
 
 def test_occlusion_lowers_mask_and_share():
     """The round trip is 1 pixel off: 1 - 0.2 on eight columns of ten."""
     aligned = align(OUTPUT, columns(), Shift(error=1.0))
     torch.testing.assert_close(aligned.mask[..., :8], torch.full((1, 1, HEIGHT, 8), 0.32), atol=1e-5, rtol=0)
-    assert aligned.visible.item() == pytest.approx(0.64, abs=1e-5)
+    assert aligned.seen.mean().item() == pytest.approx(0.64, abs=1e-5)
 
 
 def test_masks_can_be_switched_off():
     no_occlusion = align(OUTPUT, columns(), Shift(error=1.0), AlignConfig(use_occlusion=False))
-    assert no_occlusion.visible.item() == pytest.approx(0.8)
+    assert no_occlusion.seen.mean().item() == pytest.approx(0.8)
     assert no_occlusion.mask[0, 0, 0, 0].item() == pytest.approx(0.4, abs=1e-5)
     in_frame_only = align(OUTPUT, columns(), Shift(), AlignConfig(use_occlusion=False, use_uncertainty=False))
     assert in_frame_only.mask[0, 0, 0].tolist() == [1] * 8 + [0] * 2
@@ -68,7 +68,7 @@ def test_guides_that_are_not_there_have_no_trust():
     assert guides.images.shape == (3, 3, HEIGHT, WIDTH)
     assert guides.trust[0].abs().max() == 0 == guides.trust[2].abs().max()
     assert guides.trust[1, 0, :, :8].min() > 0.39
-    assert guides.visible[0] == 0 == guides.visible[2] and guides.visible[1] == pytest.approx(0.8, abs=1e-5)
+    assert [float(seen.mean()) for seen in guides.seen] == pytest.approx([0.0, 0.8, 0.0], abs=1e-5)
     assert guides.images[1, :, :, :8].min().item() == pytest.approx(200 / 255, abs=1e-5)
     assert predictor.calls == [True, False]
 

@@ -43,7 +43,7 @@ def test_what_agrees_becomes_a_mean():
     guides = fused((100, 101, 102, 103), (0, 1, 2, 3))
     assert guides.images.shape == (2, 3, HEIGHT, WIDTH) and torch.equal(*guides.images)
     assert level(guides.images[0]) == pytest.approx(101.5, abs=0.1)
-    assert guides.trust.min() == 1 and guides.visible == (1.0, 1.0)
+    assert guides.trust.min() == 1
 
 
 def test_noise_goes_down():
@@ -85,7 +85,7 @@ def test_where_none_is_seen_there_is_no_trust():
 def test_without_sharp_frames_it_is_the_frame_itself_without_trust(numbers):
     guides = fused((200,), numbers)
     torch.testing.assert_close(guides.images, OUTPUT.expand(2, -1, -1, -1))
-    assert guides.trust.max() == 0 and guides.visible == (0.0, 0.0)
+    assert guides.trust.max() == 0
 
 
 def test_a_bare_wall_takes_its_colour_from_the_frame():

@@ -9,7 +9,7 @@ from selfhvd.method.align import Aligned
 
 def beside(image, trust: float = 1.0) -> Aligned:
     ones = torch.ones(1, 1, *image.shape[-2:])
-    return Aligned(image[None], trust * ones, ones, torch.ones(1))
+    return Aligned(image[None], trust * ones, ones, ones)
 
 
 def noise(seed: int, height: int = 40, width: int = 50) -> torch.Tensor:
@@ -106,5 +106,7 @@ def test_detail_is_nothing_that_a_mask_may_be_ignored_for():
 
 def test_nothing_is_taken_from_beyond_the_frame():
     wall = torch.full((3, 20, 30), 0.05)
-    outside = Aligned(torch.zeros(1, 3, 20, 30), torch.zeros(1, 1, 20, 30), torch.zeros(1, 1, 20, 30), torch.ones(1))
+    outside = Aligned(
+        torch.zeros(1, 3, 20, 30), torch.zeros(1, 1, 20, 30), torch.zeros(1, 1, 20, 30), torch.ones(1, 1, 20, 30)
+    )
     torch.testing.assert_close(steadied(wall, [outside], 0.3, noise=1.0), wall)

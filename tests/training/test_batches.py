@@ -21,7 +21,7 @@ SELECTION = Selection((1.0,) * COUNT, (1.0,) * COUNT, 0.5, SHARP, (), "mixed")
 
 def caption(i: int) -> ItemMeta:
     guides = SELECTION.around(i, 2)
-    return ItemMeta(i, i in SHARP, guides, tuple(0.01 * j if j >= 0 else 0.0 for j in guides))
+    return ItemMeta(i, i in SHARP, guides)
 
 
 def flat(value: int) -> np.ndarray:
@@ -30,13 +30,18 @@ def flat(value: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def numbered(tmp_path_factory) -> AlignedStore:
-    """Frame i has colour i, its truth 100 + i, and the sharp frame j aligned onto it 200 + j."""
+    """Frame i has colour i, its truth 100 + i, the sharp frame j aligned onto it 200 + j.
+
+    Of that 10 j / 255 is seen, on the right half of the picture half as much.
+    """
     captions = tuple(caption(i) for i in range(COUNT))
     material = AlignedStore.create(tmp_path_factory.mktemp("numbered"), COUNT, 4, HEIGHT, WIDTH)
     for slot, c in enumerate(captions):
         guides = np.stack([flat(200 + j if j >= 0 else 99) for j in c.guides])
         trust = np.stack([np.full((HEIGHT, WIDTH), 255 if j >= 0 else 0, np.uint8) for j in c.guides])
-        material.put(slot, Record(flat(c.index), guides, trust, flat(100 + c.index)))
+        seen = np.stack([np.full((HEIGHT, WIDTH), 10 * j if j >= 0 else 0, np.uint8) for j in c.guides])
+        seen[..., WIDTH // 2 :] //= 2
+        material.put(slot, Record(flat(c.index), guides, trust, flat(100 + c.index), seen))
     material.finish(captions)
     return AlignedStore.open(material.folder)
 
@@ -126,12 +131,16 @@ def test_all_guides_hold_the_nearest_on_both_sides(numbered):
 
 
 def test_label_mask_and_share_belong_to_the_label(numbered):
+    """The share that is seen is that of the crop, as the sharpness that it is weighed with: at most what is in it."""
+    shares = set()
     for batch in draws(numbered, "label", count=10):
         for frame, mask, visible in zip(batch.frames[:, 0], batch.mask[:, 0], batch.visible[:, 0], strict=True):
             number = codes(frame)
-            wanted = 1.0 if number in SHARP else 0.01 * SELECTION.nearest(number)
-            assert visible.item() == pytest.approx(wanted)
+            most = 10 * SELECTION.nearest(number) / 255
+            assert visible.item() == 1 if number in SHARP else most / 2 <= visible.item() + 0.002 <= most + 0.004
             assert mask.min() == 1
+            shares |= set() if number in SHARP else {round(visible.item() / most, 1)}
+    assert len(shares) > 2
 
 
 def test_clues_are_taken_out_of_the_input(numbered):
@@ -233,25 +242,25 @@ def test_a_network_without_guides_gets_none(numbered):
 
 
 def test_choice_of_guides():
-    near = ItemMeta(7, False, (4, 9, 1, 13), (1.0,) * 4)
+    near = ItemMeta(7, False, (4, 9, 1, 13))
     assert choose_guides(near, set(), 2) == (0, 1)
     assert choose_guides(near, {4}, 2) == (2, 1)
     assert choose_guides(near, {4, 1}, 2) == (-1, 1)
     assert choose_guides(near, {4, 1, 9, 13}, 2) == (-1, -1)
     assert choose_guides(near, set(), 1) == (0,)
-    assert choose_guides(ItemMeta(0, False, (-1, 1, -1, 4), (0.0,) * 4), {1}, 2) == (-1, 3)
+    assert choose_guides(ItemMeta(0, False, (-1, 1, -1, 4)), {1}, 2) == (-1, 3)
 
 
 def test_label_of_a_caption():
-    assert ItemMeta(7, False, (4, 9, 1, 13), (1.0,) * 4).label == 1
-    assert ItemMeta(6, False, (4, 8, 1, 13), (1.0,) * 4).label == 0  # tie: the earlier
-    assert ItemMeta(0, False, (-1, 3, -1, 4), (1.0,) * 4).label == 1
-    assert ItemMeta(0, False, (-1, -1), (1.0,) * 2).label == -1
+    assert ItemMeta(7, False, (4, 9, 1, 13)).label == 1
+    assert ItemMeta(6, False, (4, 8, 1, 13)).label == 0  # tie: the earlier
+    assert ItemMeta(0, False, (-1, 3, -1, 4)).label == 1
+    assert ItemMeta(0, False, (-1, -1)).label == -1
 
 
 def test_without_any_sharp_frame_around_a_frame_is_its_own_label(tmp_path):
     material = AlignedStore.create(tmp_path, 1, 2, 8, 8)
-    material.finish([ItemMeta(0, False, (-1, -1), (0.0, 0.0))])
+    material.finish([ItemMeta(0, False, (-1, -1))])
     material.put(0, Record(np.full((8, 8, 3), 5, np.uint8), np.zeros((2, 8, 8, 3), np.uint8),
                            np.zeros((2, 8, 8), np.uint8), np.zeros((8, 8, 3), np.uint8)))  # fmt: skip
     (batch,) = draws(material, "label", count=1, crop=8)
@@ -313,6 +322,6 @@ def test_many_clips_are_drawn_alike_often(numbered, tmp_path):
 def test_material_is_complete_only_when_it_says_so(tmp_path):
     material = AlignedStore.create(tmp_path, 1, 2, 8, 8)
     assert not AlignedStore.complete(tmp_path)
-    material.finish([ItemMeta(3, True, (1, -1), (0.5, 0.0))])
+    material.finish([ItemMeta(3, True, (1, -1))])
     assert AlignedStore.complete(tmp_path)
-    assert AlignedStore.open(tmp_path).captions == (ItemMeta(3, True, (1, -1), (0.5, 0.0)),)
+    assert AlignedStore.open(tmp_path).captions == (ItemMeta(3, True, (1, -1)),)

@@ -69,6 +69,10 @@ class Backbone(nn.Module, ABC):
         )
         return self._converted(output[:, :count, :, :height, :width], self.needs.shift)
 
+    def flow_parameters(self) -> list[nn.Parameter]:
+        """Those of the optical flow inside the network, which may learn at a rate of their own; none by default."""
+        return []
+
     @abstractmethod
     def deblur(self, frames: Frames, guides: Guides | None, trust: Trust | None) -> Frames:
         """The network's own arithmetic, in its own channel order and range, on sides and lengths that it accepts.

@@ -38,6 +38,9 @@ class BasicVsrPpConfig:
     """Groups of channels with offsets of their own; half of them look at the last frame, half at the one before it."""
     least_side: int = 256
     """Pixels below which a frame is enlarged; the published network accepts no fewer, the arithmetic does."""
+    start: Literal["identity", "published"] = "identity"
+    """How it begins untrained. identity: the last convolution is silent, so that it gives its input back; published:
+    that one is drawn as any other, and residual blocks by a tenth of He's rule."""
 
 
 Features = Float[Tensor, "batch channel h w"]
@@ -60,7 +63,7 @@ class BasicVsrPp(Backbone):
             least_side=config.least_side,
             window=20,
             bytes_per_pixel=300,  # 225 were measured for 6 frames, 148 for 20, in float32 on a CPU
-            starts_as_identity=True,
+            starts_as_identity=config.start == "identity",
         )
         width = config.mid_channels
         self.spynet = SpyNet("mmedit")
@@ -79,8 +82,16 @@ class BasicVsrPp(Backbone):
         self.upsample1 = _Doubling(width, width)
         self.upsample2 = _Doubling(width, _HEAD_WIDTH)
         self.conv_hr = nn.Conv2d(_HEAD_WIDTH, _HEAD_WIDTH, 3, padding=1)
-        self.conv_last = zeroed(nn.Conv2d(_HEAD_WIDTH, 3, 3, padding=1))
+        self.conv_last = nn.Conv2d(_HEAD_WIDTH, 3, 3, padding=1)
+        if config.start == "identity":
+            zeroed(self.conv_last)
+        else:
+            self.apply(_drawn_small)
         self.to(memory_format=torch.channels_last)
+
+    def flow_parameters(self) -> list[nn.Parameter]:
+        """See `Backbone.flow_parameters`."""
+        return list(self.spynet.parameters())
 
     def deblur(self, frames: Frames, guides: Guides | None, trust: Trust | None) -> Frames:
         """See `Backbone.deblur`; height and width are multiples of 4."""
@@ -208,6 +219,16 @@ class _Residual(nn.Module):
 
     def forward(self, x: Features) -> Features:
         return x + self.conv2(F.relu(self.conv1(x), inplace=True))
+
+
+def _drawn_small(module: nn.Module) -> None:
+    """A residual block's convolutions by a tenth of He's rule, without bias."""
+    if isinstance(module, _Residual):
+        for convolution in (module.conv1, module.conv2):
+            nn.init.kaiming_normal_(convolution.weight)
+            with torch.no_grad():
+                convolution.weight.mul_(0.1)
+                convolution.bias.zero_()  # pyright: ignore[reportOptionalMemberAccess]
 
 
 class _Doubling(nn.Module):

@@ -108,6 +108,10 @@ class Rvrt(Backbone):
         )
         self.conv_last = zeroed(_Convolution(_NARROW, 3, 3))
 
+    def flow_parameters(self) -> list[nn.Parameter]:
+        """See `Backbone.flow_parameters`."""
+        return list(self.spynet.parameters())
+
     def deblur(self, frames: Frames, guides: Guides | None, trust: Trust | None) -> Frames:
         """See `Backbone.deblur`; height and width are multiples of 4, the number of frames is even."""
         small = F.interpolate(frames.flatten(0, 1), scale_factor=1 / _SHRINK, mode="bicubic", align_corners=False)

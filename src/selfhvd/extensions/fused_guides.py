@@ -53,13 +53,12 @@ def fused_guides(
         count: of guides that the network takes.
     """
     total, weights = _ABSENT * output, torch.full_like(output[:1], _ABSENT)
-    trust, visible = torch.zeros_like(weights), 0.0
+    trust = torch.zeros_like(weights)
     images, masks = list[Tensor](), list[Tensor]()
     sharp = [frames.tensor(number).to(output.device)[None] for number in numbers if number >= 0]
     for aligned in align_each(output[None], sharp, predictor, config):
         images.append(_coloured(aligned.image[0], aligned.mask[0], output))
         masks.append(aligned.mask[0])
-        visible = max(visible, float(aligned.visible))
     best = _best(images, masks)
     for n, (image, mask) in enumerate(zip(images, masks, strict=True)):
         agreement = 1.0 if n == best else _agreement(image, mask, images[best], masks[best])
@@ -67,7 +66,7 @@ def fused_guides(
         total, weights = total + weight * image, weights + weight
         trust = torch.maximum(trust, mask)
     fused = total / weights
-    return Guides(fused.expand(count, -1, -1, -1), trust.expand(count, -1, -1, -1), (visible,) * count)
+    return Guides(fused.expand(count, -1, -1, -1), trust.expand(count, -1, -1, -1))
 
 
 def _best(images: list[Tensor], masks: list[Tensor]) -> int:

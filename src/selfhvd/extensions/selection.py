@@ -44,6 +44,8 @@ class SharpConfig:
 
     rule: Rule = "blur"
     """What sharp frames are chosen by: ours, or the paper's threshold on v_l."""
+    corrected: bool = True
+    """Take the pulse of key frames out of v_l, and noise by measuring at half the size; off: as measured (paper)."""
     segment: int = 20
     """Frames a segment (paper: 20; 5, 10 and 30 are its ablation)."""
     named: tuple[int, ...] = ()
@@ -170,6 +172,7 @@ def find_sharp(
         on_frame(i + 1, len(frames))
     told = _ramp(float(np.median(finest)), config.finest)
     noise, coarse = (told * _ramp(float(np.median(growth)), ends) for ends in (config.noise, config.halved))
+    coarse = coarse if config.corrected else 0.0
     ranked = [a ** (1 - coarse) * b**coarse for a, b in zip(whole, halved, strict=True)]
     found = select_sharp(ranked, keyframes, meter.lengths(), config)
     return replace(found, sharpness=tuple(whole), noise=noise, halved=coarse)
@@ -199,7 +202,9 @@ def select_sharp(
         blur: pixels that each frame is smeared by.
         config: rule and thresholds.
     """
-    scores = without_key_pulse(np.asarray(sharpness, dtype=float), np.asarray(keyframes, dtype=bool))
+    scores = np.asarray(sharpness, dtype=float)
+    if config.corrected:
+        scores = without_key_pulse(scores, np.asarray(keyframes, dtype=bool))
     lengths = np.asarray(blur, dtype=float)
     threshold, above = otsu(scores)
     if config.named:

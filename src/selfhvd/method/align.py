@@ -29,6 +29,8 @@ class AlignConfig:
     resampling: Resampling = "bicubic"
     """How the sharp frame is read between its pixels. Bilinear, the paper's, smooths every label and every guide a
     little (derived; docs/ablations.md#align.resampling)."""
+    use_in_frame: bool = True
+    """Where the flow leaves the picture nothing is trusted (author's later code); off only for ablation."""
     use_occlusion: bool = True
     """M_occ of Eq. 5; off only for ablation."""
     use_uncertainty: bool = True
@@ -44,8 +46,8 @@ class Aligned:
     """M of Eq. 6: in-frame, occlusion and uncertainty masks multiplied."""
     inside: Float[Tensor, "batch 1 height width"]
     """The in-frame mask alone."""
-    visible: Float[Tensor, " batch"]
-    """p of Eq. 8: the share of the frame that the occlusion and in-frame masks leave, 0..1."""
+    seen: Float[Tensor, "batch 1 h w"]
+    """Occlusion times in-frame mask, at the size that the flow was found at: what p of Eq. 8 is the mean of."""
 
 
 def align(
@@ -107,7 +109,8 @@ def _aligned(
 ) -> Aligned:
     """`image` where `forward` sees it."""
     height, width = image.shape[-2:]
-    inside = seen = in_frame(forward.field)
+    inside = in_frame(forward.field)
+    seen = inside if config.use_in_frame else torch.ones_like(inside)
     if config.use_occlusion:
         # A reduced pixel is 1 / scale full ones.
         seen = seen * occlusion(forward.field, backward.field, config.occlusion_strength / scale)
@@ -119,7 +122,7 @@ def _aligned(
             F.interpolate(m, size=(height, width), mode="bilinear", align_corners=False) for m in (mask, inside)
         )
     warped = warp(image, resize_flow(forward.field, height, width), config.resampling).clamp(0, 1)
-    return Aligned(warped, mask, inside, seen.mean(dim=(1, 2, 3)))
+    return Aligned(warped, mask, inside, seen)
 
 
 def _reduced(image: Float[Tensor, "batch 3 height width"], scale: float) -> Float[Tensor, "batch 3 h w"]:
@@ -136,8 +139,8 @@ class Guides:
     images: Float[Tensor, "guide 3 height width"]
     trust: Float[Tensor, "guide 1 height width"]
     """M of each; 0 everywhere where there is no such sharp frame."""
-    visible: tuple[float, ...]
-    """p of each, 0..1."""
+    seen: tuple[Float[Tensor, "1 h w"], ...] = ()
+    """Occlusion and in-frame mask of each, at the size that the flow was found at; () where they were fused."""
 
 
 def align_guides(
@@ -148,13 +151,12 @@ def align_guides(
     config: AlignConfig = AlignConfig(),
 ) -> Guides:
     """Align the frames called `numbers` onto `output`; -1 stands for a guide that is not there."""
-    images, trust, visible = (
-        [output] * len(numbers),
-        [torch.zeros_like(output[:1])] * len(numbers),
-        [0.0] * len(numbers),
-    )
+    hidden = torch.zeros_like(output[:1])
+    images, trust = [output] * len(numbers), [hidden] * len(numbers)
+    black = torch.zeros_like(output[None])
+    seen = [_reduced(black, _scale(black, config))[0, :1]] * len(numbers)
     there = [g for g, number in enumerate(numbers) if number >= 0]
     sharp = [frames.tensor(numbers[g]).to(output.device)[None] for g in there]
     for g, aligned in zip(there, align_each(output[None], sharp, predictor, config), strict=True):
-        images[g], trust[g], visible[g] = aligned.image[0], aligned.mask[0], float(aligned.visible)
-    return Guides(torch.stack(images), torch.stack(trust), tuple(visible))
+        images[g], trust[g], seen[g] = aligned.image[0], aligned.mask[0], aligned.seen[0]
+    return Guides(torch.stack(images), torch.stack(trust), tuple(seen))

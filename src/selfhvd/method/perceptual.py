@@ -54,10 +54,19 @@ class Perceptual(nn.Module):
         return distance.view(output.shape[:2])
 
 
-def find_perceptual(device: torch.device = torch.device("cpu")) -> Perceptual | None:
-    """The perceptual loss if weights are at hand; else None, said in one log line."""
+def find_perceptual(device: torch.device = torch.device("cpu"), required: bool = False) -> Perceptual | None:
+    """The perceptual loss if weights are at hand; else None, said in one log line.
+
+    Raises:
+        WeightsError: they are `required` and not at hand, or damaged.
+    """
     path = vgg_path()
     if not path.is_file():
+        if required:
+            raise WeightsError(
+                "The recipe asks for the perceptual loss and no VGG weights are at hand; `selfhvd weights fetch vgg19`"
+                " fetches them, method.loss.perceptual = 0 does without."
+            )
         log.info("perceptual term off: no VGG weights at %s", path)
         return None
     return Perceptual(path).to(device)

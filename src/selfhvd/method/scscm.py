@@ -19,27 +19,34 @@ class ProbeScores:
     trial: float = 0.0
     """Mean PSNR on the clip's sharp frames, re-blurred, dB (see `method.trial`)."""
 
-    def may_replace(self, kept: "ProbeScores", tolerance: float) -> bool:
+    def may_replace(self, kept: "ProbeScores", tolerance: float, gain: float = 0.0) -> bool:
         """The paper's test: still aligned with the input, and sharper than the previous output.
 
-        Aligned means that the drift grew by no more than `tolerance` pixels (derived: the paper gives no number).
-        An output sharper than the sharp frames themselves is made of artefacts and does not pass (derived).
+        Aligned means that the drift grew by no more than `tolerance` pixels, sharper that v_l grew by more than the
+        part `gain` of it (derived: the paper gives no numbers). An output sharper than the sharp frames themselves is
+        made of artefacts and does not pass (derived).
         """
-        return self.drift <= kept.drift + tolerance and kept.sharpness < self.sharpness <= self.ceiling
+        sharper = self.sharpness > (1 + gain) * kept.sharpness
+        return self.drift <= kept.drift + tolerance and sharper and self.sharpness <= self.ceiling
 
 
 class Snapshot:
-    """Θ_De: the frozen parameters of an earlier iteration, replaced at most `updates` times."""
+    """Θ_De: the frozen parameters of an earlier iteration, replaced at most `updates` times.
 
-    def __init__(self, network: Backbone, standing: ProbeScores, *, updates: int, tolerance: float) -> None:
+    The first ones, of the iteration e at which the second stage begins, are no update.
+    """
+
+    def __init__(
+        self, network: Backbone, standing: ProbeScores, *, updates: int, tolerance: float, gain: float = 0.0
+    ) -> None:
         self.network = _frozen_copy(network)
         self.standing = standing
         self.updates_left = updates
-        self.tolerance = tolerance
+        self.tolerance, self.gain = tolerance, gain
 
     def offer(self, network: Backbone, standing: ProbeScores) -> bool:
         """Take over `network`'s parameters if its standing allows and an update is left; say whether it did."""
-        if self.updates_left == 0 or not standing.may_replace(self.standing, self.tolerance):
+        if self.updates_left == 0 or not standing.may_replace(self.standing, self.tolerance, self.gain):
             return False
         self.network, self.standing = _frozen_copy(network), standing
         self.updates_left -= 1

@@ -1,6 +1,7 @@
 """The two stages (Eq. 7, 13, 14): what each teaches; network and batch in, scalar loss out."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -18,7 +19,9 @@ class LossConfig:
     """Weights of the losses, and which parts of the second stage are on (off only for ablation)."""
 
     perceptual: float = 1.0
-    """λ_p of Eq. 13 and 14 (paper: 1); has no effect where no VGG weights are at hand."""
+    """λ_p of Eq. 13 and 14 (paper: 1)."""
+    perceptual_weights: Literal["if-at-hand", "required"] = "if-at-hand"
+    """Whether the term is left out where no VGG weights are at hand, or the training refused."""
     consistency: float = 1.0
     """λ_scscm of Eq. 14 (paper: 1); 0 switches SCSCM off."""
     least_visible: float = 0.5
@@ -28,6 +31,8 @@ class LossConfig:
     infinity is the paper's letter; docs/ablations.md#loss.oversharp)."""
     rscr: bool = True
     """Take sharp clues out of the input in the second stage."""
+    removed: Literal["sharp", "any"] = "sharp"
+    """any: as many frames, sharp or not, are taken out instead (the control of Table 6)."""
     sis: bool = True
     """Let the second stage learn from the better of label and own output. RSCR and SIS together are SEVD; with both off
     it goes on learning from the aligned sharp frames alone."""

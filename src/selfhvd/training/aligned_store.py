@@ -28,6 +28,8 @@ class Record:
     """Their masks M, 255 = trusted; all 0 where there is no such sharp frame."""
     truth: UInt8[np.ndarray, "height width 3"]
     """What the frame should be, where that is known; a copy of the frame where it is not."""
+    seen: UInt8[np.ndarray, "guide height width"] | None = None
+    """Where each is neither hidden nor beyond the border, 255 = seen: p of Eq. 8 is its mean; None: as `trust`."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,9 @@ class ItemMeta:
     index: int
     """Frame number in its clip."""
     sharp: bool
-    """Whether the frame was selected as sharp."""
+    """Whether the frame counts as sharp, and so is its own label (ψ(i) = i)."""
     guides: tuple[int, ...]
     """Frame numbers of the guides, -1 where there is none."""
-    visible: tuple[float, ...]
-    """p of each guide (Eq. 8)."""
 
     @property
     def label(self) -> int:
@@ -67,6 +67,7 @@ class AlignedStore:
             "guides": (count, guides, height, width, 3),
             "trust": (count, guides, height, width),
             "truth": (count, height, width, 3),
+            "seen": (count, guides, height, width),
         }
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +94,7 @@ class AlignedStore:
     def open(cls, folder: Path) -> "AlignedStore":
         """A complete one."""
         notes = json.loads((folder / _CAPTIONS).read_text(encoding="utf-8"))
-        captions = [ItemMeta(n["index"], n["sharp"], tuple(n["guides"]), tuple(n["visible"])) for n in notes]
+        captions = [ItemMeta(n["index"], n["sharp"], tuple(n["guides"])) for n in notes]
         return cls(folder, captions)
 
     def __len__(self) -> int:
@@ -106,8 +107,9 @@ class AlignedStore:
 
     def put(self, slot: int, record: Record) -> None:
         """Store a whole-frame record."""
-        for name in ("frame", "guides", "trust", "truth"):
-            self._open(name, "r+")[slot] = getattr(record, name)
+        seen = record.trust if record.seen is None else record.seen
+        for name, pixels in {**vars(record), "seen": seen}.items():
+            self._open(name, "r+")[slot] = pixels
 
     def crop(self, slot: int, top: int, left: int, height: int, width: int) -> Record:
         """Cut the same window out of every array of a record."""
@@ -117,6 +119,7 @@ class AlignedStore:
             guides=self._open("guides")[slot, :, rows, columns].copy(),
             trust=self._open("trust")[slot, :, rows, columns].copy(),
             truth=self._open("truth")[slot, rows, columns].copy(),
+            seen=self._open("seen")[slot, :, rows, columns].copy(),
         )
 
     def _open(self, name: str, mode: str = "r") -> np.memmap:

@@ -44,6 +44,8 @@ class TrainState:
     """Steps taken in the stages before."""
     optimiser: dict[str, Any] | None = None
     snapshot: Snapshot | None = None
+    perceptual: bool = False
+    """Whether the perceptual term is part of the losses."""
 
     def save(self, path: Path, network: Backbone) -> None:
         """Write aside, then rename; tensors, numbers and texts only. What was there before stays as `older(path)`.
@@ -59,6 +61,7 @@ class TrainState:
             "done": self.done,
             "steps": self.steps,
             "optimiser": self.optimiser,
+            "perceptual": self.perceptual,
             "snapshot": None if kept is None else kept.network.state_dict(),
             "standing": None if kept is None else asdict(kept.standing),
             "updates_left": 0 if kept is None else kept.updates_left,
@@ -99,7 +102,8 @@ class TrainState:
             before = ProbeScores(**state["before"])
         except Exception as error:
             raise DamagedState(f"{path} is no state of this training; remove it to begin anew.") from error
-        return cls(before, state["stage"], state["done"], state["steps"], state["optimiser"], snapshot)
+        progress = state["stage"], state["done"], state["steps"], state["optimiser"]
+        return cls(before, *progress, snapshot, state.get("perceptual", False))
 
     @classmethod
     def resume(cls, path: Path, network: Backbone, tolerance: float) -> "TrainState | None":

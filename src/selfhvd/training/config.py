@@ -8,6 +8,8 @@ from selfhvd.method.stages import LossConfig
 from selfhvd.training.loop import LoopConfig
 from selfhvd.training.sampler import BatchConfig
 
+Labels = Literal["worth", "nearest"]
+"""worth: sharpness against distance in time decides (ours); nearest: ψ(i) of Eq. 2, a segment's best frame counts."""
 Teach = Literal["sharp-frames", "truth"]
 """The paper's method, or plain supervised training."""
 
@@ -24,6 +26,10 @@ class AdaptConfig:
     loss: LossConfig = LossConfig()
     frames: int = 48
     """Frames of each clip that are trained on, spread evenly over the blurry ones; bounds time and disk, not memory."""
+    labels: Labels = "worth"
+    """Which sharp frames are aligned as labels and guides."""
+    align_every: int = 0
+    """Steps after which all sharp frames are aligned anew, onto the output as it is then (Eq. 3); 0: once a stage."""
     candidates: int = 2
     """Sharp frames aligned from each side of a training frame: RSCR and the label leave something over."""
     updates: int = 2
@@ -34,6 +40,8 @@ class AdaptConfig:
     """Pixels by which the drift may grow over the whole adaptation before its result is thrown away (derived)."""
     judge: bool = True
     """Throw the adaptation away where our own measures call it worse than what it started from."""
+    least_gain: float = 0.01
+    """Part by which v_l must have grown for a snapshot to be replaced (derived)."""
     probes: int = 6
     """Frames, of all clips together, on which a model's standing is measured (derived)."""
     probe_window: int = 5
@@ -55,3 +63,5 @@ class Adaptation:
     """Snapshots taken over."""
     kept: bool
     """False: the adapted network did worse by our own measures and the one before it was kept."""
+    perceptual: bool = False
+    """Whether the perceptual term was part of the losses."""

@@ -28,6 +28,7 @@ from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.video.png import write_png
 from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights, save_weights
 from selfhvd.weights.choose_flow import choose_flow
+from selfhvd.weights.give_flow import give_flow
 from selfhvd.weights.settings import SettingError, configured
 
 RECIPE, WEIGHTS, STATE = "recipe.toml", "weights.safetensors", "state.ckpt"
@@ -122,6 +123,13 @@ def _claim(recipe: Recipe, folder: Path, held: ExitStack) -> None:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); choose another --out.") from error
 
 
+def _perceptual(recipe: Recipe, device: torch.device) -> Perceptual | None:
+    loss = recipe.method.loss
+    if not loss.perceptual or recipe.method.teach == "truth":
+        return None
+    return find_perceptual(device, required=loss.perceptual_weights == "required")
+
+
 def first_network(recipe: Recipe) -> Backbone:
     """The network as the recipe starts it, on the CPU."""
     name, weights = recipe.network.backbone, recipe.network.weights
@@ -131,9 +139,12 @@ def first_network(recipe: Recipe) -> Backbone:
     if weights == "scratch":
         torch.manual_seed(recipe.seed)
         try:
-            return network(configured(config, recipe.network.settings))
+            made = network(configured(config, recipe.network.settings))
         except SettingError as error:
             raise UsageError(f"network.settings: {error}.") from error
+        if recipe.network.flow_weights is not None:
+            give_flow(made, name, recipe.network.flow_weights)
+        return made
     if recipe.network.settings:
         raise UsageError('network.settings are for weights = "scratch"; a weights file has its own.')
     path = Path(weights) if weights != "at-hand" else BASE_WEIGHTS if name == "lite" else at_hand(name)
@@ -154,7 +165,7 @@ class _Job:
         self.predictor: FlowPredictor = choose_flow(
             recipe.flow.name, recipe.flow.weights, device, recipe.flow.certainty
         )
-        self.perceptual: Perceptual | None = find_perceptual(device) if recipe.method.loss.perceptual else None
+        self.perceptual: Perceptual | None = _perceptual(recipe, device)
         self.journal = TrainingLog(folder, recipe.tell_every) if processes.rank == 0 else None
 
     def network(self) -> Backbone:
@@ -230,7 +241,8 @@ class _Job:
 
     def _save(self, path: Path, network: Backbone, data: str, steps: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        notes = {"trained_on": data, "steps": str(steps), "recipe": as_toml(self.recipe)}
+        used = "on" if self.perceptual is not None else "off"
+        notes = {"trained_on": data, "steps": str(steps), "perceptual": used, "recipe": as_toml(self.recipe)}
         save_weights(path, network, self.recipe.network.backbone, notes)
 
     def _restore(self, network: Backbone, clip: TrainingClip, target: Path) -> None:

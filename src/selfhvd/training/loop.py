@@ -26,7 +26,11 @@ class LoopConfig:
     betas: tuple[float, float] = (0.9, 0.99)
     """Adam (shipped config)."""
     clip: float = 1.0
-    """Largest gradient norm; a guard against the one bad batch."""
+    """Largest gradient norm; a guard against the one bad batch (infinity: none, as the shipped config)."""
+    flow_rate: float = 1.0
+    """Times the rate, for the flow network inside the network (shipped config: 0.25)."""
+    flow_fixed: int = 0
+    """Steps at the start in which that flow network stays as it is (shipped config: 5000)."""
     bfloat16: bool = False
     """Convolve in bf16 where the device computes in it; weights and sums stay in float32."""
 
@@ -61,6 +65,7 @@ def train(
     processes: Processes | None = None,
     done: int = 0,
     optimiser_state: dict[str, Any] | None = None,
+    until: int | None = None,
 ) -> None:
     """Train `network` in place.
 
@@ -73,18 +78,23 @@ def train(
         processes: those that train together; by default this one alone.
         done: steps finished by an earlier run that is gone on with.
         optimiser_state: the state of its optimiser.
+        until: the step before which to end; None = the schedule's last.
     """
     device = next(network.parameters()).device
     processes = processes or alone(device)
-    plain = torch.optim.Adam(network.parameters(), lr=config.rate, betas=config.betas)
+    inner = {id(parameter) for parameter in network.flow_parameters()}
+    groups = [[p for p in network.parameters() if (id(p) in inner) == own] for own in (False, True)]
+    plain = torch.optim.Adam([{"params": group} for group in groups if group], lr=config.rate, betas=config.betas)
     if optimiser_state is not None:
         plain.load_state_dict(optimiser_state)
     joined, optimiser = processes.fabric.setup(network, plain)
     joined.train()
-    for step in range(done, config.steps):
+    for step in range(done, config.steps if until is None else until):
         rate = cosine_rate(step, config)
         for group in plain.param_groups:
             group["lr"] = rate
+        if inner:
+            plain.param_groups[-1]["lr"] = rate * config.flow_rate if step >= config.flow_fixed else 0.0
         batch = draw(step).to(device)
         with convolving(device, config.bfloat16):
             loss = loss_of(joined, batch)

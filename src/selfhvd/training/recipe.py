@@ -39,6 +39,8 @@ class NetworkRecipe:
     backbone: str = "lite"
     weights: str = "scratch"
     """scratch: untrained; at-hand: those that come with selfhvd or were fetched; else a file."""
+    flow_weights: Path | None = None
+    """Weights of SPyNet that the flow inside an untrained basicvsrpp or rvrt starts from (published: pretrained)."""
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
     """Changes to an untrained network's own configuration, as `{blocks = 3}`."""
 

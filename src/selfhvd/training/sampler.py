@@ -10,11 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.method.batch import Batch
-from selfhvd.method.rscr import remove_sharp_clues, stand_ins
+from selfhvd.method.rscr import remove_at_random, remove_sharp_clues, stand_ins
 from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record
 
-Supervision = Literal["truth", "label", "clues-removed"]
-"""What a batch teaches: the truth; the aligned sharp frame (stage 1); the same with sharp clues removed (stage 2)."""
+Supervision = Literal["truth", "label", "clues-removed", "any-removed"]
+"""What a batch teaches: the truth; the aligned sharp frame (stage 1); the same with sharp clues removed (stage 2), or
+with frames removed whether sharp or not (the control of Table 6)."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class _View:
     guides: Float[Tensor, "candidate 3 height width"]
     trust: Float[Tensor, "candidate 1 height width"]
     truth: Float[Tensor, "3 height width"]
+    seen: Float[Tensor, "candidate 1 height width"]
 
 
 class Sampler:
@@ -100,7 +102,8 @@ class Sampler:
         captions = [material.captions[slot] for slot in slots]
         views = self._views(material, slots, rng)
         removed = self._removed(captions, rng)
-        standing = stand_ins([c.index for c in captions], [c.sharp for c in captions], removed)
+        kept_out = [c.sharp and self.lesson != "any-removed" for c in captions]
+        standing = stand_ins([c.index for c in captions], kept_out, removed)
         withheld = [removed | ({_label_index(captions[k])} if self.lesson != "truth" else set()) for k in standing]
         full = [self._guides(view, caption, set()) for view, caption in zip(views, captions, strict=True)]
         left = [self._guides(views[k], captions[k], w) for k, w in zip(standing, withheld, strict=True)]
@@ -124,12 +127,16 @@ class Sampler:
 
     def _removed(self, captions: list[ItemMeta], rng: np.random.Generator) -> Set[int]:
         """Sharp frames taken out of the input: by RSCR in stage 2, now and then when the truth is taught."""
-        sharp = sorted({j for c in captions for j in c.guides if j >= 0} | {c.index for c in captions if c.sharp})
+        guides = {j for c in captions for j in c.guides if j >= 0} if self.config.guides else set[int]()
+        sharp = sorted(guides | {c.index for c in captions if c.sharp})
         if self.lesson == "clues-removed":
             return remove_sharp_clues(sharp, self.config.segment, rng)
+        if self.lesson == "any-removed":
+            frames = sorted(guides | {c.index for c in captions})
+            return remove_at_random(frames, sharp, self.config.segment, rng)
         if self.lesson == "truth":
-            guides = {j for c in captions for j in c.guides}
-            return {j for j in sorted(guides) if rng.random() < self.config.guide_dropout}
+            every = sorted({j for c in captions for j in c.guides})
+            return {j for j in every if rng.random() < self.config.guide_dropout}
         return set()
 
     def _views(self, material: AlignedStore, slots: range, rng: np.random.Generator) -> list[_View]:
@@ -155,7 +162,7 @@ class Sampler:
             return view.truth, everywhere, 1.0
         if caption.sharp or caption.label < 0:
             return view.frame, everywhere, 1.0
-        return view.guides[caption.label], view.trust[caption.label], caption.visible[caption.label]
+        return view.guides[caption.label], view.trust[caption.label], float(view.seen[caption.label].mean())
 
 
 def _runs(indices: Sequence[int], length: int) -> list[int]:
@@ -185,4 +192,7 @@ def _turned(record: Record, turns: int, flip: bool) -> _View:
         image = torch.rot90(image.movedim(-1, -3), turns, dims=(-2, -1))
         return (image.flip(-1) if flip else image).contiguous().float() / 255
 
-    return _View(turn(record.frame, 3), turn(record.guides, 3), turn(record.trust, 1), turn(record.truth, 3))
+    seen = record.trust if record.seen is None else record.seen
+    return _View(
+        turn(record.frame, 3), turn(record.guides, 3), turn(record.trust, 1), turn(record.truth, 3), turn(seen, 1)
+    )

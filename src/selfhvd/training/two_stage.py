@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from selfhvd.backbones.backbone import Backbone
-from selfhvd.errors import Stopped
+from selfhvd.errors import Stopped, WeightsError
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig
 from selfhvd.method.batch import Batch
@@ -86,7 +86,7 @@ class TwoStageTrainer:
     @property
     def _window(self) -> int:
         """Frames that the network is trained on at once."""
-        return min(self.network.needs.window, self.config.batch.window)
+        return 1 if self.network.needs.window == 1 else self.config.batch.window
 
     @property
     def _each_side(self) -> int:
@@ -109,7 +109,8 @@ class TwoStageTrainer:
         """
         started = time.monotonic()
         first = copy.deepcopy(self.network.state_dict())
-        course = self._resumed() or TrainState(self._before())
+        course = self._resumed() or TrainState(self._before(), perceptual=self.perceptual is not None)
+        self._as_begun(course)
         if course.stage == 1:
             self._stage_one(course, on_progress, deadline)
             course.stage, course.done, course.optimiser = 2, 0, None
@@ -130,7 +131,19 @@ class TwoStageTrainer:
                 "the adaptation did not pay and is dropped: trial %.2f dB, was %.2f", after.trial, course.before.trial
             )
             self.network.load_state_dict(first)
-        return Adaptation(course.steps, time.monotonic() - started, course.before, after, updates, kept)
+        return Adaptation(
+            course.steps, time.monotonic() - started, course.before, after, updates, kept, course.perceptual
+        )
+
+    def _as_begun(self, course: TrainState) -> None:
+        """A training goes on with the losses that it began with."""
+        if course.perceptual and self.perceptual is None:
+            raise WeightsError(
+                "This training began with the perceptual loss and its VGG weights are gone;"
+                " `selfhvd weights fetch vgg19` fetches them."
+            )
+        if not course.perceptual:
+            self.perceptual = None
 
     def _stage_one(self, course: TrainState, on_progress: Progress, deadline: float) -> None:
         """Learn from the nearest sharp frames, aligned (or from the truth)."""
@@ -138,23 +151,25 @@ class TwoStageTrainer:
             return
         # What an untrained network gives shows nothing yet: align onto the input, the paper's first round.
         network = None if self.untrained else self.network
-        materials = self.materials("one", network, partial(on_progress, "align"))
         stage = StageOne(self.config.loss, self.perceptual)
-        self._train(
-            course, materials, "label", stage, self.config.stage_one, partial(on_progress, Stage.STAGE_ONE), deadline
-        )
+        self._train(course, network, "label", stage, self.config.stage_one, on_progress, deadline)
 
     def _stage_two(self, course: TrainState, on_progress: Progress, deadline: float) -> None:
         """Self-enhance, held in place by an earlier model (or go on with the truth, aligned anew)."""
         two = self.config.stage_two
         snapshot = course.snapshot
         if snapshot is None:
-            standing, updates, tolerance = self.standing(self.network), self.config.updates, self.config.drift_tolerance
-            course.snapshot = snapshot = Snapshot(self.network, standing, updates=updates, tolerance=tolerance)
+            config = self.config
+            course.snapshot = snapshot = Snapshot(
+                self.network, self.standing(self.network),
+                updates=config.updates, tolerance=config.drift_tolerance, gain=config.least_gain,
+            )  # fmt: skip
             self._save(course)
-        materials = self.materials("two", snapshot.network, partial(on_progress, "align again"))
+        snapshot.gain = self.config.least_gain
         stage = StageTwo(self.config.loss, self.perceptual, snapshot)
-        lesson: Supervision = "clues-removed" if self.config.loss.rscr else "label"
+        lesson: Supervision = "label"
+        if self.config.loss.rscr:
+            lesson = "clues-removed" if self.config.loss.removed == "sharp" else "any-removed"
         every = max(1, two.steps // (self.config.checks + 1))
 
         def offer(step: int) -> None:
@@ -163,42 +178,67 @@ class TwoStageTrainer:
                 taken = snapshot.offer(self.network, self.standing(self.network))
                 log.info("stage 2, step %d: snapshot %s", step, "replaced" if taken else "kept")
 
-        self._train(course, materials, lesson, stage, two, partial(on_progress, Stage.STAGE_TWO), deadline, offer)
+        self._train(course, snapshot.network, lesson, stage, two, on_progress, deadline, offer)
 
     def _train(
         self,
         course: TrainState,
-        materials: Sequence[AlignedStore],
+        network: Backbone | None,
         lesson: Supervision,
         stage: StageLoss,
         loop: LoopConfig,
-        on_progress: Callable[[int, int], None],
+        on_progress: Progress,
         deadline: float,
         check: Callable[[int], None] = lambda step: None,
     ) -> None:
-        """One stage; `course` is told of every step."""
+        """One stage, in rounds between which sharp frames are aligned anew; `course` is told of every step.
+
+        In the first round they are aligned onto what `network` makes of the input (None: onto the input), then onto
+        what the trained network makes of it.
+        """
         lesson, stage = ("truth", learn_truth) if self.config.teach == "truth" else (lesson, stage)
         batch = replace(self.config.batch, guides=self.network.needs.guides, window=self._window)
-        sampler = Sampler(materials, lesson, batch, self.seed, (self.processes.rank, self.processes.count))
-        name = f"stage {course.stage}"
+        name, bar = f"stage {course.stage}", Stage.STAGE_ONE if course.stage == 1 else Stage.STAGE_TWO
+        every = self.config.align_every or loop.steps
 
         def after_step(step: Step) -> bool:
             course.done, course.optimiser = step.number, step.optimiser.state_dict()
-            on_progress(step.number, loop.steps)
+            on_progress(bar, step.number, loop.steps)
             self.on_step(name, step)
             check(step.number)
             if self.keeping and step.number % self.keeping.every == 0:
                 self._save(course)
             return time.monotonic() < deadline and not self.stop()
 
-        train(
-            self.network, sampler.draw, stage, loop, after_step,
-            processes=self.processes, done=course.done, optimiser_state=course.optimiser,
-        )  # fmt: skip
+        while course.done < loop.steps:
+            materials = self._aligned(course, course.done // every, network, on_progress)
+            sampler = Sampler(materials, lesson, batch, self.seed, (self.processes.rank, self.processes.count))
+            until = min(loop.steps, (course.done // every + 1) * every)
+            train(
+                self.network, sampler.draw, stage, loop, after_step,
+                processes=self.processes, done=course.done, optimiser_state=course.optimiser, until=until,
+            )  # fmt: skip
+            if course.done < until:
+                break
         if self.processes.mean(float(self.stop())) > 0:
             self._save(course)
             raise Stopped
         course.steps += course.done
+
+    def _aligned(
+        self, course: TrainState, number: int, network: Backbone | None, on_progress: Progress
+    ) -> tuple[AlignedStore, ...]:
+        """The material of round `number` of the stage; made by the trained network but in the first."""
+        folder = "one" if course.stage == 1 else "two"
+        if number:
+            network = self.network
+            if course.done % self.config.align_every == 0:
+                self._save(course)  # what aligns is what the state holds
+            # The state before this one was kept in the round before at the earliest.
+            if self.processes.rank == 0:
+                shutil.rmtree(self.folder / folder / str(number - 2), ignore_errors=True)
+        said = "align" if course.stage == 1 and not number else "align again"
+        return self.materials(f"{folder}/{number}", network, partial(on_progress, said))
 
     def _resumed(self) -> TrainState | None:
         if self.keeping is None:
@@ -250,7 +290,7 @@ class TwoStageTrainer:
                 )
                 make_material(
                     folders[n], self.clips[n], self.training_frames[n], outputs, self._each_side, self.predictor,
-                    self.align, lambda so_far, before=done: on_frame(before + so_far, total),
+                    self.align, self.config.labels, lambda so_far, before=done: on_frame(before + so_far, total),
                 )  # fmt: skip
             done += len(self.training_frames[n])
             on_frame(done, total)

@@ -19,6 +19,7 @@ from selfhvd.errors import OutputError, WeightsError
 from selfhvd.flow import FLOW_NETWORKS
 from selfhvd.weights.fit import MisfitError, check_fit, outline, own_tensors, put
 from selfhvd.weights.header import Header, read_header, shown
+from selfhvd.weights.pretrained_flow import PretrainedSpyNet, SpyNetConfig
 from selfhvd.weights.settings import SettingError, as_text, from_text
 from selfhvd.weights.vgg import Vgg19, Vgg19Config
 
@@ -31,7 +32,7 @@ Table = Mapping[str, tuple[type, type[nn.Module]]]
 TABLES: Mapping[str, Table] = {
     "backbone": BACKBONES,
     "flow": FLOW_NETWORKS,
-    "features": {"vgg19": (Vgg19Config, Vgg19)},
+    "features": {"vgg19": (Vgg19Config, Vgg19), "spynet": (SpyNetConfig, PretrainedSpyNet)},
 }
 """What a file can say it holds, and the networks of that kind."""
 

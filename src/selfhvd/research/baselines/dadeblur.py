@@ -120,7 +120,7 @@ def prepare(
         guides = align_guides(blurry, frames, around, predictor, align)
         images, trust = np.stack([_bytes(g) for g in guides.images]), to_bytes(guides.trust[:, 0].cpu().numpy())
         material.put(slot, Record(_bytes(blurry), images, trust, _bytes(original)))
-        captions.append(ItemMeta(index, selection.is_sharp(index), around, guides.visible))
+        captions.append(ItemMeta(index, selection.is_sharp(index), around))
         on_progress("re-blur", slot + 1, len(numbers))
     material.finish(captions)
     return Prepared(material, regions)
