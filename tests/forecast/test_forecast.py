@@ -71,7 +71,7 @@ class TestDisk:
         room = needed_room(HEAD, tmp_path / "a.mp4", FAST)
         assert (room.cache, room.material, room.result) == (12_000_000, 0, 500_000)
         learned = needed_room(HEAD, tmp_path / "a.mp4", preset_config("balanced", from_scratch=True))
-        assert learned.material == 10 * 500_000 * 23  # frame 3, truth 3, four guides of 3 and 1, 1 to spare
+        assert learned.material == 10 * 500_000 * 27  # frame 3, truth 3, four guides of 3, 1 and 1, 1 to spare
         assert needed_room(HEAD, tmp_path / "shots", FAST).result == 6_000_000
 
     def test_a_black_first_frame_says_nothing(self, tmp_path):

@@ -270,7 +270,7 @@ def test_the_papers_recipes_follow_it(path):
         1.0, "required", 1.0, float("inf"),
     )  # fmt: skip
     assert method.align_every > 0 and method.batch.own_label_weight == 1 and recipe.flow.name == "sea-raft-m"
-    assert recipe.align.resampling == "bilinear" and recipe.align.use_in_frame
+    assert not recipe.data.screened and recipe.align.resampling == "bilinear" and recipe.align.use_in_frame
     if recipe.network.backbone == "basicvsrpp":
         assert recipe.network.flow_weights and recipe.network.settings == {"start": "published"}
         assert (method.batch.window, method.batch.size, method.stage_one.flow_fixed) == (30, 1, 5000)

@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 
 _RECORD_BYTES = 7
 """Of a pixel of training material, beside its guides: the frame and its truth, three each, and a share of the index."""
-_GUIDE_BYTES = 4
-"""Of a pixel of one guide: three colours and its mask."""
+_GUIDE_BYTES = 5
+"""Of a pixel of one guide: three colours, its mask and what of it is seen."""
 _CODED_BYTES = 0.1
 """Of a pixel of the result as a video; 0.012 to 0.096 were measured on seven clips (docs/ablations.md#forecast)."""
 

@@ -95,10 +95,10 @@ def _select(clip: DatasetClip, recipe: Recipe, cache: Path, on_frame: Callable[[
         raise InputError(f"its frames are smaller than {LEAST_SIDE} pixels, so there is nothing to cut crops from.")
     selection = find_sharp(frames, _keyframes(frames), recipe.sharp, lambda done, total: on_frame())
     blurred = [length > recipe.sharp.blurred_above for length in selection.blur]
-    ours = not supervised and recipe.sharp.rule == "blur"
-    if ours and not any(blurred):
+    screened = recipe.data.screened and not supervised
+    if screened and not any(blurred):
         raise InputError("no frame is blurred, so there is nothing to learn from.")
-    if not supervised and ((ours and all(blurred)) or len(selection.sharp) < 2):
+    if not supervised and ((screened and all(blurred)) or len(selection.sharp) < 2):
         raise InputError("fewer than two frames are sharp, so there is nothing to learn from.")
     truth = _truth(clip, cache, on_frame) if supervised else None
     if truth is not None:

@@ -30,6 +30,8 @@ class DataRecipe:
     part: Part | None = None
     clips: int | None = None
     """Only the first so many clips."""
+    screened: bool = True
+    """Pass over clips in which, by the length of their blur, no frame is blurred or none is sharp (ours)."""
 
 
 @dataclass(frozen=True)
