@@ -116,7 +116,7 @@ def test_links_lead_somewhere():
 
 def test_docstrings_name_pages_and_rows_that_exist():
     lost: list[str] = []
-    files = [*ROOT.glob("src/**/*.py"), *ROOT.glob("src/**/*.md"), *ROOT.glob("bench/*.py"), *ROOT.glob("recipes/*")]
+    files = [*ROOT.glob("src/**/*.py"), *ROOT.glob("src/**/*.md"), *ROOT.glob("bench/*.py"), *ROOT.glob("recipes/**/*.toml")]
     for file in files:
         for name, anchor in re.findall(r"docs/(\w+\.md)(?:#([\w.]*\w))?", file.read_text()):
             page = ROOT / "docs" / name
