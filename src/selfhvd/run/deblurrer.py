@@ -42,7 +42,7 @@ _LEAST_FRAMES = 8
 
 
 class Deblurrer:
-    """Learns from a clip's own sharp frames, then restores the clip.
+    """Finds a clip's sharp frames, learns from them if the configuration says so, and restores the clip.
 
     Example:
         deblurrer = Deblurrer(preset_config("fast")).fit(frames)
@@ -87,7 +87,7 @@ class Deblurrer:
         on_progress: Progress = silent,
         stop: Callable[[], bool] = lambda: False,
     ) -> "Deblurrer":
-        """Cut a clip into scenes, select the sharp frames of each and adapt the network to the clip.
+        """Cut a clip into scenes, select the sharp frames of each and, if asked to, adapt the network to the clip.
 
         Args:
             frames: the clip, RGB: arrays, or anything that reads frames by number.
@@ -132,10 +132,13 @@ class Deblurrer:
         return scenes
 
     def _adapt(self, frames: Frames, on_progress: Progress, stop: Callable[[], bool]) -> Adaptation | None:
-        clips, config = self._training_clips(frames), self.config.adapt
-        steps = config.stage_one.steps + config.stage_two.steps
-        if steps == 0 or not clips or min(frames.tensor(0).shape[-2:]) < _LEAST_ADAPT_SIDE:
+        clips = self._training_clips(frames) if self.config.steps else []
+        if not clips or min(frames.tensor(0).shape[-2:]) < _LEAST_ADAPT_SIDE:
             return None
+        adaptation = self._adapted(clips, on_progress, stop)
+        return adaptation if adaptation.steps else None  # the time was up before the first
+
+    def _adapted(self, clips: list[TrainingClip], on_progress: Progress, stop: Callable[[], bool]) -> Adaptation:
         if self.folder is None:
             with tempfile.TemporaryDirectory(prefix="selfhvd-adapt-") as folder:
                 return self._adapter(clips, Path(folder)).run(on_progress, self._deadline())

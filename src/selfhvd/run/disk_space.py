@@ -53,7 +53,7 @@ def needed_room(head: Probe, destination: Path, config: DeblurConfig, coding: Co
     """What a run will fill, going by the size of its first frame in the cache."""
     frames = head.frames * _frame_bytes(head)
     adapt = config.adapt
-    learned_from = min(adapt.frames, head.frames) if adapt.stage_one.steps + adapt.stage_two.steps else 0
+    learned_from = min(adapt.frames, head.frames) if config.steps else 0
     record = _RECORD_BYTES + 2 * adapt.candidates * _GUIDE_BYTES
     result = frames if is_folder(destination) else result_bytes(head, destination, coding)
     return Room(2 * frames, learned_from * record * head.pixels, result)

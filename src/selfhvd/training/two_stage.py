@@ -191,10 +191,11 @@ class TwoStageTrainer:
                 self._save(course)
             return time.monotonic() < deadline and not self.stop()
 
-        train(
-            self.network, sampler.draw, stage, loop, after_step,
-            processes=self.processes, done=course.done, optimiser_state=course.optimiser,
-        )  # fmt: skip
+        if time.monotonic() < deadline:
+            train(
+                self.network, sampler.draw, stage, loop, after_step,
+                processes=self.processes, done=course.done, optimiser_state=course.optimiser,
+            )  # fmt: skip
         if self.processes.mean(float(self.stop())) > 0:
             self._save(course)
             raise Stopped
