@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from selfhvd.errors import InputError
+from selfhvd.errors import InputError, UsageError
 from selfhvd.method.sharp_frames import select
 from selfhvd.metrics.definition import Definition
 
@@ -25,7 +25,15 @@ SHARP_ACCURACY = Definition(
 
 
 def sharp_accuracy(decisions: Sequence[bool], labels: Sequence[bool]) -> float:
-    """Share of equal entries, 0 to 1; both are as long as the clip."""
+    """Share of equal entries, 0 to 1; both are as long as the clip.
+
+    Raises:
+        UsageError: they are not, or there are none.
+    """
+    if len(decisions) != len(labels) or not labels:
+        raise UsageError(
+            f"{len(decisions)} decisions cannot be compared with {len(labels)} labels; frames have one each."
+        )
     agree = [decision == label for decision, label in zip(decisions, labels, strict=True)]
     return sum(agree) / len(agree)
 
