@@ -22,7 +22,7 @@ from selfhvd.training.checkpoint import CheckpointConfig
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.dataset_clips import find_clips, read_clips
 from selfhvd.training.distributed import Processes, together
-from selfhvd.training.log import TrainingLog
+from selfhvd.training.log import JOURNAL, TrainingLog
 from selfhvd.training.recipe import Recipe, as_toml, difference, read_recipe
 from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.video.png import write_png
@@ -31,8 +31,10 @@ from selfhvd.weights.choose_flow import choose_flow
 from selfhvd.weights.settings import SettingError, configured
 
 RECIPE, WEIGHTS, STATE = "recipe.toml", "weights.safetensors", "state.ckpt"
-RESTORED = "restored"
-"""Folder of the restored clips, where each trains a network of its own."""
+RESTORED, CLIP_WEIGHTS = "restored", "weights"
+"""Folders of the restored clips and their weights, where each trains a network of its own."""
+CACHE, WORK = "cache", "work"
+"""Folders of what was found in the clips, and of what the learning needs between steps."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def train(
 
     Args:
         recipe: what is trained, on what, how.
-        folder: a new folder, or one begun with the same recipe.
+        folder: a new folder, or one begun with the same recipe, or one in which another recipe came to no step.
         on_progress: told stage, done, total.
         on_fault: told of each clip that cannot be used; the others go on.
         stop: asked after each step; True saves the state.
@@ -84,11 +86,16 @@ def train(
         raise UsageError(
             f"A batch of {recipe.method.batch.size} cannot be shared evenly by {processes.count} processes."
         )
+    # What is not there is missed before the folder is claimed, and before the long reading of the clips.
+    first_network(recipe)
+    predictor = choose_flow(recipe.flow.name, recipe.flow.weights, device, recipe.flow.certainty)
+    unusable: list[InputError] = []
+    found = find_clips(recipe, unusable.append)
     with ExitStack() as held:
         if processes.rank == 0:
             _claim(recipe, folder, held)
         processes.meet()
-        job = _Job(recipe, folder, processes, on_progress if processes.rank == 0 else silent, stop)
+        job = _Job(recipe, folder, predictor, processes, on_progress if processes.rank == 0 else silent, stop)
         held.callback(job.close)
         faults: list[str] = []
 
@@ -98,7 +105,9 @@ def train(
             if processes.rank == 0:
                 on_fault(fault)
 
-        clips = read_clips(find_clips(recipe, note), recipe, folder / "cache", processes, job.on_progress, note)
+        for fault in unusable:
+            note(fault)
+        clips = read_clips(found, recipe, folder / CACHE, processes, job.on_progress, note)
         result = job.each(clips) if recipe.per_clip else job.all(clips)
         return Trained(len(clips), tuple(faults), result, processes.rank == 0)
 
@@ -111,15 +120,34 @@ def _claim(recipe: Recipe, folder: Path, held: ExitStack) -> None:
         busy = OutputError(f"Another selfhvd is training in {folder}; wait for it, or give another --out.")
         held.enter_context(locked(folder / ".lock", busy))
         if path.exists():
-            if changed := difference(read_recipe(path), recipe):
+            changed = difference(read_recipe(path), recipe)
+            if changed and _has_learned(folder):
                 said = ", ".join(changed[:5])
                 raise OutputError(f"{folder} was begun with another recipe ({said}); give that, or another --out.")
-            return
+            if not changed:
+                return
+            _give_back(folder)
         aside = folder / f"{RECIPE}.part"
         aside.write_text(as_toml(recipe), encoding="utf-8")
         aside.replace(path)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); choose another --out.") from error
+
+
+def _has_learned(folder: Path) -> bool:
+    """Whether a run there made a step that was told or kept."""
+    if any((folder / name).exists() for name in (WEIGHTS, RESTORED, CLIP_WEIGHTS)):
+        return True
+    journal = folder / JOURNAL
+    told = journal.exists() and b'"event": "step"' in journal.read_bytes()
+    return told or any((folder / WORK).rglob(STATE))
+
+
+def _give_back(folder: Path) -> None:
+    """Clear away what a recipe left that came to no step; it was found by settings that have changed."""
+    for name in (CACHE, WORK, "tensorboard"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / JOURNAL).unlink(missing_ok=True)
 
 
 def first_network(recipe: Recipe) -> Backbone:
@@ -146,14 +174,18 @@ class _Job:
     """What every clip's training shares."""
 
     def __init__(
-        self, recipe: Recipe, folder: Path, processes: Processes, on_progress: Progress, stop: Callable[[], bool]
+        self,
+        recipe: Recipe,
+        folder: Path,
+        predictor: FlowPredictor,
+        processes: Processes,
+        on_progress: Progress,
+        stop: Callable[[], bool],
     ) -> None:
         self.recipe, self.folder, self.processes, self.stop = recipe, folder, processes, stop
+        self.predictor = predictor
         device = processes.device
         self.on_progress = stoppable(on_progress, stop)
-        self.predictor: FlowPredictor = choose_flow(
-            recipe.flow.name, recipe.flow.weights, device, recipe.flow.certainty
-        )
         self.perceptual: Perceptual | None = find_perceptual(device) if recipe.method.loss.perceptual else None
         self.journal = TrainingLog(folder, recipe.tell_every) if processes.rank == 0 else None
 
@@ -193,7 +225,7 @@ class _Job:
         if not target.exists():
             network = self.network()
             self.tell("begin", clips=len(clips), processes=self.processes.count, versions=versions())
-            done = self.adapter(network, clips, self.folder / "work").run(self.on_progress)
+            done = self.adapter(network, clips, self.folder / WORK).run(self.on_progress)
             if self.processes.rank == 0:
                 self._save(target, network, f"{len(clips)} clips of {self.recipe.data.folder}", done.steps)
                 self.tell("end", **asdict(done))
@@ -208,10 +240,10 @@ class _Job:
             if not target.exists():
                 self.tell("begin", clip=clip.name, processes=self.processes.count, versions=versions())
                 network = self.network()
-                work = self.folder / "work" / clip.name
+                work = self.folder / WORK / clip.name
                 done = self.adapter(network, [clip], work).run(partial(self._of_clip, number, len(clips)))
                 if self.processes.rank == 0:
-                    self._save(self.folder / "weights" / f"{clip.name}.safetensors", network, clip.name, done.steps)
+                    self._save(self.folder / CLIP_WEIGHTS / f"{clip.name}.safetensors", network, clip.name, done.steps)
                     self._restore(network, clip, target)
                     self.tell("end", clip=clip.name, **asdict(done))
                     self._tidy(Path(clip.name))
@@ -220,10 +252,10 @@ class _Job:
 
     def _tidy(self, done: Path) -> None:
         """Remove the state and the material of what is done, and the folders that this leaves empty."""
-        shutil.rmtree(self.folder / "work" / done, ignore_errors=True)
+        shutil.rmtree(self.folder / WORK / done, ignore_errors=True)
         for folder in done.parents:
             with suppress(OSError):
-                (self.folder / "work" / folder).rmdir()
+                (self.folder / WORK / folder).rmdir()
 
     def _of_clip(self, number: int, count: int, stage: str, done: int, total: int) -> None:
         self.on_progress(stage if count == 1 else f"{stage}, clip {number + 1} of {count}", done, total)
