@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from selfhvd.forecast.forecast import Forecast
-from selfhvd.run.disk_space import in_bytes
+from selfhvd.system.disk import in_bytes
 
 
 def as_text(found: Forecast) -> str:

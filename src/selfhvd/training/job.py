@@ -21,6 +21,7 @@ from selfhvd.system.versions import versions
 from selfhvd.training.checkpoint import CheckpointConfig
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.dataset_clips import find_clips, read_clips
+from selfhvd.training.disk_space import check_room
 from selfhvd.training.distributed import Processes, together
 from selfhvd.training.log import JOURNAL, TrainingLog
 from selfhvd.training.recipe import Recipe, as_toml, difference, read_recipe
@@ -74,7 +75,8 @@ def train(
 
     Raises:
         Stopped: `stop` said so.
-        OutputError: the folder was begun with another recipe, is in use, or cannot be written.
+        OutputError: the folder was begun with another recipe, is in use, or cannot be written, or there is less room on
+            its disk than needed.
         InputError: the dataset cannot be used.
         UsageError, WeightsError, DeviceError: the recipe asks for what is not there.
     """
@@ -87,12 +89,14 @@ def train(
             f"A batch of {recipe.method.batch.size} cannot be shared evenly by {processes.count} processes."
         )
     # What is not there is missed before the folder is claimed, and before the long reading of the clips.
-    first_network(recipe)
+    network = first_network(recipe)
     predictor = choose_flow(recipe.flow.name, recipe.flow.weights, device, recipe.flow.certainty)
     unusable: list[InputError] = []
     found = find_clips(recipe, unusable.append)
     with ExitStack() as held:
         if processes.rank == 0:
+            if not (folder / WEIGHTS).exists():
+                check_room(found, recipe, network, folder)
             _claim(recipe, folder, held)
         processes.meet()
         job = _Job(recipe, folder, predictor, processes, on_progress if processes.rank == 0 else silent, stop)
