@@ -118,13 +118,19 @@ def names(folder: Path) -> list[str]:
 
 
 def quick(
-    preset="fast", *, backbone: str = "lite", from_scratch: bool = False, steps: int = 2, **changes
+    preset="fast",
+    *,
+    backbone: str = "lite",
+    from_scratch: bool = False,
+    steps: int = 2,
+    adapt_first: bool = False,
+    **changes,
 ) -> DeblurConfig:
     """The preset on the CPU with so many steps a stage, few frames to learn from, flow found on small pictures.
 
-    Who learns hands sharp frames on.
+    Steps are there to be taken, whether `adapt_first` says so or not. Who learns hands sharp frames on.
     """
-    config = preset_config(preset, backbone=backbone, from_scratch=from_scratch)
+    config = preset_config(preset, backbone=backbone, from_scratch=from_scratch, adapt_first=adapt_first or steps > 0)
     one, two = (replace(stage, steps=steps) for stage in (config.adapt.stage_one, config.adapt.stage_two))
     adapt = replace(config.adapt, stage_one=one, stage_two=two, frames=4, probes=2, checks=1)
     adapt = replace(adapt, batch=replace(adapt.batch, crop=48, size=1))

@@ -155,6 +155,8 @@ class TestFinished:
     def test_same_clip_same_settings(self, tmp_path):
         assert is_finished(*self.made(tmp_path))
         assert is_finished(*self.made(tmp_path, quick(max_minutes=3.0)))
+        with pytest.raises(OutputError, match="made with other settings"):  # nothing is learned then
+            is_finished(*self.made(tmp_path, quick(max_minutes=0.0)))
 
     def test_other_clip_or_other_settings(self, tmp_path):
         source, *rest = self.made(tmp_path)

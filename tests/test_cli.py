@@ -11,7 +11,10 @@ import cv2
 import pytest
 
 from clips_for_tests import MIXED, film, names, never, seen, sound_only, unmoved, views
+from selfhvd.backbones.backbone import Needs
 from selfhvd.errors import DeviceError, SelfHVDError, WeightsError
+from selfhvd.forecast.pace import Pace
+from selfhvd.run.config import preset_config
 from selfhvd.weights import BASE_WEIGHTS
 
 pytestmark = pytest.mark.unchecked
@@ -92,6 +95,32 @@ def test_options_arrive(run, clip, monkeypatch):
     assert (config.flow_weights, config.align.resolution) == (Path("r.safetensors"), 0.25)
 
 
+def test_only_who_asks_learns(run, clip, monkeypatch):
+    """`run` makes presets quick, so that these are met without it."""
+    monkeypatch.setattr("selfhvd.run.config.preset_config", preset_config)
+    monkeypatch.setattr("selfhvd.forecast.pace.measure_pace", lambda config: Pace(2e-6, 1e-6, Needs(), "dis", "cpu"))
+    told = {
+        "": "uses the weights as they are",
+        f"--weights {BASE_WEIGHTS}": "uses the weights as they are",
+        "--adapt": "learns for at most 450 steps",
+        f"--adapt --weights {BASE_WEIGHTS} --preset balanced": "learns for at most 900 steps",
+        "--from-scratch": "learns for at most 450 steps",
+        "--adapt --max-minutes 0": "uses the weights as they are",
+    }
+    for words, said in told.items():
+        assert said in run(clip, "--dry-run", *words.split()).out, words
+
+
+def test_weights_that_are_given_are_used_as_they_are(run, clip, monkeypatch):
+    monkeypatch.setattr("selfhvd.run.config.preset_config", preset_config)
+    done = run(clip, "--weights", BASE_WEIGHTS, "--device", "cpu", "--progress", "lines")
+    assert done.code == 0 and "stage 1" not in done.err
+    found = json.loads((clip.parent / RESULTS[3]).read_text())
+    assert found["adaptation"] is None and found["weights"] == str(BASE_WEIGHTS)
+    assert found["settings"]["adapt_first"] is False
+    assert "it was not adapted to this clip" in (clip.parent / RESULTS[2]).read_text()
+
+
 @pytest.mark.parametrize(
     "words", ["--from-scratch --weights w.safetensors", "--flow-resolution 0", "--flow-resolution 1.5"]
 )
@@ -107,7 +136,8 @@ def test_no_minutes_at_all_still_gives_a_clip(run, clip, tmp_path_factory):
     assert names(clip.parent) == RESULTS
     after = seen(clip.parent / RESULTS[1], tmp_path_factory.mktemp("cache") / "out")
     assert (len(after), after.width, after.height) == (12, 64, 48)
-    assert json.loads((clip.parent / RESULTS[3]).read_text())["settings"]["max_minutes"] == 0
+    found = json.loads((clip.parent / RESULTS[3]).read_text())
+    assert found["settings"]["max_minutes"] == 0 and found["adaptation"] is None
 
 
 def test_existing_output(run, shelf, tmp_path):

@@ -11,7 +11,7 @@ from selfhvd import Deblurrer
 from selfhvd.errors import UsageError, WeightsError
 from selfhvd.extensions.scenes import SceneConfig
 from selfhvd.method.scscm import ProbeScores
-from selfhvd.run.config import PRESETS, preset_config
+from selfhvd.run.config import PRESETS, DeblurConfig, preset_config
 from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.weights import BASE_WEIGHTS
 
@@ -128,10 +128,12 @@ def test_what_counts_as_worse(monkeypatch, after, kept):
     assert Deblurrer(quick(steps=1)).fit(list(views())).adaptation.kept is kept
 
 
-@pytest.mark.slow
-def test_a_passed_deadline_ends_the_learning():
-    deblurrer = Deblurrer(quick(steps=4, max_minutes=0.0)).fit(list(views()))
-    assert deblurrer.adaptation.steps < 8
+@pytest.mark.parametrize("minutes", [0.0, 1e-9])
+def test_a_passed_deadline_ends_the_learning_before_its_first_step(minutes):
+    deblurrer = Deblurrer(quick(steps=4, max_minutes=minutes))
+    before = state(deblurrer)
+    deblurrer.fit(list(views()))
+    assert deblurrer.adaptation is None and same(before, state(deblurrer))
     assert len(list(deblurrer.restore())) == 12
 
 
@@ -199,14 +201,23 @@ def test_presets_differ_in_length_guides_and_mirrored_views_only():
     assert lengths == sorted(set(lengths))
 
 
-def test_base_weights_learn_only_where_they_are_given_as_a_file():
-    assert [preset_config(name).adapt.stage_two.steps for name in PRESETS] == [0, 0, 0]
-    assert preset_config("fast", weights=BASE_WEIGHTS).adapt.stage_two.steps > 0
+@pytest.mark.parametrize("start", [{}, {"weights": BASE_WEIGHTS}, {"backbone": "basicvsrpp"}])
+def test_weights_are_used_as_they_are_unless_told_to_learn(start):
+    asked = {name: preset_config(name, adapt_first=True, **start) for name in PRESETS}
+    assert [preset_config(name, **start).steps for name in PRESETS] == [0, 0, 0]
+    assert [config.steps for config in asked.values()] == [450, 900, 2000]
+    assert [replace(config, max_minutes=0.0).steps for config in asked.values()] == [0, 0, 0]
+    assert all(config.adapt_first for config in asked.values())
+
+
+def test_an_untrained_network_always_learns():
+    assert preset_config(from_scratch=True).steps == 450 and preset_config(from_scratch=True).adapt_first
+    assert DeblurConfig(from_scratch=True).steps > 0 == DeblurConfig().steps
 
 
 def test_only_the_base_weights_as_they_come_restore_the_sharpest_frames():
     assert {preset_config(name).restore.which for name in PRESETS} == {"auto"}
-    others = ({"weights": BASE_WEIGHTS}, {"from_scratch": True}, {"backbone": "basicvsrpp"})
+    others = ({"weights": BASE_WEIGHTS}, {"adapt_first": True}, {"from_scratch": True}, {"backbone": "basicvsrpp"})
     assert {preset_config(**other).restore.which for other in others} == {"blurry"}
 
 

@@ -12,7 +12,15 @@ import pytest
 from clips_for_tests import always, film, names, paint, views
 from selfhvd.backbones import EstRnn, EstRnnConfig
 from selfhvd.errors import InputError, OutputError, UsageError
-from selfhvd.research.evaluation import Composited, Given, Outputs, Restored, Untouched, evaluate_dataset
+from selfhvd.research.evaluation import (
+    Composited,
+    EvaluationConfig,
+    Given,
+    Outputs,
+    Restored,
+    Untouched,
+    evaluate_dataset,
+)
 from selfhvd.research.evaluation.dataset_tables import FILES, as_markdown, clips_csv, frames_csv, means_csv, tables
 from selfhvd.synthesis import ClipLabel
 from selfhvd.weights import save_weights
@@ -92,6 +100,15 @@ def test_labels_tell_the_frames_apart_where_there_are_any(given):
     assert found["clips", "all"].values["sharp_accuracy"] == found["frames", "all"].values["sharp_accuracy"] == 7 / 8
     assert "Without a blurry frame: short." in given.notes
     assert any(note.startswith("1 of 2 clips have a label") for note in given.notes)
+
+
+def test_the_accuracy_is_that_of_the_selected_frames(shelf):
+    """Segments of two put one of 2 and 3, which are blurry, and one of 6 and 7 into S, beside 0, 4 and 5."""
+    counted = EvaluationConfig(segment=1), EvaluationConfig(segment=2)
+    one, two = (evaluate_dataset(shelf, Given(shelf / "results"), layout="pairs", config=c).clips for c in counted)
+    assert one[0].groups[0].values["sharp_accuracy"] == 4 / 8
+    assert two[0].groups[0].values["sharp_accuracy"] in (5 / 8, 7 / 8)
+    assert [f.sharp for f in one[0].frames] == [f.sharp for f in two[0].frames]
 
 
 @pytest.mark.slow

@@ -181,6 +181,9 @@ def test_what_changed_is_named_and_restart_begins_anew(stopped, tmp_path, right)
     source = cut_off_at("restore", stopped, tmp_path)
     with pytest.raises(OutputError, match=r"seed \(was 0, is 1\); put it back to go on, or begin anew with --restart"):
         deblurred(source, config=bold(seed=1))
+    with pytest.raises(OutputError, match=r"adapt_first \(was true, is false\)") as refused:
+        deblurred(source, config=replace(bold(), adapt_first=False))
+    assert refused.value.exit_code == 4
     with pytest.raises(OutputError, match=r"segment"):
         deblurred(source, config=replace(bold(), sharp=replace(bold().sharp, segment=9)))
     os.utime(source, ns=(1, 1))

@@ -137,6 +137,49 @@ def test_weights_that_are_not_there(clips, tmp_path):
         train(quick(clips, network=network), tmp_path / "run")
 
 
+@pytest.mark.unchecked
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"network": {"backbone": "litte"}}, UsageError),
+        ({"network": {"settings": {"width": [8, 8, 8]}}}, UsageError),
+        ({"network": {"backbone": "lite", "weights": "none.safetensors"}}, WeightsError),
+        ({"network": {"backbone": "estrnn", "weights": "at-hand"}}, WeightsError),
+        ({"flow": {"name": "raft", "weights": "none.safetensors"}}, WeightsError),
+        ({"data": {"folder": "nowhere"}}, InputError),
+    ],
+)
+def test_what_is_not_there_is_missed_before_any_clip_is_read(clips, tmp_path, monkeypatch, wrong, error):
+    monkeypatch.setattr("selfhvd.training.job.read_clips", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(error):
+        train(quick(clips, **wrong), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.unchecked
+def test_a_recipe_that_came_to_no_step_does_not_keep_the_folder(clips, tmp_path):
+    """It finds no truth; the mended one finds its clips by its own settings."""
+    root = pairs(tmp_path / "clips", ["a"], truth=())
+    with pytest.raises(InputError, match="no clip to learn from"):
+        train(typed(truthful(root)), tmp_path / "run")
+    with pytest.raises(Stopped):
+        train(quick(root), tmp_path / "run", **stopping(1, "align"))
+    mended = quick(root, steps=1)
+    train(mended, tmp_path / "run")
+    assert read_recipe(tmp_path / "run" / "recipe.toml") == mended
+    assert [line["event"] for line in journal(tmp_path / "run")] == ["begin", "step", "step", "end"]
+
+
+@pytest.mark.unchecked
+def test_a_recipe_that_came_to_a_step_keeps_the_folder(clips, tmp_path):
+    with pytest.raises(Stopped):
+        train(quick(clips), tmp_path, **stopping(1, "stage 1"))
+    (tmp_path / "journal.jsonl").unlink()  # the state alone says so
+    with pytest.raises(OutputError, match="begun with another recipe"):
+        train(quick(clips, steps=3), tmp_path)
+
+
 def test_given_weights_are_gone_on_with(clips, whole, tmp_path):
     given = whole / "weights.safetensors"
     recipe = quick(clips, steps=0, network={"backbone": "lite", "weights": str(given)})

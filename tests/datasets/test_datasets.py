@@ -211,7 +211,7 @@ class TestWrongLayouts:
     def test_two_layouts(self, tmp_path):
         tree(tmp_path, "gopro")
         tree(tmp_path, "bsd")
-        assert_fails(tmp_path, "holds several layouts", "found gopro and bsd", "--layout")
+        assert_fails(tmp_path, "holds several layouts", "found gopro and bsd", "choose the layout")
         assert open_dataset(tmp_path, "bsd").layout == "bsd"
 
     def test_a_clip_of_another_layout(self, tmp_path):
@@ -300,7 +300,9 @@ def test_of_two_layouts_the_more_frequent_is_taken(tmp_path):
     assert dataset.layout == "pairs" and [clip.name for clip in dataset.clips] == ["walk2", "walk10"]
     told = sorted(str(fault) for fault in faults)
     assert [sentence.split()[1] for sentence in told] == ["single", "stray"]
-    assert "expected pairs, found gopro in" in told[0] and "--layout gopro" in told[0] and "found frames in" in told[1]
+    assert (
+        "expected pairs, found gopro in" in told[0] and "the layout gopro" in told[0] and "found frames in" in told[1]
+    )
     faults.clear()
     assert len(open_dataset(tmp_path, "pairs", on_fault=faults.append).clips) == 2 and not faults
 

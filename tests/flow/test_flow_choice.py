@@ -82,7 +82,7 @@ def test_dis_by_name(cache, said):
 
 
 def test_dis_takes_no_weights():
-    with pytest.raises(UsageError, match="takes no weights; leave --flow-weights out"):
+    with pytest.raises(UsageError, match="takes no weights; give it none, or choose the flow auto"):
         choose_flow("dis", Path("m.safetensors"))
 
 
@@ -99,7 +99,7 @@ def test_by_name(cache, said, name, file):
 def test_weights_that_are_not_at_hand(name, said):
     with pytest.raises(WeightsError) as caught:
         choose_flow(name, device=GPU)
-    assert f"`selfhvd weights fetch {name}`" in str(caught.value) and "--flow-weights PATH" in str(caught.value)
+    assert f"`selfhvd weights fetch {name}`" in str(caught.value) and "as the flow's weights" in str(caught.value)
     assert said() == []
 
 
@@ -123,7 +123,7 @@ def test_names_are_known_to_the_cache(name, tmp_path, monkeypatch):
 
 
 def test_flowformer_needs_a_checkpoint():
-    with pytest.raises(WeightsError, match=r"no weights for flowformer\+\+; give ptlflow's checkpoint with"):
+    with pytest.raises(WeightsError, match=r"no weights for flowformer\+\+; give ptlflow's checkpoint as"):
         choose_flow("flowformer++")
 
 

@@ -11,9 +11,9 @@ from selfhvd.errors import InputError, OutputError
 from selfhvd.forecast.forecast import forecast
 from selfhvd.forecast.pace import Pace, expected_seconds, measure_pace
 from selfhvd.forecast.words import as_text, rough
-from selfhvd.run import disk_space as disk
 from selfhvd.run.config import preset_config
-from selfhvd.run.disk_space import check_room, in_bytes, needed_room
+from selfhvd.run.disk_space import check_room, needed_room
+from selfhvd.system.disk import in_bytes
 from selfhvd.video import ingest
 from selfhvd.video.probe import Probe, probe
 from selfhvd.video.write.encoder_choice import plan
@@ -33,7 +33,7 @@ def full(monkeypatch):
     """A disk with so many bytes free."""
 
     def fill(free):
-        monkeypatch.setattr(disk.shutil, "disk_usage", lambda folder: namedtuple("Usage", "free")(free))
+        monkeypatch.setattr("shutil.disk_usage", lambda folder: namedtuple("Usage", "free")(free))
 
     return fill
 

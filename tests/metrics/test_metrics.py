@@ -10,7 +10,7 @@ from doubles import Shift
 from selfhvd.errors import InputError
 from selfhvd.flow import FLOWS
 from selfhvd.metrics import drift, flicker, motion, psnr, sharp_accuracy, sharpness, ssim
-from selfhvd.metrics.accuracy import SHARP_ACCURACY, read_labels
+from selfhvd.metrics.accuracy import SHARP_ACCURACY, read_labels, selection_accuracy
 from selfhvd.metrics.drift import DRIFT
 from selfhvd.metrics.flicker import FLICKER, FLICKER_RATIO, FLICKER_REFERENCE
 from selfhvd.metrics.iqa import MANIQA, MUSIQ
@@ -141,6 +141,16 @@ def test_frames_of_16_bits_are_rounded_to_8():
 def test_sharp_accuracy():
     assert sharp_accuracy([True, False, True, True], [True, True, True, False]) == 0.5
     assert sharp_accuracy([False], [False]) == 1
+
+
+def test_accuracy_of_the_selection_by_hand():
+    """Frames 0 and 11 are above the threshold; 5, sharp by its label, is the best of a segment of four without such."""
+    scores = [100.0, 1.0, 1.0, 2.0, 1.0, 9.0, 3.0, 1.0, 1.0, 2.0, 1.0, 98.0]
+    labels = [i in (0, 5, 11) for i in range(12)]
+    assert selection_accuracy(scores, labels, 20) == 11 / 12  # S = {0, 11}
+    assert selection_accuracy(scores, labels, 4) == 1  # S = {0, 5, 11}
+    assert selection_accuracy(scores, labels, 2) == 9 / 12  # S = {0, 3, 5, 6, 9, 11}
+    assert selection_accuracy(scores, labels, 1) == 3 / 12
 
 
 @pytest.mark.parametrize("text", ["1\n0\n1\n", "1 0 1", "[1, 0, 1]", "[true, false, true]", "\n [1,0,1]\n"])

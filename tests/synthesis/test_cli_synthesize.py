@@ -44,6 +44,9 @@ def test_both_makers(run, tmp_path, photos):
         (("goproshake", "--substeps", "4"), "--substeps must be odd"),
         (("goproshake", "--sharp-share", "1"), "--sharp-share must be at least 0 and below 1"),
         (("goproshake", "--interpolate", "0"), "--interpolate must be at least 1"),
+        (("goproshake", "--K", "0"), "--K 0 must be a number above 0"),
+        (("goproshake", "--K", "inf"), "--K inf must be a number above 0"),
+        (("goproshake", "--K", "1", "--sharp-share", "0.5"), "--K says how many frames are sharp"),
     ],
 )
 def test_usage(run, tmp_path, photos, words, said):

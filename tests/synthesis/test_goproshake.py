@@ -169,6 +169,19 @@ def test_clips_from_a_trajectory(tmp_path, photo):
     assert np.abs(blurry - wanted).max() <= 0.51
 
 
+def test_a_given_k_decides_how_long_exposures_are(run, tmp_path, photo):
+    """N d / K = 0.75, 1.5, 2.25 and 6.75. A folder without K says nothing of it: older ones are gone on with."""
+    source = paint(tmp_path / "walk", pan(photo, 13))
+    path = still(tmp_path / "path.txt", 13, lambda t: 0.001 * [1, 2, 3, 9, 9][t // 3])
+    words = ("synthesize", "goproshake", source, tmp_path / "made", "--trajectory", path, "--substeps", 3)
+    done = run(*words, "--interpolate", 1, "--K", "0.004")
+    assert done.code == 0, done.err
+    label = ClipLabel.load(tmp_path / "made" / "labels" / "walk.json")
+    assert label.counts == (1, 1, 3, 3) and label.facts["K"] == 0.004 == label.facts["settings"]["K"]
+    refused = run(*words, "--interpolate", 1)
+    assert refused.code == 4 and "other settings (K)" in refused.err
+
+
 def test_poses_must_be_as_many_as_frames(tmp_path, photo):
     source = paint(tmp_path / "walk", pan(photo, 6))
     path = still(tmp_path / "path.txt", 5, lambda t: 0.01)

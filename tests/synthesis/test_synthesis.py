@@ -22,6 +22,7 @@ def test_counts_follow_the_mean_speed():
     """Three frames of five sub-frames at speeds 1, 2, 4; a third sharp: K = 5 q / 2, n = odd(2 d / q), q = 5/3."""
     speed = np.repeat([1.0, 2.0, 4.0], 5)
     assert exposure_counts(speed, 5, 1 / 3).tolist() == [1, 3, 5]
+    assert exposure_counts(speed, 5, 1 / 3, k=10.0).tolist() == [1, 1, 3]  # 5 d / 10 = 0.5, 1, 2
 
 
 def test_counts_look_at_the_whole_window():

@@ -14,11 +14,12 @@ from selfhvd.forecast.words import as_text, in_all
 from selfhvd.run.batch import Clip, Failure, make_folder, run_batch
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.deblurrer import Deblurrer
-from selfhvd.run.disk_space import in_bytes, refuse_without_room
+from selfhvd.run.disk_space import refuse_without_room
 from selfhvd.run.job import deblur
 from selfhvd.run.options import RunOptions
 from selfhvd.run.up_to_date import is_finished
 from selfhvd.run.work_folder import WorkFolder
+from selfhvd.system.disk import in_bytes
 from selfhvd.video import check_destination, check_source
 from selfhvd.video.destination import check_length, reports_of
 from selfhvd.video.read.images import rate_of

@@ -41,6 +41,7 @@ def deblur(
     flow: Flow = "auto",
     flow_weights: Path | None = None,
     flow_resolution: float = 1.0,
+    adapt: Flag = False,
     from_scratch: Flag = False,
     max_minutes: float | None = None,
     segment: int = 20,
@@ -60,13 +61,13 @@ def deblur(
         source: clips, or folders of videos, which are never touched; a folder of images is one clip.
         output: a video file, or a folder for PNG frames; of several clips the folder for the results. Default:
             CLIP_deblurred beside each clip.
-        preset: how many sharp frames help each frame, and how long is learned; from the base weights nothing is.
+        preset: how many sharp frames help each frame, and how long --adapt and --from-scratch learn.
         strength: how much of the restoration is blended in: 0 is the clip as it came, 1 all of it.
         quality: of the coding, 0 to 100 (90 shows no loss), on one scale for all codecs. Default: 90, or what keeps the
             result about as large as its source.
         codec: of the result; auto keeps the source's where the container can hold it.
         restore: auto restores what is blurred and what lies among it, blurry only what is blurred, all everything;
-            default: auto for the base weights, blurry for others.
+            default: auto for the base weights as they come, blurry for others.
         keep_sharp: the same as --restore blurry.
         sharp_frames: numbers of the frames that are sharp, as `selfhvd inspect` counts them, where you know better:
             3,17,40-44, or a file that holds such numbers.
@@ -79,12 +80,16 @@ def deblur(
         fail_fast: stop at the first clip that fails.
         dry_run: only say what would be done, and about what it takes: disk, memory, time.
         backbone: lite, ifirnn, estrnn, basicvsrpp or rvrt; default: the one that the weights are of, else lite.
-        weights: weights to start from, instead of the base weights that come with selfhvd.
+        weights: weights to restore with, instead of the base weights that come with selfhvd.
         flow: the optical flow that aligns frames; auto takes sea-raft-m where it is at hand and a GPU too, else dis.
         flow_weights: weights of the flow network, instead of what was fetched.
         flow_resolution: find flow on frames reduced to this part of their size (0.25 as the authors' later code).
-        from_scratch: start from an untrained network, as in the paper.
-        max_minutes: end the learning after so many minutes with what it has; fast learns nothing from base weights.
+        adapt: before restoring, learn on the clip itself, from --weights or the base weights; without it they are used
+            as they are. On made clips learning from the base weights lost.
+        from_scratch: learn on this clip alone, from an untrained network: the paper's stages, but no row of the paper,
+            which trains one network on a training set and adapts to a clip (Table 3) only from trained weights.
+        max_minutes: end the learning of --adapt and --from-scratch after so many minutes with what it has; 0: learn
+            nothing.
         segment: at least one sharp frame is chosen in each segment of so many frames.
         scenes: cut the clip where its scene changes; nothing is aligned or learned across a cut.
         seed: same seed, same frames (on a CPU).
@@ -118,7 +123,7 @@ def deblur(
     if not 0 <= seed < _SEEDS:
         raise UsageError(f"--seed {seed} must be at least 0 and below {_SEEDS}.")
     config = replace(
-        _started(preset, backbone, weights, from_scratch),
+        _started(preset, backbone, weights, adapt, from_scratch),
         flow=flow,
         flow_weights=flow_weights,
         max_minutes=max_minutes,
@@ -160,13 +165,15 @@ def deblur(
         run.one(clips[0])
 
 
-def _started(preset: Preset, backbone: str | None, weights: Path | None, from_scratch: bool) -> "DeblurConfig":
+def _started(
+    preset: Preset, backbone: str | None, weights: Path | None, adapt: bool, from_scratch: bool
+) -> "DeblurConfig":
     """The preset, for the network that is named or that the weights are of."""
     from selfhvd.run.config import preset_config
     from selfhvd.weights import name_of
 
     named = backbone or (name_of(weights) if weights else "lite")
-    return preset_config(preset, backbone=named, from_scratch=from_scratch, weights=weights)
+    return preset_config(preset, backbone=named, from_scratch=from_scratch, weights=weights, adapt_first=adapt)
 
 
 def _with_segment(config: "DeblurConfig", segment: int) -> "DeblurConfig":

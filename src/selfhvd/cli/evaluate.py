@@ -39,6 +39,7 @@ def evaluate(
     out: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
     sharp_labels: Path | None = None,
+    segment: int = 20,
     iqa: Annotated[bool, Parameter(negative="")] = False,
     flow: Flow = "dis",
     flow_weights: Path | None = None,
@@ -72,6 +73,7 @@ def evaluate(
         out: write the tables (CSV, JSON, Markdown) into this folder.
         as_json: print everything as JSON.
         sharp_labels: a file with 0 or 1 for each frame of the input (1 = sharp), one a line or a JSON list.
+        segment: frames a segment of the paper's selection, which `sharp_accuracy` compares with the labels.
         iqa: MUSIQ and MANIQA too (extra `iqa`: its licence forbids commercial use).
         flow: the optical flow behind drift and flicker; numbers by different flows do not compare.
         flow_weights: weights of the flow network, instead of what was fetched.
@@ -86,7 +88,9 @@ def evaluate(
     of_aligning: dict[str, object] = {"--align-flow": align_flow, "--align-flow-weights": align_flow_weights}
     of_a_network: dict[str, object] = {"--weights": weights, "--hand-through": hand_through}
     of_making: dict[str, object] = {"--baseline": baseline, "--save-frames": save_frames, **of_a_network, **of_aligning}
-    config = EvaluationConfig(flow=flow, flow_weights=flow_weights, iqa=iqa, device=device)
+    if segment < 1:
+        raise UsageError(f"--segment {segment} must be at least 1.")
+    config = EvaluationConfig(flow=flow, flow_weights=flow_weights, iqa=iqa, device=device, segment=segment)
     shown = _Shown(out, as_json=as_json, overwrite=overwrite, quiet=quiet)
     if dataset is None:
         _refuse({"--layout": layout, "--part": part, **of_making}, "goes together with --dataset only")

@@ -1,5 +1,6 @@
 """`selfhvd synthesize`: blurry clips with known truth, from photos or from high-rate video."""
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -78,7 +79,8 @@ def goproshake(
     *,
     trajectory: Path | None = None,
     quaternion: Quaternion = "xyzw",
-    sharp_share: float = 0.33,
+    sharp_share: float | None = None,
+    k: Annotated[float | None, Parameter(name="--K")] = None,
     substeps: int | None = None,
     interpolate: int = 4,
     crf: int | None = None,
@@ -94,7 +96,10 @@ def goproshake(
         trajectory: one pose for each high-rate frame, lines `timestamp tx ty tz qx qy qz qw`; for several clips a
             folder of CLIP.txt. Default: the motion is estimated from the frames.
         quaternion: order of the quaternion's numbers; wxyz for MonST3R.
-        sharp_share: wanted share of sharp frames, at least 0 and below 1.
+        sharp_share: wanted share of sharp frames, at least 0 and below 1; default: 0.33.
+        k: the constant K of Eq. F, above 0, for all clips: the smaller, the longer the exposures; in the unit of the
+            camera's speed (radians and distances to the scene from one high-rate frame to the next). Not published;
+            default: for each clip the one that gives --sharp-share.
         substeps: high-rate frames that make one, odd; default: as GoPro's names say, else drawn from 7, 9, 11, 13.
         interpolate: each step from frame to frame is divided into so many before averaging; 1 = none.
         crf: H.264 quality of the blurry frames, 0 to 51; `none` leaves them uncoded.
@@ -106,13 +111,18 @@ def goproshake(
     from selfhvd.synthesis import GoProShake, make_goproshake
 
     _check_crf(crf)
-    if not 0 <= sharp_share < 1:
+    if k is not None and sharp_share is not None:
+        raise UsageError("--K says how many frames are sharp, so it does not go together with --sharp-share.")
+    if k is not None and not (k > 0 and math.isfinite(k)):
+        raise UsageError(f"--K {k:g} must be a number above 0.")
+    share = GoProShake.sharp_share if sharp_share is None else sharp_share
+    if not 0 <= share < 1:
         raise UsageError("--sharp-share must be at least 0 and below 1.")
     if substeps is not None and (substeps < 3 or substeps % 2 == 0):
         raise UsageError("--substeps must be odd and at least 3.")
     if interpolate < 1 or seed < 0:
         raise UsageError("--interpolate must be at least 1 and --seed at least 0.")
-    settings = GoProShake(sharp_share, substeps, interpolate, crf, quaternion, seed)
+    settings = GoProShake(share, substeps, interpolate, crf, quaternion, seed, k)
     with shown_progress(quiet) as progress:
         failures = make_goproshake(source, destination, settings, trajectory, progress)
     if failures:

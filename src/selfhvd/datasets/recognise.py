@@ -24,7 +24,7 @@ def recognise(root: Path, *, mixed: bool = False) -> Layout:
     best = [layout.name for layout in fitting if layout.rank == rank]
     if len(best) > 1:
         names = " and ".join(best)
-        raise InputError(f"{root} holds several layouts: expected one, found {names}; choose one of them (--layout).")
+        raise InputError(f"{root} holds several layouts: expected one, found {names}; choose the layout.")
     return LAYOUTS[best[0]]
 
 

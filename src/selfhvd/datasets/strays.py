@@ -45,7 +45,7 @@ def refuse(layout: Layout, place: Place, chosen: Layout) -> NoReturn:
     """`InputError` that names a stray."""
     raise InputError(
         f"Clip {place.name} has another layout than the rest: expected {chosen.name}, found {layout.name} in "
-        f"{place.blur}; take such clips with --layout {layout.name}."
+        f"{place.blur}; take such clips with the layout {layout.name}."
     )
 
 

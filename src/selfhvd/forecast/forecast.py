@@ -42,7 +42,7 @@ class Forecast:
     flow: str
     device: str
     steps: int
-    """Of learning; 0 = the weights are used as they are."""
+    """Of learning, at most; 0 = the weights are used as they are."""
     room: Room
     free: int
     """Bytes free where the run works."""
@@ -83,7 +83,6 @@ def forecast(
         InputError: the clip cannot be read.
     """
     head = probe(source)
-    adapt = config.adapt
     container, codec, pixel_format, quality, notes = _coding(head, source, destination, coding)
     room = needed_room(head, destination, config, coding)
     return Forecast(
@@ -99,7 +98,7 @@ def forecast(
         network=config.backbone,
         flow=pace.flow,
         device=pace.device,
-        steps=adapt.stage_one.steps + adapt.stage_two.steps,
+        steps=config.steps,
         room=room,
         free=free_room(destination),
         memory=_memory(head, pace, config.restore.kept_guides),

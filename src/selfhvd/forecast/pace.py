@@ -88,8 +88,7 @@ def expected_seconds(head: Probe, config: DeblurConfig, pace: Pace) -> float:
 
 def _learning(head: Probe, config: DeblurConfig, pace: Pace, flown: float, restore: float) -> float:
     """Both stages: the steps, and the material that is made for them once for each picture of the clip."""
-    adapt, pixels = config.adapt, head.pixels
-    steps = adapt.stage_one.steps + adapt.stage_two.steps
+    adapt, pixels, steps = config.adapt, head.pixels, config.steps
     if not steps:
         return 0.0
     window = min(adapt.batch.window, pace.needs.window)

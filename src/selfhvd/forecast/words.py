@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from selfhvd.forecast.forecast import Forecast
-from selfhvd.run.disk_space import in_bytes
+from selfhvd.system.disk import in_bytes
 
 
 def as_text(found: Forecast) -> str:
@@ -11,7 +11,7 @@ def as_text(found: Forecast) -> str:
     head = found.head
     number = f"{head.frames:,} frames" if head.stated else f"about {head.frames:,} frames (not stated)"
     number = number if head.frames else "an unknown number of frames"
-    lesson = "uses the weights as they are" if not found.steps else f"learns for {found.steps:,} steps"
+    lesson = "uses the weights as they are" if not found.steps else f"learns for at most {found.steps:,} steps"
     lesson += f"; blended at strength {found.strength:g}" if found.strength < 1 else ""
     rows = {
         "clip": f"{number} of {head.width}x{head.height}, {head.codec}, {head.depth} bits",

@@ -1,18 +1,21 @@
-"""Sharp-frame accuracy: how often the choice between sharp and blurry agrees with labels."""
+"""Sharp-frame accuracy: how often the paper's choice of sharp frames agrees with labels."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from selfhvd.errors import InputError
+import numpy as np
+
+from selfhvd.errors import InputError, UsageError
+from selfhvd.method.sharp_frames import select
 from selfhvd.metrics.definition import Definition
 
 SHARP_ACCURACY = Definition(
     name="sharp_accuracy",
     title="sharp-frame accuracy",
     better="higher",
-    formula="share of the input's frames whose sharp/blurry decision (by Otsu's threshold on v_l; a segment's "
-    "best that is below it counts as blurry) equals the given label",
+    formula="share of the input's frames for which being in S (by the paper's rule: above Otsu's threshold on v_l, or "
+    "the best of a segment in which no frame is) equals the given label",
     colour="RGB, gamma-encoded, rounded to 8 bits",
     borders="none cut",
     averaging="one number for the clip",
@@ -22,9 +25,28 @@ SHARP_ACCURACY = Definition(
 
 
 def sharp_accuracy(decisions: Sequence[bool], labels: Sequence[bool]) -> float:
-    """Share of equal entries, 0 to 1; both are as long as the clip."""
+    """Share of equal entries, 0 to 1; both are as long as the clip.
+
+    Raises:
+        UsageError: they are not, or there are none.
+    """
+    if len(decisions) != len(labels) or not labels:
+        raise UsageError(
+            f"{len(decisions)} decisions cannot be compared with {len(labels)} labels; frames have one each."
+        )
     agree = [decision == label for decision, label in zip(decisions, labels, strict=True)]
     return sum(agree) / len(agree)
+
+
+def selection_accuracy(scores: Sequence[float], labels: Sequence[bool], segment: int) -> float:
+    """How well S by the paper's rule agrees with the labels, 0 to 1; a bare segment's best is in S, as any other.
+
+    Args:
+        scores: v_l of each frame, as the rule `otsu` ranks them.
+        labels: whether each frame is sharp.
+        segment: frames a segment, at least 1.
+    """
+    return sharp_accuracy(select(np.asarray(scores, dtype=float), segment).tolist(), labels)
 
 
 def read_labels(path: Path) -> tuple[bool, ...]:

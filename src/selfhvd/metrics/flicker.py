@@ -9,8 +9,10 @@ from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.masks import in_frame, occlusion
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
 from selfhvd.ops.warp import warp
+from selfhvd.video.frame import Picture, as_image, check_alike
 
-Image = Float[Tensor, "3 height width"]
+Image = Tensor | Picture
+"""A tensor `3 height width` in [0, 1], or a picture; anything else, or of another size, is a `UsageError`."""
 
 _STRENGTH = 0.2
 """Of the occlusion mask (Eq. 5): a pixel whose way there and back misses by 5 pixels does not count."""
@@ -60,6 +62,8 @@ class Motion:
 
 def motion(frame: Image, previous: Image, predictor: FlowPredictor) -> Motion:
     """The motion from `frame` back to `previous`."""
+    frame, previous = as_image(frame), as_image(previous)
+    check_alike(frame, previous)
     back, there = (flow.field for flow in predictor.both(frame[None], previous[None]))
     return Motion(back, in_frame(back) * occlusion(back, there, _STRENGTH))
 
@@ -70,6 +74,8 @@ def flicker(frame: Image, previous: Image, moved: Motion) -> float:
     Φ and its visible region V are handed in: found on the truth, they do not let an unsteady result hide its flicker in
     a flow of its own, and two clips are compared over the same pixels.
     """
+    frame, previous = as_image(frame), as_image(previous)
+    check_alike(frame, previous)
     change = (frame - warp(previous[None], moved.field)).abs().mean(dim=1, keepdim=True)
     weight = moved.visible.sum()
     return float(255 * (moved.visible * change).sum() / weight) if weight > 0 else float("nan")

@@ -5,13 +5,11 @@ They come from pyiqa, whose licence forbids commercial use. It is an optional ex
 
 import importlib
 
-import numpy as np
 import torch
-from jaxtyping import UInt8
 
 from selfhvd.errors import InputError, UsageError, WeightsError
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition, first_line
-from selfhvd.video.frame import as_tensor
+from selfhvd.video.frame import Picture, as_bytes, as_tensor
 
 SEED = 0
 """Set before each frame: some versions of MANIQA look at random crops."""
@@ -63,12 +61,14 @@ class NoReference:
         self.name, self._device = name, device
 
     @torch.inference_mode()
-    def __call__(self, image: UInt8[np.ndarray, "height width 3"]) -> float:
+    def __call__(self, image: Picture) -> float:
         """The score of one frame at its own size.
 
         Raises:
             InputError: the frame is too small for the network.
+            UsageError: it is no `Picture`.
         """
+        image = as_bytes(image)
         height, width, _ = image.shape
         with torch.random.fork_rng(devices=[self._device] if self._device.type == "cuda" else []):
             torch.manual_seed(SEED)

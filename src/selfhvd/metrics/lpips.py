@@ -3,13 +3,11 @@
 import importlib
 import warnings
 
-import numpy as np
 import torch
-from jaxtyping import UInt8
 
 from selfhvd.errors import UsageError, WeightsError
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition, first_line
-from selfhvd.video.frame import as_tensor
+from selfhvd.video.frame import Picture, as_bytes, as_tensor, check_alike
 
 LEAST_SIDE = 31
 """Pixels; AlexNet's layers shrink smaller images to nothing."""
@@ -49,7 +47,13 @@ class Lpips:
         self._device = device
 
     @torch.inference_mode()
-    def __call__(self, image: UInt8[np.ndarray, "height width 3"], truth: UInt8[np.ndarray, "height width 3"]) -> float:
-        """0 for equal images, then upwards; both sides at least `LEAST_SIDE` pixels long."""
+    def __call__(self, image: Picture, truth: Picture) -> float:
+        """0 for equal images, then upwards; both sides at least `LEAST_SIDE` pixels long.
+
+        Raises:
+            UsageError: one is no `Picture`, or they differ in size.
+        """
+        image, truth = as_bytes(image), as_bytes(truth)
+        check_alike(image, truth)
         pair = [as_tensor(x)[None].to(self._device) for x in (image, truth)]
         return float(self._network(*pair, normalize=True))

@@ -1,10 +1,10 @@
 """PSNR: RGB, 8-bit, no border cut."""
 
 import numpy as np
-from jaxtyping import UInt8
 from skimage.metrics import peak_signal_noise_ratio
 
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
+from selfhvd.video.frame import Picture, as_bytes, check_alike
 
 IDENTICAL = 100.0
 """Decibels given to two equal images, so that means stay finite."""
@@ -22,8 +22,14 @@ PSNR = Definition(
 )
 
 
-def psnr(image: UInt8[np.ndarray, "height width 3"], truth: UInt8[np.ndarray, "height width 3"]) -> float:
-    """10 log10(255^2 / MSE) over all pixels and channels, in dB; at most `IDENTICAL`."""
+def psnr(image: Picture, truth: Picture) -> float:
+    """10 log10(255^2 / MSE) over all pixels and channels of 8 bits, in dB; at most `IDENTICAL`.
+
+    Raises:
+        UsageError: one is no `Picture`, or they differ in size.
+    """
+    image, truth = as_bytes(image), as_bytes(truth)
+    check_alike(image, truth)
     if np.array_equal(image, truth):
         return IDENTICAL
     return min(IDENTICAL, float(peak_signal_noise_ratio(truth, image, data_range=255)))

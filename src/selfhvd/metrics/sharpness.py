@@ -1,11 +1,8 @@
 """Sharpness v_l (Eq. 1) of a frame as it is stored."""
 
-import numpy as np
-from jaxtyping import UInt8
-
 from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
-from selfhvd.video.frame import as_tensor
+from selfhvd.video.frame import Picture, as_bytes, as_tensor
 
 SHARPNESS = Definition(
     name="sharpness",
@@ -32,6 +29,10 @@ SHARPNESS_REFERENCE = Definition(
 )
 
 
-def sharpness(image: UInt8[np.ndarray, "height width 3"]) -> float:
-    """v_l, the variance of the Laplacian; see `laplacian_variance`."""
-    return float(laplacian_variance(as_tensor(image)[None]))
+def sharpness(image: Picture) -> float:
+    """v_l, the variance of the Laplacian, of 8 bits; see `laplacian_variance`.
+
+    Raises:
+        UsageError: it is no `Picture`.
+    """
+    return float(laplacian_variance(as_tensor(as_bytes(image))[None]))

@@ -1,10 +1,11 @@
 """SSIM (Wang et al. 2004), the variant most video deblurring tables use: Gaussian window, RGB, valid region."""
 
 import numpy as np
-from jaxtyping import UInt8
 from skimage.metrics import structural_similarity
 
+from selfhvd.errors import UsageError
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
+from selfhvd.video.frame import Picture, as_bytes, check_alike
 
 SIGMA = 1.5
 """Pixels, of the Gaussian window."""
@@ -25,12 +26,21 @@ SSIM = Definition(
 )
 
 
-def ssim(image: UInt8[np.ndarray, "height width 3"], truth: UInt8[np.ndarray, "height width 3"]) -> float:
+def ssim(image: Picture, truth: Picture) -> float:
     """Mean over windows and channels of the structural similarity, -1 to 1; 1 only for equal images.
 
     With means m, variances s² and covariance c under the window, C1 = (0.01 * 255)² and C2 = (0.03 * 255)²:
-    (2 m_x m_y + C1)(2 c + C2) / ((m_x² + m_y² + C1)(s_x² + s_y² + C2)). Both sides are at least `WINDOW` pixels long.
+    (2 m_x m_y + C1)(2 c + C2) / ((m_x² + m_y² + C1)(s_x² + s_y² + C2)).
+
+    Raises:
+        UsageError: one is no `Picture`, they differ in size, or a side is shorter than `WINDOW` pixels.
     """
+    image, truth = as_bytes(image), as_bytes(truth)
+    check_alike(image, truth)
+    if min(image.shape[:2]) < WINDOW:
+        raise UsageError(
+            f"SSIM needs images of at least {WINDOW} pixels a side, not {image.shape[1]}x{image.shape[0]}."
+        )
     score = structural_similarity(
         truth,
         image,

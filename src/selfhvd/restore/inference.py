@@ -61,7 +61,7 @@ class Inference:
                     raise
                 if smaller < _LEAST_TILE:
                     raise DeviceError(
-                        f"Memory ran out even with tiles of {self._tile} pixels; free some, or use --device cpu."
+                        f"Memory ran out even with tiles of {self._tile} pixels; free some, or choose the device cpu."
                     ) from error
                 log.warning("memory ran out: going on with tiles of %d pixels", smaller)
             self._tile = smaller

@@ -27,8 +27,12 @@ class DeblurConfig:
     """A name of `BACKBONES`."""
     weights: Path | None = None
     """Weights to start from, of that network; None = the base weights of `lite`, or what was fetched for the others."""
+    adapt_first: bool = False
+    """Learn on the clip, as `adapt` says, before restoring it; else the weights are used as they are."""
     from_scratch: bool = False
-    """Start from an untrained network: the paper's main setting."""
+    """Start from an untrained network and learn on this clip alone, whatever `adapt_first` says: the paper's stages,
+    but no row of the paper, which trains one network on a training set and adapts to clips (Table 3) from trained
+    weights."""
     flow: FlowName = "auto"
     flow_weights: Path | None = None
     """Weights of the flow network; None = what was fetched."""
@@ -36,25 +40,39 @@ class DeblurConfig:
     seed: int = 0
     device: str = "auto"
     max_minutes: float | None = None
-    """The adaptation ends after so many minutes with what it has."""
+    """The learning ends after so many minutes with what it has; 0 = nothing is learned."""
     scenes: SceneConfig = SceneConfig()
     sharp: SharpConfig = SharpConfig()
     align: AlignConfig = AlignConfig()
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     restore: RestoreConfig = RestoreConfig()
 
+    @property
+    def steps(self) -> int:
+        """Of learning on the clip, at most; 0 = the weights are used as they are."""
+        if self.max_minutes == 0 or not (self.adapt_first or self.from_scratch):
+            return 0
+        return self.adapt.stage_one.steps + self.adapt.stage_two.steps
+
 
 def preset_config(
-    preset: Preset = "fast", *, backbone: str = "lite", from_scratch: bool = False, weights: Path | None = None
+    preset: Preset = "fast",
+    *,
+    backbone: str = "lite",
+    from_scratch: bool = False,
+    weights: Path | None = None,
+    adapt_first: bool = False,
 ) -> DeblurConfig:
     """The configuration of a preset.
 
-    From the base weights of `lite` nothing is learned, see `_STEPS`; the longer presets look at more sharp frames. Any
-    other start learns under every preset, also the base weights where they are given as a file, and hands frames that
-    are not blurred through: what it makes of them is known only for the base weights, see `RestoreConfig.which`.
+    Weights are used as they are, whosever they are, unless `adapt_first` says to learn on the clip from them; an
+    untrained network always learns. How long, is the preset's; the longer presets also look at more sharp frames. All
+    but the base weights as they come hand frames that are not blurred through: what becomes of these is known only for
+    them, see `RestoreConfig.which`.
     """
-    as_they_come = backbone == "lite" and not from_scratch and weights is None
-    one, two, frames = _STEPS["as they come" if as_they_come else preset]
+    learns = adapt_first or from_scratch
+    base_as_it_comes = backbone == "lite" and weights is None and not learns
+    one, two, frames = _STEPS[preset if learns else "as they come"]
     rate = _SCRATCH_RATES.get(backbone, 1e-4) if from_scratch else 1e-4
     loop = LoopConfig(rate=rate, last_rate=rate / 100, bfloat16=True)
     single = backbone == "lite"
@@ -68,6 +86,7 @@ def preset_config(
         preset=preset,
         backbone=backbone,
         weights=weights,
+        adapt_first=learns,
         from_scratch=from_scratch,
         adapt=adapt,
         restore=RestoreConfig(
@@ -75,7 +94,7 @@ def preset_config(
             ensemble=_VIEWS[preset] if single else 1,
             steadiness=0.3 if single else 0.0,  # the others look at many frames at once
             restored_guides=single,
-            which="auto" if as_they_come else "blurry",
+            which="auto" if base_as_it_comes else "blurry",
         ),
     )
 
@@ -86,7 +105,7 @@ _STEPS: dict[str, tuple[int, int, int]] = {
     "balanced": (300, 600, 60),
     "best": (500, 1500, 120),
 }
-"""Steps of stage 1 and 2, and frames trained on. The base weights are not adapted, for that lost on made clips
+"""Steps of stage 1 and 2, and frames trained on. Nothing is learned unless asked for, for that lost on made clips
 (docs/ablations.md#config._STEPS)."""
 _EACH_SIDE: dict[Preset, int] = {"fast": 3, "balanced": 4, "best": 6}
 _VIEWS: dict[Preset, int] = {"fast": 1, "balanced": 2, "best": 4}

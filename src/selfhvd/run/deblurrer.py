@@ -10,9 +10,8 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.backbones import BACKBONES, Backbone
@@ -29,6 +28,7 @@ from selfhvd.training.checkpoint import DamagedState
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.config import Adaptation, AdaptConfig
 from selfhvd.training.two_stage import TwoStageTrainer
+from selfhvd.video.frame import Picture
 from selfhvd.video.frame_source import ArrayFrames, Frames
 from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights
 from selfhvd.weights.choose_flow import choose_flow
@@ -42,7 +42,7 @@ _LEAST_FRAMES = 8
 
 
 class Deblurrer:
-    """Learns from a clip's own sharp frames, then restores the clip.
+    """Finds a clip's sharp frames, learns from them if the configuration says so, and restores the clip.
 
     Example:
         deblurrer = Deblurrer(preset_config("fast")).fit(frames)
@@ -82,22 +82,28 @@ class Deblurrer:
 
     def fit(
         self,
-        frames: Frames | Sequence[UInt8[np.ndarray, "height width 3"]],
+        frames: Frames | Sequence[Picture],
         keyframes: Sequence[bool] | None = None,
         on_progress: Progress = silent,
         stop: Callable[[], bool] = lambda: False,
     ) -> "Deblurrer":
-        """Cut a clip into scenes, select the sharp frames of each and adapt the network to the clip.
+        """Cut a clip into scenes, select the sharp frames of each and, if asked to, adapt the network to the clip.
 
         Args:
-            frames: the clip, RGB: arrays, or anything that reads frames by number.
+            frames: the clip, RGB: arrays `height width 3` (uint8, uint16, or floats in [0, 1]), or anything that reads
+                frames by number.
             keyframes: which frames the codec coded on their own, where that is known.
             on_progress: told the stage, how much is done, how much there is.
             stop: asked after each step of learning; True saves its state and raises `selfhvd.errors.Stopped`.
+
+        Raises:
+            UsageError: there is no frame, one is no such array or of another size, or `keyframes` has another length.
         """
         self.frames = clip = frames if isinstance(frames, Frames) else ArrayFrames(frames)
         if len(clip) == 0:
             raise UsageError("There are no frames to learn from.")
+        if keyframes is not None and len(keyframes) != len(clip):
+            raise UsageError(f"There are {len(clip)} frames but {len(keyframes)} keyframes; say of each, or of none.")
         self.scenes = self._find_scenes(clip, keyframes or [False] * len(clip), on_progress)
         if len(self.scenes) > 1:
             log.info("%d scenes, cut at frames %s", len(self.scenes), ", ".join(str(s.start) for s in self.scenes[1:]))
@@ -132,10 +138,13 @@ class Deblurrer:
         return scenes
 
     def _adapt(self, frames: Frames, on_progress: Progress, stop: Callable[[], bool]) -> Adaptation | None:
-        clips, config = self._training_clips(frames), self.config.adapt
-        steps = config.stage_one.steps + config.stage_two.steps
-        if steps == 0 or not clips or min(frames.tensor(0).shape[-2:]) < _LEAST_ADAPT_SIDE:
+        clips = self._training_clips(frames) if self.config.steps else []
+        if not clips or min(frames.tensor(0).shape[-2:]) < _LEAST_ADAPT_SIDE:
             return None
+        adaptation = self._adapted(clips, on_progress, stop)
+        return adaptation if adaptation.steps else None  # the time was up before the first
+
+    def _adapted(self, clips: list[TrainingClip], on_progress: Progress, stop: Callable[[], bool]) -> Adaptation:
         if self.folder is None:
             with tempfile.TemporaryDirectory(prefix="selfhvd-adapt-") as folder:
                 return self._adapter(clips, Path(folder)).run(on_progress, self._deadline())

@@ -1,13 +1,14 @@
 """Room on the disk: how much a run needs while it works, and whether it is there."""
 
 import logging
-import shutil
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from selfhvd.errors import InputError, OutputError
 from selfhvd.run.config import DeblurConfig
+from selfhvd.system.disk import free_in, in_bytes
+from selfhvd.training.disk_space import record_bytes
 from selfhvd.video import Coding, Color, Footage
 from selfhvd.video.destination import is_folder
 from selfhvd.video.probe import Probe, probe
@@ -15,10 +16,6 @@ from selfhvd.video.write.encoder_choice import plan
 
 log = logging.getLogger(__name__)
 
-_RECORD_BYTES = 7
-"""Of a pixel of training material, beside its guides: the frame and its truth, three each, and a share of the index."""
-_GUIDE_BYTES = 5
-"""Of a pixel of one guide: three colours, its mask and what of it is seen."""
 _CODED_BYTES = 0.1
 """Of a pixel of the result as a video; 0.012 to 0.096 were measured on seven clips (docs/ablations.md#forecast)."""
 
@@ -53,10 +50,9 @@ def needed_room(head: Probe, destination: Path, config: DeblurConfig, coding: Co
     """What a run will fill, going by the size of its first frame in the cache."""
     frames = head.frames * _frame_bytes(head)
     adapt = config.adapt
-    learned_from = min(adapt.frames, head.frames) if adapt.stage_one.steps + adapt.stage_two.steps else 0
-    record = _RECORD_BYTES + 2 * adapt.candidates * _GUIDE_BYTES
+    learned_from = min(adapt.frames, head.frames) if config.steps else 0
     result = frames if is_folder(destination) else result_bytes(head, destination, coding)
-    return Room(2 * frames, learned_from * record * head.pixels, result)
+    return Room(2 * frames, learned_from * record_bytes(2 * adapt.candidates) * head.pixels, result)
 
 
 def result_bytes(head: Probe, destination: Path, coding: Coding) -> int:
@@ -103,13 +99,7 @@ def _frame_bytes(head: Probe) -> int:
 
 def free_room(destination: Path) -> int:
     """Bytes free where the result goes, which need not exist yet; runs do their work beside it."""
-    folder = destination.absolute().parent
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    try:
-        return shutil.disk_usage(folder).free
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be looked at ({error.strerror}); choose another folder.") from error
+    return free_in(destination.absolute().parent)
 
 
 def check_room(source: Path, destination: Path, config: DeblurConfig, held: int = 0, coding: Coding = Coding()) -> None:
@@ -142,10 +132,3 @@ def refuse_without_room(needed: int, destination: Path) -> None:
             f"The run needs about {in_bytes(needed)} in {folder}, {in_bytes(free)} are free; make room, or choose "
             "another disk with --output."
         )
-
-
-def in_bytes(count: int) -> str:
-    """A number of bytes in words: "640 MB", "3.2 GB"; units of 1000."""
-    if count < 10_000_000:
-        return f"{count / 1e6:.1f} MB"
-    return f"{count / 1e6:.0f} MB" if count < 1_000_000_000 else f"{count / 1e9:.1f} GB"

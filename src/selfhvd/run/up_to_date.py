@@ -13,7 +13,7 @@ from selfhvd.video import Coding
 from selfhvd.video.destination import check_length, reports_of
 
 _NOT_OF_THE_FRAMES = ("device", "max_minutes")
-"""Settings that say how a run goes about it, not what comes out."""
+"""Settings that say how a run goes about it, not what comes out; no minutes at all say that nothing is learned."""
 
 
 def is_finished(
@@ -62,4 +62,5 @@ def _frames_of(settings: Any) -> Any:  # noqa: ANN401 - JSON
     """The settings that decide the frames."""
     if not isinstance(settings, dict):
         return settings
-    return {name: value for name, value in settings.items() if name not in _NOT_OF_THE_FRAMES}
+    kept = {name: value for name, value in settings.items() if name not in _NOT_OF_THE_FRAMES}
+    return {**kept, "no minutes to learn": settings.get("max_minutes") == 0}

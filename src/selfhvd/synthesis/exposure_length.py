@@ -4,13 +4,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 
-def exposure_counts(speed: Float[np.ndarray, " step"], substeps: int, sharp_share: float) -> Int[np.ndarray, " frame"]:
+def exposure_counts(
+    speed: Float[np.ndarray, " step"], substeps: int, sharp_share: float, k: float | None = None
+) -> Int[np.ndarray, " frame"]:
     """n_i, how many sub-frames each exposure averages (Eq. D, E, F): odd, at least 1, at most `substeps`.
 
     Frame i's window is centred on sub-frame c_i = i * N + (N - 1) / 2 (Eq. D, counted from 0). The constant K of
-    Eq. F is not published: it is chosen here per clip so that about `sharp_share` of the frames get n_i = 1.
+    Eq. F, `k`, is in the unit of `speed` and above 0. It is not published: by default it is chosen per clip so that
+    about `sharp_share` of the frames get n_i = 1.
     """
-    k = normalisation(speed, substeps, sharp_share)
+    k = normalisation(speed, substeps, sharp_share) if k is None else k
     return np.clip(round_to_odd(substeps * _mean_speed(speed, substeps) / k), 1, substeps)
 
 

@@ -47,6 +47,9 @@ class GoProShake:
     quaternion: Quaternion = "xyzw"
     """Order of quaternions in trajectory files."""
     seed: int = 0
+    K: float | None = None
+    """Of Eq. F, in the unit of d_t (Eq. C: radians and distances to the scene an interval), above 0; None: per clip, as
+    `sharp_share` wants it."""
 
 
 def make_goproshake(
@@ -77,7 +80,7 @@ def make_goproshake(
     """
     clips = find_clips(source)
     motion = None if trajectory is None else trajectory.name
-    folder = ClipFolder(destination, {"made by": "goproshake", **asdict(settings), "trajectory": motion})
+    folder = ClipFolder(destination, {"made by": "goproshake", **_told(settings), "trajectory": motion})
     failures: list[str] = []
     for name, path in clips.items():
         if folder.has(name):
@@ -90,6 +93,11 @@ def make_goproshake(
                 raise
             failures.append(f"{name}: {error}")
     return tuple(failures)
+
+
+def _told(settings: GoProShake) -> dict[str, Any]:
+    """As a folder keeps them; a K that is not given goes unsaid, as before there was one to give."""
+    return {name: value for name, value in asdict(settings).items() if name != "K" or value is not None}
 
 
 def substeps_of(name: str, settings: GoProShake) -> int:
@@ -138,8 +146,8 @@ def _make(
         raise InputError(f"{path} has {len(frames)} frames; one blurry frame takes {substeps}.")
     speed, facts = _speed(frames, name, settings, trajectory, on_progress)
     speed = speed[: count * substeps]
-    counts = exposure_counts(speed, substeps, settings.sharp_share).tolist()
-    k = normalisation(speed, substeps, settings.sharp_share)
+    k = settings.K or normalisation(speed, substeps, settings.sharp_share)
+    counts = exposure_counts(speed, substeps, settings.sharp_share, k).tolist()
 
     def watched() -> Iterator[Exposure]:
         for i, exposure in enumerate(exposures(frames, counts, substeps, settings.interpolate, Dis()), 1):
@@ -152,7 +160,7 @@ def _make(
         "K": k if np.isfinite(k) else None,
         "centres": [i * substeps + (substeps - 1) // 2 for i in range(count)],
         "speed": speed.tolist(),
-        "settings": asdict(settings),
+        "settings": _told(settings),
     }
     coding = None if settings.crf is None else Coding(settings.crf)
     clip.write(watched(), "goproshake", coding, facts)

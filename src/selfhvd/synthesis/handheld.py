@@ -16,6 +16,7 @@ from selfhvd.synthesis.exposure import Exposure
 from selfhvd.synthesis.exposure_length import exposure_counts
 from selfhvd.synthesis.light import to_codes, to_light
 from selfhvd.synthesis.trajectory import Trajectory, shake
+from selfhvd.video.frame import as_bytes
 
 Kind = Literal["plain", "object", "night", "all-blurry", "sharp", "cut"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -41,14 +42,16 @@ class Handheld:
     seed: int = 0
 
 
-def shoot(
-    photo: UInt8[np.ndarray, "h w 3"], settings: Handheld, second: UInt8[np.ndarray, "h2 w2 3"] | None = None
-) -> Iterator[Exposure]:
+def shoot(photo: np.ndarray, settings: Handheld, second: np.ndarray | None = None) -> Iterator[Exposure]:
     """Film `photo` (RGB, at least as large as the view): one exposure after the other, never the whole clip.
 
     A `cut` leads to the photo `second`; without one, from one end of `photo` to the other, which shows two different
     places where the photo is at least twice as long as the view.
+
+    Raises:
+        UsageError: a photo is no `selfhvd.video.frame.Picture`.
     """
+    photo, second = as_bytes(photo), None if second is None else as_bytes(second)
     rng = np.random.default_rng(settings.seed)
     radius = 0.25 * float(np.hypot(settings.width, settings.height))
     path = shake(rng, settings.frames, settings.substeps, settings.amplitude, radius)

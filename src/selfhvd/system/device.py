@@ -24,13 +24,13 @@ def pick_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UsageError(f"--device {name} is not known; say auto, cpu, mps, cuda or cuda:N.") from None
+        raise UsageError(f"There is no device called {name}; choose auto, cpu, mps, cuda or cuda:N.") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(f"There is no CUDA device for --device {name}; use --device auto.")
+        raise DeviceError(f"This machine has no CUDA device {name}; choose the device auto.")
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError("This machine has no MPS device; use --device auto.")
+        raise DeviceError("This machine has no MPS device; choose the device auto.")
     if device.type not in ("cpu", "cuda", "mps"):
-        raise UsageError(f"--device {name} is not supported; say auto, cpu, mps, cuda or cuda:N.")
+        raise UsageError(f"The device {name} is not supported; choose auto, cpu, mps, cuda or cuda:N.")
     return device
 
 

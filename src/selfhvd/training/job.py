@@ -21,8 +21,9 @@ from selfhvd.system.versions import versions
 from selfhvd.training.checkpoint import CheckpointConfig
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.dataset_clips import find_clips, read_clips
+from selfhvd.training.disk_space import check_room
 from selfhvd.training.distributed import Processes, together
-from selfhvd.training.log import TrainingLog
+from selfhvd.training.log import JOURNAL, TrainingLog
 from selfhvd.training.recipe import Recipe, as_toml, difference, read_recipe
 from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.video.png import write_png
@@ -32,8 +33,10 @@ from selfhvd.weights.give_flow import give_flow
 from selfhvd.weights.settings import SettingError, configured
 
 RECIPE, WEIGHTS, STATE = "recipe.toml", "weights.safetensors", "state.ckpt"
-RESTORED = "restored"
-"""Folder of the restored clips, where each trains a network of its own."""
+RESTORED, CLIP_WEIGHTS = "restored", "weights"
+"""Folders of the restored clips and their weights, where each trains a network of its own."""
+CACHE, WORK = "cache", "work"
+"""Folders of what was found in the clips, and of what the learning needs between steps."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,15 @@ def train(
 
     Args:
         recipe: what is trained, on what, how.
-        folder: a new folder, or one begun with the same recipe.
+        folder: a new folder, or one begun with the same recipe, or one in which another recipe came to no step.
         on_progress: told stage, done, total.
         on_fault: told of each clip that cannot be used; the others go on.
         stop: asked after each step; True saves the state.
 
     Raises:
         Stopped: `stop` said so.
-        OutputError: the folder was begun with another recipe, is in use, or cannot be written.
+        OutputError: the folder was begun with another recipe, is in use, or cannot be written, or there is less room on
+            its disk than needed.
         InputError: the dataset cannot be used.
         UsageError, WeightsError, DeviceError: the recipe asks for what is not there.
     """
@@ -85,11 +89,18 @@ def train(
         raise UsageError(
             f"A batch of {recipe.method.batch.size} cannot be shared evenly by {processes.count} processes."
         )
+    # What is not there is missed before the folder is claimed, and before the long reading of the clips.
+    network = first_network(recipe)
+    predictor = choose_flow(recipe.flow.name, recipe.flow.weights, device, recipe.flow.certainty)
+    unusable: list[InputError] = []
+    found = find_clips(recipe, unusable.append)
     with ExitStack() as held:
         if processes.rank == 0:
+            if not (folder / WEIGHTS).exists():
+                check_room(found, recipe, network, folder)
             _claim(recipe, folder, held)
         processes.meet()
-        job = _Job(recipe, folder, processes, on_progress if processes.rank == 0 else silent, stop)
+        job = _Job(recipe, folder, predictor, processes, on_progress if processes.rank == 0 else silent, stop)
         held.callback(job.close)
         faults: list[str] = []
 
@@ -99,7 +110,9 @@ def train(
             if processes.rank == 0:
                 on_fault(fault)
 
-        clips = read_clips(find_clips(recipe, note), recipe, folder / "cache", processes, job.on_progress, note)
+        for fault in unusable:
+            note(fault)
+        clips = read_clips(found, recipe, folder / CACHE, processes, job.on_progress, note)
         result = job.each(clips) if recipe.per_clip else job.all(clips)
         return Trained(len(clips), tuple(faults), result, processes.rank == 0)
 
@@ -112,10 +125,13 @@ def _claim(recipe: Recipe, folder: Path, held: ExitStack) -> None:
         busy = OutputError(f"Another selfhvd is training in {folder}; wait for it, or give another --out.")
         held.enter_context(locked(folder / ".lock", busy))
         if path.exists():
-            if changed := difference(read_recipe(path), recipe):
+            changed = difference(read_recipe(path), recipe)
+            if changed and _has_learned(folder):
                 said = ", ".join(changed[:5])
                 raise OutputError(f"{folder} was begun with another recipe ({said}); give that, or another --out.")
-            return
+            if not changed:
+                return
+            _give_back(folder)
         aside = folder / f"{RECIPE}.part"
         aside.write_text(as_toml(recipe), encoding="utf-8")
         aside.replace(path)
@@ -128,6 +144,22 @@ def _perceptual(recipe: Recipe, device: torch.device) -> Perceptual | None:
     if not loss.perceptual or recipe.method.teach == "truth":
         return None
     return find_perceptual(device, required=loss.perceptual_weights == "required")
+
+
+def _has_learned(folder: Path) -> bool:
+    """Whether a run there made a step that was told or kept."""
+    if any((folder / name).exists() for name in (WEIGHTS, RESTORED, CLIP_WEIGHTS)):
+        return True
+    journal = folder / JOURNAL
+    told = journal.exists() and b'"event": "step"' in journal.read_bytes()
+    return told or any((folder / WORK).rglob(STATE))
+
+
+def _give_back(folder: Path) -> None:
+    """Clear away what a recipe left that came to no step; it was found by settings that have changed."""
+    for name in (CACHE, WORK, "tensorboard"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / JOURNAL).unlink(missing_ok=True)
 
 
 def first_network(recipe: Recipe) -> Backbone:
@@ -157,14 +189,18 @@ class _Job:
     """What every clip's training shares."""
 
     def __init__(
-        self, recipe: Recipe, folder: Path, processes: Processes, on_progress: Progress, stop: Callable[[], bool]
+        self,
+        recipe: Recipe,
+        folder: Path,
+        predictor: FlowPredictor,
+        processes: Processes,
+        on_progress: Progress,
+        stop: Callable[[], bool],
     ) -> None:
         self.recipe, self.folder, self.processes, self.stop = recipe, folder, processes, stop
+        self.predictor = predictor
         device = processes.device
         self.on_progress = stoppable(on_progress, stop)
-        self.predictor: FlowPredictor = choose_flow(
-            recipe.flow.name, recipe.flow.weights, device, recipe.flow.certainty
-        )
         self.perceptual: Perceptual | None = _perceptual(recipe, device)
         self.journal = TrainingLog(folder, recipe.tell_every) if processes.rank == 0 else None
 
@@ -204,7 +240,7 @@ class _Job:
         if not target.exists():
             network = self.network()
             self.tell("begin", clips=len(clips), processes=self.processes.count, versions=versions())
-            done = self.adapter(network, clips, self.folder / "work").run(self.on_progress)
+            done = self.adapter(network, clips, self.folder / WORK).run(self.on_progress)
             if self.processes.rank == 0:
                 self._save(target, network, f"{len(clips)} clips of {self.recipe.data.folder}", done.steps)
                 self.tell("end", **asdict(done))
@@ -219,10 +255,10 @@ class _Job:
             if not target.exists():
                 self.tell("begin", clip=clip.name, processes=self.processes.count, versions=versions())
                 network = self.network()
-                work = self.folder / "work" / clip.name
+                work = self.folder / WORK / clip.name
                 done = self.adapter(network, [clip], work).run(partial(self._of_clip, number, len(clips)))
                 if self.processes.rank == 0:
-                    self._save(self.folder / "weights" / f"{clip.name}.safetensors", network, clip.name, done.steps)
+                    self._save(self.folder / CLIP_WEIGHTS / f"{clip.name}.safetensors", network, clip.name, done.steps)
                     self._restore(network, clip, target)
                     self.tell("end", clip=clip.name, **asdict(done))
                     self._tidy(Path(clip.name))
@@ -231,10 +267,10 @@ class _Job:
 
     def _tidy(self, done: Path) -> None:
         """Remove the state and the material of what is done, and the folders that this leaves empty."""
-        shutil.rmtree(self.folder / "work" / done, ignore_errors=True)
+        shutil.rmtree(self.folder / WORK / done, ignore_errors=True)
         for folder in done.parents:
             with suppress(OSError):
-                (self.folder / "work" / folder).rmdir()
+                (self.folder / WORK / folder).rmdir()
 
     def _of_clip(self, number: int, count: int, stage: str, done: int, total: int) -> None:
         self.on_progress(stage if count == 1 else f"{stage}, clip {number + 1} of {count}", done, total)

@@ -13,6 +13,9 @@ from selfhvd.training.loop import Step
 log = logging.getLogger(__name__)
 
 
+JOURNAL = "journal.jsonl"
+
+
 class TrainingLog:
     """Appends to FOLDER/journal.jsonl; a line each `every` steps, and one for each event.
 
@@ -22,7 +25,7 @@ class TrainingLog:
     """
 
     def __init__(self, folder: Path, every: int) -> None:
-        self.path, self.every = folder / "journal.jsonl", every
+        self.path, self.every = folder / JOURNAL, every
         self._board = _tensorboard(folder / "tensorboard")
         self._sums: dict[str, list[float]] = {}
         _end_last_line(self.path)

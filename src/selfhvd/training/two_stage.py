@@ -210,7 +210,7 @@ class TwoStageTrainer:
                 self._save(course)
             return time.monotonic() < deadline and not self.stop()
 
-        while course.done < loop.steps:
+        while course.done < loop.steps and time.monotonic() < deadline:
             materials = self._aligned(course, course.done // every, network, on_progress)
             sampler = Sampler(materials, lesson, batch, self.seed, (self.processes.rank, self.processes.count))
             until = min(loop.steps, (course.done // every + 1) * every)

@@ -4,10 +4,11 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
+
+from selfhvd.errors import UsageError
+from selfhvd.video.frame import Picture, as_tensor, check_frame
 
 
 @runtime_checkable
@@ -22,9 +23,21 @@ class Frames(Protocol):
 
 
 class ArrayFrames:
-    """Frames that are already in memory: arrays `height width 3`, RGB, uint8."""
+    """Frames that are already in memory, alike in size.
 
-    def __init__(self, frames: Sequence[UInt8[np.ndarray, "height width 3"]]) -> None:
+    Raises:
+        UsageError: one of them is no `Picture`, or of another size.
+    """
+
+    def __init__(self, frames: Sequence[Picture]) -> None:
+        if not hasattr(frames, "__len__"):
+            raise UsageError(f"Frames come as a list of arrays, or with a length, not as a {type(frames).__name__}.")
+        for index in range(len(frames)):
+            frame = frames[index]
+            check_frame(frame, f"Frame {index}")
+            if frame.shape != frames[0].shape:
+                sizes = [f"{shape[1]}x{shape[0]}" for shape in (frame.shape, frames[0].shape)]
+                raise UsageError(f"Frame {index} is {sizes[0]} but the first is {sizes[1]}; make them alike.")
         self._frames = frames
 
     def __len__(self) -> int:
@@ -32,7 +45,7 @@ class ArrayFrames:
 
     def tensor(self, index: int) -> Float[Tensor, "3 height width"]:
         """See `Frames.tensor`."""
-        return torch.from_numpy(np.array(self._frames[index])).permute(2, 0, 1).float() / 255
+        return as_tensor(self._frames[index])
 
 
 class FrameSlice:

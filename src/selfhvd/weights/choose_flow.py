@@ -61,7 +61,7 @@ def choose_flow(
     else:
         predictor = _by_network(load_flow(path).to(device), certainty)
     if name not in ("auto", predictor.name):
-        raise WeightsError(f"{path} holds {predictor.name}, not {name}; say --flow {predictor.name} or --flow auto.")
+        raise WeightsError(f"{path} holds {predictor.name}, not {name}; choose the flow {predictor.name}, or auto.")
     log.info("flow: %s, %s", predictor.name, reason)
     return predictor
 
@@ -81,17 +81,17 @@ def _auto(weights: Path | None, device: torch.device) -> tuple[Path | None, str]
 def _named(name: FlowName, weights: Path | None) -> Path | None:
     if name == "dis":
         if weights is not None:
-            raise UsageError("The flow dis takes no weights; leave --flow-weights out, or say --flow auto.")
+            raise UsageError("The flow dis takes no weights; give it none, or choose the flow auto.")
         return None
     if name == "flowformer++":
         if weights is None:
-            raise WeightsError(f"There are no weights for {name}; give ptlflow's checkpoint with --flow-weights PATH.")
+            raise WeightsError(f"There are no weights for {name}; give ptlflow's checkpoint as the flow's weights.")
         return weights
     path = weights or cached(name)
     if path is None:
         raise WeightsError(
             f"There are no weights for {name} here; fetch them with `selfhvd weights fetch {name}`, "
-            "or give them with --flow-weights PATH."
+            "or give a file of them as the flow's weights."
         )
     return path
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from selfhvd.datasets import DatasetClip, Part, open_dataset
 from selfhvd.errors import InputError
-from selfhvd.metrics.accuracy import SHARP_ACCURACY, sharp_accuracy
+from selfhvd.metrics.accuracy import SHARP_ACCURACY, selection_accuracy
 from selfhvd.metrics.definition import MEAN_OF_FRAMES, Definition
 from selfhvd.research.evaluation.meter import EvaluationConfig, FrameTriplet, Image, MetricSuite
 from selfhvd.research.evaluation.open_clip import OpenClip, opened
@@ -151,8 +151,7 @@ def _clip(
             on_progress(clip.name, index + 1, len(there.frames))
         first, *others = group(frames)
         if there.label is not None:
-            decisions = [there.selection.is_sharp(i) for i in range(len(frames))]
-            accuracy = sharp_accuracy(decisions, there.label.sharp)
+            accuracy = selection_accuracy(there.selection.scores, there.label.sharp, meter.segment)
             first = replace(first, values={**first.values, SHARP_ACCURACY.name: accuracy})
         told_by = "find_sharp" if there.label is None else "label"
         return ClipEvaluation(clip.name, size[1], size[0], told_by, (first, *others), tuple(frames))

@@ -35,6 +35,8 @@ class EvaluationConfig:
     iqa: bool = False
     """MUSIQ and MANIQA too, through pyiqa."""
     device: str = "auto"
+    segment: int = 20
+    """Frames a segment of the selection whose accuracy is measured, at least 1 (paper: 20; 5, 10, 30 its ablation)."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,14 @@ class MetricSuite:
     """Measures frames of any number of clips.
 
     Raises:
-        UsageError: a package that was asked for is not installed.
+        UsageError: a package that was asked for is not installed, or a segment has no frame.
         WeightsError, DeviceError: see `choose_flow`, `NoReference` and `pick_device`.
     """
 
     def __init__(self, config: EvaluationConfig = EvaluationConfig()) -> None:
+        if config.segment < 1:
+            raise UsageError(f"A segment of {config.segment} frames is none; it must have at least 1.")
+        self.segment = config.segment
         self._device = pick_device(config.device)
         self._predictor = choose_flow(config.flow, config.flow_weights, self._device, shutter=False)
         names = (MUSIQ.name, MANIQA.name) if config.iqa else ()

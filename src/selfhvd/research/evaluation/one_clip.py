@@ -7,7 +7,7 @@ from pathlib import Path
 
 from selfhvd.errors import InputError, UsageError
 from selfhvd.extensions.selection import Selection, find_sharp
-from selfhvd.metrics.accuracy import SHARP_ACCURACY, read_labels, sharp_accuracy
+from selfhvd.metrics.accuracy import SHARP_ACCURACY, read_labels, selection_accuracy
 from selfhvd.metrics.definition import Definition
 from selfhvd.research.evaluation.meter import EvaluationConfig, FrameTriplet, MetricSuite
 from selfhvd.research.evaluation.scores import FrameScores, GroupScores, definitions, group
@@ -91,7 +91,8 @@ def evaluate(
             f"The input's frames are {selection.verdict}, so there are no blurry and sharp ones to tell apart."
         )
     if labels is not None and selection is not None:
-        whole = _with_accuracy(whole, selection, labels)
+        accuracy = selection_accuracy(selection.scores, labels, config.segment)
+        whole = replace(whole, values={**whole.values, SHARP_ACCURACY.name: accuracy})
     groups = (whole, *parts)
     return Evaluation(
         result=str(result),
@@ -160,11 +161,6 @@ def _each_frame(
     for index, values in enumerate(meter.measure_all(clips.moments())):
         yield FrameScores(index, None if selection is None else selection.is_sharp(index), values)
         on_progress("measure", index + 1, len(clips.result))
-
-
-def _with_accuracy(scores: GroupScores, selection: Selection, labels: Sequence[bool]) -> GroupScores:
-    decisions = [selection.is_sharp(i) for i in range(len(selection.sharpness))]
-    return replace(scores, values={**scores.values, SHARP_ACCURACY.name: sharp_accuracy(decisions, labels)})
 
 
 def _reference_word(truth: Path | None, source: Path | None) -> str:
