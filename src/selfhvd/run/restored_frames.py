@@ -1,7 +1,6 @@
 """Restored frames, each kept on disk before it is handed on, so that a later run begins where this one ends."""
 
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from selfhvd.errors import OutputError
 from selfhvd.run.deblurrer import Deblurrer
+from selfhvd.system.atomic import replacing
 from selfhvd.video import Footage, Frame
 from selfhvd.video.png import is_whole_png, read_png, write_png
 
@@ -32,9 +32,8 @@ def restored_frames(deblurrer: Deblurrer, footage: Footage, folder: Path) -> Ite
         yield _read(_path(folder, index))
     for index, image in enumerate(deblurrer.restore(done), done):
         frame = as_stored(image, footage.depth)
-        aside = folder / "next.part"
-        write_png(aside, frame)
-        os.replace(aside, _path(folder, index))
+        with replacing(_path(folder, index), owned=True) as part:
+            write_png(part, frame)
         yield frame
 
 

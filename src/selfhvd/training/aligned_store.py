@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from selfhvd.errors import OutputError
+from selfhvd.system.atomic import replacing
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,8 @@ class AlignedStore:
     def finish(self, captions: Sequence[ItemMeta]) -> None:
         """Write the captions, one for each record; from then on the material is complete."""
         self.captions = tuple(captions)
-        aside = self.folder / f"{_CAPTIONS}.part"
-        aside.write_text(json.dumps([asdict(caption) for caption in captions]), encoding="utf-8")
-        aside.replace(self.folder / _CAPTIONS)
+        with replacing(self.folder / _CAPTIONS, owned=True) as part:
+            part.write_text(json.dumps([asdict(caption) for caption in captions]), encoding="utf-8")
 
     @staticmethod
     def complete(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from selfhvd.errors import InputError, OutputError, UsageError, WeightsError
 from selfhvd.flow import FlowPredictor
 from selfhvd.method.perceptual import Perceptual, find_perceptual
 from selfhvd.restore.restorer import Restorer
+from selfhvd.system.atomic import replacing
 from selfhvd.system.device import pick_device, settle
 from selfhvd.system.lock import locked
 from selfhvd.system.progress import Progress, Stage, silent, stoppable
@@ -115,9 +116,8 @@ def _claim(recipe: Recipe, folder: Path, held: ExitStack) -> None:
                 said = ", ".join(changed[:5])
                 raise OutputError(f"{folder} was begun with another recipe ({said}); give that, or another --out.")
             return
-        aside = folder / f"{RECIPE}.part"
-        aside.write_text(as_toml(recipe), encoding="utf-8")
-        aside.replace(path)
+        with replacing(path, owned=True) as part:
+            part.write_text(as_toml(recipe), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); choose another --out.") from error
 
@@ -234,13 +234,10 @@ class _Job:
         save_weights(path, network, self.recipe.network.backbone, notes)
 
     def _restore(self, network: Backbone, clip: TrainingClip, target: Path) -> None:
-        """Write the frames aside, then give the folder its name."""
-        aside = target.with_name(f".{target.name}.part")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
         frames = Restorer(network, clip.frames, clip.selection, self.predictor, self.recipe.align, self.recipe.restore)
-        for index, frame in enumerate(frames):
-            pixels = (255 * frame.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy()
-            write_png(aside / f"{index:08d}.png", pixels)
-            self.on_progress(Stage.RESTORE, index + 1, len(clip.frames))
-        aside.replace(target)
+        with replacing(target, owned=True) as part:
+            part.mkdir(parents=True)
+            for index, frame in enumerate(frames):
+                pixels = (255 * frame.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy()
+                write_png(part / f"{index:08d}.png", pixels)
+                self.on_progress(Stage.RESTORE, index + 1, len(clip.frames))
