@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from selfhvd.errors import OutputError
 from selfhvd.system.atomic import replacing
@@ -128,8 +128,3 @@ def _reserve(path: Path) -> None:
     if hasattr(os, "posix_fallocate") and path.stat().st_size:
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-
-
-def to_bytes(image: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
-    """[0, 1] -> 0..255, rounded."""
-    return np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)

@@ -13,6 +13,7 @@ from selfhvd.backbones import BACKBONES, Backbone
 from selfhvd.errors import InputError, OutputError, UsageError, WeightsError
 from selfhvd.flow import FlowPredictor
 from selfhvd.method.perceptual import Perceptual, find_perceptual
+from selfhvd.ops.quantize import to_pixels
 from selfhvd.restore.restorer import Restorer
 from selfhvd.system.atomic import replacing
 from selfhvd.system.device import pick_device, settle
@@ -238,6 +239,5 @@ class _Job:
         with replacing(target, owned=True) as part:
             part.mkdir(parents=True)
             for index, frame in enumerate(frames):
-                pixels = (255 * frame.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy()
-                write_png(part / f"{index:08d}.png", pixels)
+                write_png(part / f"{index:08d}.png", to_pixels(frame))
                 self.on_progress(Stage.RESTORE, index + 1, len(clip.frames))

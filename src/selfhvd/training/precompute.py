@@ -9,7 +9,8 @@ from jaxtyping import Float, UInt8
 
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig, Guides, align_guides
-from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record, to_bytes
+from selfhvd.ops.quantize import quantize, to_pixels
+from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record
 from selfhvd.training.clip import TrainingClip
 from selfhvd.video.frame_source import RecentFrames
 
@@ -43,8 +44,8 @@ def make_material(
     for slot, i in enumerate(numbers):
         around = clip.selection.around(i, each_side)
         guides = align_guides(outputs(i), recent, around, predictor, align) if each_side else None
-        frame = _bytes(recent.tensor(i))
-        truth = frame if clip.truth is None else _bytes(clip.truth.tensor(i))
+        frame = to_pixels(recent.tensor(i))
+        truth = frame if clip.truth is None else to_pixels(clip.truth.tensor(i))
         material.put(slot, Record(frame, *_pixels(guides, height, width), truth))
         captions.append(ItemMeta(i, clip.selection.is_sharp(i), around, () if guides is None else guides.visible))
         on_frame(slot + 1)
@@ -58,8 +59,4 @@ def _pixels(
     """Guides and trust as a record keeps them."""
     if guides is None:
         return np.empty((0, height, width, 3), np.uint8), np.empty((0, height, width), np.uint8)
-    return np.stack([_bytes(image) for image in guides.images]), to_bytes(guides.trust[:, 0].cpu().numpy())
-
-
-def _bytes(image: Float[torch.Tensor, "3 height width"]) -> UInt8[np.ndarray, "height width 3"]:
-    return to_bytes(image.permute(1, 2, 0).cpu().numpy())
+    return to_pixels(guides.images), quantize(guides.trust[:, 0])

@@ -22,6 +22,7 @@ from selfhvd.method.stages import learn_truth
 from selfhvd.metrics.drift import drift
 from selfhvd.metrics.psnr import psnr
 from selfhvd.metrics.ssim import ssim
+from selfhvd.ops.quantize import to_pixels
 from selfhvd.research.baselines.dadeblur import DaDeblurConfig, ReblurredRegions, prepare
 from selfhvd.research.baselines.pairs import Pairs
 from selfhvd.research.baselines.ren import RandomBlur, RenConfig
@@ -67,7 +68,7 @@ def try_out(setup: Setup, size: Size, clip: Clip, seed: int) -> Score | None:
     torch.manual_seed(seed)
     started = time.monotonic()
     try:
-        outputs = [_bytes(image) for image in _outputs(setup, size, clip, seed)]
+        outputs = [to_pixels(image) for image in _outputs(setup, size, clip, seed)]
     except WeightsError:
         return None
     seconds = time.monotonic() - started
@@ -172,10 +173,6 @@ def _pairs(
 def _mean(values: Iterator[float]) -> float:
     found = list(values)
     return float(np.mean(found)) if found else float("nan")
-
-
-def _bytes(image: Image) -> np.ndarray:
-    return (255 * image.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
 
 def _tensor(image: np.ndarray) -> Image:

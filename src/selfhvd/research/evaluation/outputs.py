@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
 
 from selfhvd.datasets.places import find_video
 from selfhvd.errors import InputError
 from selfhvd.method.composite import composite
+from selfhvd.ops.quantize import to_pixels
 from selfhvd.research.evaluation.open_clip import OpenClip
 from selfhvd.restore.restorer import Restorer
 from selfhvd.run.config import preset_config
@@ -92,7 +91,7 @@ class Composited:
         """See `Outputs.of`."""
         frames = RecentFrames(clip.frames)
         return (
-            _rounded(composite(frames, clip.selection.sharp, index, self._predictor))
+            to_pixels(composite(frames, clip.selection.sharp, index, self._predictor))
             for index in range(len(clip.frames))
         )
 
@@ -136,9 +135,4 @@ class Restored:
         if all(clip.selection.left(self._config.which)):
             return Untouched().of(clip)
         restorer = Restorer(self._network, clip.frames, clip.selection, self._predictor, self._align, self._config)
-        return map(_rounded, restorer)
-
-
-def _rounded(image: Float[Tensor, "3 height width"]) -> Image:
-    """[0, 1] -> 0..255, to the nearest."""
-    return (255 * image.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+        return map(to_pixels, restorer)
