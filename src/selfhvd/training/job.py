@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from selfhvd.backbones import BACKBONES, Backbone
-from selfhvd.errors import InputError, OutputError, UsageError, WeightsError
+from selfhvd.backbones import Backbone
+from selfhvd.errors import InputError, OutputError, UsageError
 from selfhvd.flow import FlowPredictor
 from selfhvd.method.perceptual import Perceptual, find_perceptual
 from selfhvd.ops.quantize import to_pixels
@@ -28,9 +28,10 @@ from selfhvd.training.log import TrainingLog
 from selfhvd.training.recipe import Recipe, as_toml, difference, read_recipe
 from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.video.png import write_png
-from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights, save_weights
+from selfhvd.weights import save_weights
+from selfhvd.weights.choose_backbone import check_backbone, choose_backbone
 from selfhvd.weights.choose_flow import choose_flow
-from selfhvd.weights.settings import SettingError, configured
+from selfhvd.weights.settings import SettingError
 
 RECIPE, WEIGHTS, STATE = "recipe.toml", "weights.safetensors", "state.ckpt"
 RESTORED = "restored"
@@ -125,22 +126,17 @@ def _claim(recipe: Recipe, folder: Path, held: ExitStack) -> None:
 
 def first_network(recipe: Recipe) -> Backbone:
     """The network as the recipe starts it, on the CPU."""
-    name, weights = recipe.network.backbone, recipe.network.weights
-    if name not in BACKBONES:
-        raise UsageError(f"There is no network called {name}; there are {', '.join(BACKBONES)}.")
-    config, network = BACKBONES[name]
+    name, weights, settings = recipe.network.backbone, recipe.network.weights, recipe.network.settings
+    check_backbone(name)
     if weights == "scratch":
         torch.manual_seed(recipe.seed)
         try:
-            return network(configured(config, recipe.network.settings))
+            return choose_backbone(name, untrained=True, settings=settings)
         except SettingError as error:
             raise UsageError(f"network.settings: {error}.") from error
-    if recipe.network.settings:
+    if settings:
         raise UsageError('network.settings are for weights = "scratch"; a weights file has its own.')
-    path = Path(weights) if weights != "at-hand" else BASE_WEIGHTS if name == "lite" else at_hand(name)
-    if path is None:
-        raise WeightsError(f"No weights for {name} are at hand; see `selfhvd weights list`, or name a file.")
-    return load_weights(path, name)
+    return choose_backbone(name, None if weights == "at-hand" else Path(weights))
 
 
 class _Job:

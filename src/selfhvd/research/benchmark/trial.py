@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.backbones import BACKBONES, Backbone
+from selfhvd.backbones import Backbone
 from selfhvd.errors import WeightsError
 from selfhvd.extensions.selection import SharpConfig, find_sharp
 from selfhvd.flow import Dis, FlowPredictor
@@ -37,7 +37,7 @@ from selfhvd.training.config import AdaptConfig
 from selfhvd.training.loop import train
 from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.video.frame_source import ArrayFrames
-from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights
+from selfhvd.weights.choose_backbone import choose_backbone
 from selfhvd.weights.choose_flow import FlowName, choose_flow
 
 Image = Float[Tensor, "3 height width"]
@@ -101,7 +101,7 @@ def _outputs(setup: Setup, size: Size, clip: Clip, seed: int) -> Iterator[Image]
 
 def _trained(setup: Setup, size: Size, shown: TrainingClip, predictor: FlowPredictor, seed: int) -> Restorer:
     """The restorer of the network that has learned."""
-    network = _first(setup, size)
+    network = choose_backbone(size.backbone, untrained=setup.start == "scratch")
     base = preset_config("fast", backbone=size.backbone, from_scratch=setup.start == "scratch")
     align = AlignConfig(use_uncertainty=setup.uncertainty, use_occlusion=setup.occlusion, resampling=setup.resampling)
     config = _adaptation(setup, size, base, network)
@@ -119,16 +119,6 @@ def _trained(setup: Setup, size: Size, shown: TrainingClip, predictor: FlowPredi
     # Ren's network has learned from single frames: it is not shown any sharp ones now either.
     restoring = RestoreConfig(which="all", each_side=1, guided=setup.method != "ren")
     return Restorer(network, shown.frames, shown.selection, predictor, align, restoring)
-
-
-def _first(setup: Setup, size: Size) -> Backbone:
-    if setup.start == "scratch":
-        config, network = BACKBONES[size.backbone]
-        return network(config()).eval()
-    path = BASE_WEIGHTS if size.backbone == "lite" else at_hand(size.backbone)
-    if path is None:
-        raise WeightsError(f"No weights for {size.backbone} are at hand.")
-    return load_weights(path, size.backbone)
 
 
 def _adaptation(setup: Setup, size: Size, base: DeblurConfig, network: Backbone) -> AdaptConfig:

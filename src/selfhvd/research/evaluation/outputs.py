@@ -21,7 +21,8 @@ from selfhvd.video.frame import as_bytes
 from selfhvd.video.frame_source import RecentFrames
 from selfhvd.video.image_frames import ImageFrames
 from selfhvd.video.read.images import list_images
-from selfhvd.weights import BASE_WEIGHTS, load_weights, name_of
+from selfhvd.weights import name_of
+from selfhvd.weights.choose_backbone import choose_backbone
 from selfhvd.weights.choose_flow import FlowName, choose_flow
 
 Image = UInt8[np.ndarray, "height width 3"]
@@ -122,7 +123,7 @@ class Restored:
     ) -> None:
         place = pick_device(device)
         name = "lite" if weights is None else name_of(weights)
-        self._network = settle(load_weights(weights or BASE_WEIGHTS, name), place)
+        self._network = settle(choose_backbone(name, weights), place)
         self._predictor = choose_flow(flow, flow_weights, place)
         preset = preset_config(backbone=name, weights=weights)
         self._align, self._config = preset.align, replace(preset.restore, which="blurry" if hand_through else "all")
