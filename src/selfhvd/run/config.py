@@ -43,6 +43,10 @@ class DeblurConfig:
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
     restore: RestoreConfig = RestoreConfig()
 
+    def resolved(self) -> "DeblurConfig":
+        """The same, with every setting that follows another one filled in."""
+        return replace(self, adapt=self.adapt.following(self.sharp))
+
 
 def preset_config(
     preset: Preset = "fast", *, backbone: str = "lite", from_scratch: bool = False, weights: Path | None = None

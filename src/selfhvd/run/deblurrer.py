@@ -55,7 +55,7 @@ class Deblurrer:
     """
 
     def __init__(self, config: DeblurConfig = DeblurConfig(), folder: Path | None = None) -> None:
-        self.config, self.folder = config, folder
+        self.config, self.folder = config.resolved(), folder
         self.device = pick_device(config.device)
         self.predictor = choose_flow(config.flow, config.flow_weights, self.device, config.certainty)
         torch.manual_seed(config.seed)

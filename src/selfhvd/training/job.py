@@ -81,6 +81,7 @@ def train(
     """
     if recipe.data.folder == Path():
         raise UsageError("The recipe names no dataset; say data.folder.")
+    recipe = recipe.resolved()
     device = pick_device(recipe.device)
     processes = together(device)
     if recipe.method.batch.size % processes.count:

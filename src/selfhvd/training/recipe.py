@@ -3,7 +3,7 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -75,6 +75,10 @@ class Recipe:
     tell_every: int = 10
     """Steps between two lines of the journal."""
 
+    def resolved(self) -> "Recipe":
+        """The same, with every setting that follows another one filled in."""
+        return replace(self, method=self.method.following(self.sharp))
+
 
 _TYPE = TypeAdapter(Recipe)
 
@@ -101,7 +105,7 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
 
 def typed(table: Mapping[str, Any], where: str = "the recipe") -> Recipe:
     """A recipe from plain tables; `UsageError` names the key that is wrong."""
-    whole = _merged(json.loads(as_json(Recipe())), table)
+    whole = _merged(json.loads(json.dumps(asdict(Recipe()), default=str)), table)
     try:
         # Strict, but as JSON, in which a path is a text and a tuple a list.
         return _TYPE.validate_json(json.dumps(whole, default=str), strict=True)
@@ -120,7 +124,7 @@ def _in_words(error: ValidationError) -> str:
 
 def as_json(recipe: Recipe) -> str:
     """All of a recipe."""
-    return json.dumps(asdict(recipe), default=str)
+    return json.dumps(asdict(recipe.resolved()), default=str)
 
 
 def as_toml(recipe: Recipe) -> str:
