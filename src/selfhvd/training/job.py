@@ -82,6 +82,7 @@ def train(
     if recipe.data.folder == Path():
         raise UsageError("The recipe names no dataset; say data.folder.")
     recipe = recipe.resolved()
+    merged = as_toml(recipe)
     device = pick_device(recipe.device)
     processes = together(device)
     if recipe.method.batch.size % processes.count:
@@ -90,7 +91,7 @@ def train(
         )
     with ExitStack() as held:
         if processes.rank == 0:
-            _claim(recipe, folder, held)
+            _claim(recipe, merged, folder, held)
         processes.meet()
         job = _Job(recipe, folder, processes, on_progress if processes.rank == 0 else silent, stop)
         held.callback(job.close)
@@ -107,7 +108,7 @@ def train(
         return Trained(len(clips), tuple(faults), result, processes.rank == 0)
 
 
-def _claim(recipe: Recipe, folder: Path, held: ExitStack) -> None:
+def _claim(recipe: Recipe, merged: str, folder: Path, held: ExitStack) -> None:
     """Make the folder ours: by a lock for as long as we live, and by the recipe for good."""
     path = folder / RECIPE
     try:
@@ -120,7 +121,7 @@ def _claim(recipe: Recipe, folder: Path, held: ExitStack) -> None:
                 raise OutputError(f"{folder} was begun with another recipe ({said}); give that, or another --out.")
             return
         with replacing(path, owned=True) as part:
-            part.write_text(as_toml(recipe), encoding="utf-8")
+            part.write_text(merged, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); choose another --out.") from error
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from selfhvd.backbones.backbone import Backbone
 from selfhvd.method.batch import Batch
 from selfhvd.system.device import convolving
-from selfhvd.training.distributed import Processes, alone
+from selfhvd.training.distributed import Processes
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ def train(
         optimiser_state: the state of its optimiser.
     """
     device = next(network.parameters()).device
-    processes = processes or alone(device)
+    processes = processes or Processes(device)
     plain = torch.optim.Adam(network.parameters(), lr=config.rate, betas=config.betas)
     if optimiser_state is not None:
         plain.load_state_dict(optimiser_state)
-    joined, optimiser = processes.fabric.setup(network, plain)
+    joined, optimiser = processes.join(network, plain)
     joined.train()
     for step in range(done, config.steps):
         rate = cosine_rate(step, config)
@@ -89,7 +89,7 @@ def train(
         with convolving(device, config.bfloat16):
             loss = loss_of(joined, batch)
         optimiser.zero_grad(set_to_none=True)
-        processes.fabric.backward(loss)
+        processes.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
         # A step whose gradient is not finite would poison every weight: leave it out.
         if torch.isfinite(norm):

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-import tomli_w
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from selfhvd.datasets import Part
@@ -128,7 +127,15 @@ def as_json(recipe: Recipe) -> str:
 
 
 def as_toml(recipe: Recipe) -> str:
-    """All of a recipe, as `read_recipe` reads it; settings that are None are left out."""
+    """All of a recipe, as `read_recipe` reads it; settings that are None are left out.
+
+    Raises:
+        UsageError: tomli-w is not installed.
+    """
+    try:
+        import tomli_w
+    except ImportError:
+        raise UsageError("Training needs tomli-w; install it with: pip install '.[train]'") from None
     return tomli_w.dumps(cast(dict[str, Any], _without_none(json.loads(as_json(recipe)))))
 
 
