@@ -20,10 +20,10 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_what_is_not_mentioned_keeps_its_default(tmp_path):
-    assert read_recipe(written(tmp_path, "")) == Recipe()
+    assert read_recipe(written(tmp_path, "")) == Recipe().resolved()
     read = read_recipe(written(tmp_path, "seed = 3\n[method.batch]\ncrop = 64\n"))
     batch = replace(Recipe().method.batch, crop=64)
-    assert read == replace(Recipe(), seed=3, method=replace(Recipe().method, batch=batch))
+    assert read == replace(Recipe(), seed=3, method=replace(Recipe().method, batch=batch)).resolved()
 
 
 @pytest.mark.parametrize(

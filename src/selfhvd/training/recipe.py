@@ -107,7 +107,7 @@ def typed(table: Mapping[str, Any], where: str = "the recipe") -> Recipe:
     whole = _merged(json.loads(json.dumps(asdict(Recipe()), default=str)), table)
     try:
         # Strict, but as JSON, in which a path is a text and a tuple a list.
-        return _TYPE.validate_json(json.dumps(whole, default=str), strict=True)
+        return _TYPE.validate_json(json.dumps(whole, default=str), strict=True).resolved()
     except ValidationError as error:
         raise UsageError(f"{where}: {_in_words(error)}.") from error
 
