@@ -27,12 +27,13 @@ from selfhvd.backbones.lite import Lite, LiteConfig
 from selfhvd.extensions.selection import find_sharp
 from selfhvd.method.align import Guides, align_guides
 from selfhvd.method.losses import charbonnier
+from selfhvd.ops.quantize import quantize, to_pixels
 from selfhvd.restore.config import RestoreConfig
 from selfhvd.restore.restorer import Restorer
 from selfhvd.synthesis import Handheld, shoot
 from selfhvd.synthesis.handheld_clips import load_photo
 from selfhvd.system.device import computes_bfloat16, convolving
-from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record, to_bytes
+from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record
 from selfhvd.training.loop import LoopConfig, cosine_rate
 from selfhvd.video import encode_clip, ingest
 from selfhvd.video.frame_source import ArrayFrames, Frames, RecentFrames
@@ -117,8 +118,8 @@ def make(photo: Path, folder: Path, number: int) -> None:
     captions: list[ItemMeta] = []
     for slot, (n, sharp, guides) in enumerate(shown):
         i = n if n >= 0 else -1 - n
-        images = to_bytes(guides.images.permute(0, 2, 3, 1).numpy())
-        material.put(slot, Record(frames[i], images, to_bytes(guides.trust[:, 0].numpy()), truth[i]))
+        images = to_pixels(guides.images)
+        material.put(slot, Record(frames[i], images, quantize(guides.trust[:, 0]), truth[i]))
         captions.append(ItemMeta(n, sharp, ()))
     (folder / "kind.txt").write_text(kind)
     material.finish(captions)

@@ -98,10 +98,6 @@ def film(photo: Path, kind: str, seed: int, blurry_psnr: float | None = 28.0, cr
     return Clip(photo.stem, kind, file, frames, keys, [e.truth for e in exposures], [e.count for e in exposures])
 
 
-def as_bytes(image: torch.Tensor) -> np.ndarray:
-    return (255 * image.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy()
-
-
 def as_tensor(image: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(image).permute(2, 0, 1).float() / 255
 

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from clips import Clip, as_bytes, as_tensor, film, held_out, mean
+from clips import Clip, as_tensor, film, held_out, mean
 
 from selfhvd.flow import FlowPredictor
 from selfhvd.method.composite import composite
 from selfhvd.metrics import drift, flicker, motion, psnr
+from selfhvd.ops.quantize import to_pixels
 from selfhvd.run.job import deblur
 from selfhvd.video import ingest
 from selfhvd.weights.choose_flow import choose_flow
@@ -55,7 +56,7 @@ def measure(clip: Clip, preset: str, fuse: bool = True) -> dict[str, object]:
         if fuse:
             for name, flow in (("composite", predictor), ("own_composite", choose_flow("dis"))):
                 scores[name] = [
-                    as_bytes(composite(clip.source, facts.selection.sharp, i, flow)) for i in range(len(clip.frames))
+                    to_pixels(composite(clip.source, facts.selection.sharp, i, flow)) for i in range(len(clip.frames))
                 ]
     columns = {name: [psnr(f, t) for f, t in zip(frames, clip.truth, strict=True)] for name, frames in scores.items()}
     before, after = columns["input"], columns["result"]

@@ -14,10 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from clips import as_bytes, as_tensor
+from clips import as_tensor
 
 from selfhvd.extensions.scenes import joined
 from selfhvd.method.align import align
+from selfhvd.ops.quantize import to_pixels
 from selfhvd.run.config import preset_config
 from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.video import ingest
@@ -48,10 +49,10 @@ def main() -> None:
     for index, restored in enumerate(deblurrer.restore()):
         if selection.is_sharp(index) and index not in shown:
             continue
-        result, before = as_bytes(restored), as_bytes(frames.tensor(index))
+        result, before = to_pixels(restored), to_pixels(frames.tensor(index))
         nearest = min((j for j in selection.sharp if j != index), key=lambda j: abs(j - index))
         aligned = align(as_tensor(result)[None], frames.tensor(nearest)[None], predictor)
-        sharp, where = as_bytes(aligned.image[0]), (aligned.mask[0, 0] > 0.5).numpy()
+        sharp, where = to_pixels(aligned.image[0]), (aligned.mask[0, 0] > 0.5).numpy()
         if index in shown:
             for name, picture in (("before", before), ("result", result), ("sharp", sharp)):
                 write_png(options.out / f"{index:04d}_{name}.png", picture)

@@ -148,7 +148,8 @@ class TestFinished:
 
         from selfhvd.report.record import plain
 
-        run = {"fingerprint": fingerprint(source), "settings": plain(asdict(settings or config)), **changed}
+        settings = plain(asdict((settings or config).resolved()))
+        run = {"fingerprint": fingerprint(source), "settings": settings, **changed}
         (folder / "a_deblurred.run.json").write_text(json.dumps(run))
         return source, result, config
 

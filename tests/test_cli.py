@@ -87,7 +87,7 @@ def test_options_arrive(run, clip, monkeypatch):
     assert (source, output, named["overwrite"], named["report"]) == (clip, Path("x.mkv"), True, False)
     assert (config.preset, config.seed, config.max_minutes, config.device) == ("balanced", 7, 1.5, "cpu")
     assert config.from_scratch and config.backbone == "estrnn" and config.adapt.stage_one.rate == 5e-4
-    assert config.sharp.segment == config.adapt.batch.segment == 5
+    assert config.sharp.segment == config.resolved().adapt.batch.segment == 5
     words = "--flow raft --flow-weights r.safetensors --flow-resolution 0.25"
     assert run(clip, "--weights", BASE_WEIGHTS, *words.split()).code == 1
     config = given[1][2]["config"]

@@ -221,6 +221,14 @@ def test_only_the_base_weights_as_they_come_restore_the_sharpest_frames():
     assert {preset_config(**other).restore.which for other in others} == {"blurry"}
 
 
+def test_segments_are_said_once():
+    """Whoever changes those of the sharp frames changes those of RSCR, in what runs and in what is written of it."""
+    config = preset_config("fast", from_scratch=True)
+    shorter = replace(config, sharp=replace(config.sharp, segment=10))
+    assert Deblurrer(config).config.adapt.batch.segment == 20
+    assert Deblurrer(shorter).config.adapt.batch.segment == 10
+
+
 @pytest.mark.slow
 def test_training_material_is_gone_afterwards_what_was_learned_is_kept(tmp_path):
     Deblurrer(quick(steps=1), tmp_path).fit(list(views()))

@@ -20,10 +20,10 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_what_is_not_mentioned_keeps_its_default(tmp_path):
-    assert read_recipe(written(tmp_path, "")) == Recipe()
+    assert read_recipe(written(tmp_path, "")) == Recipe().resolved()
     read = read_recipe(written(tmp_path, "seed = 3\n[method.batch]\ncrop = 64\n"))
     batch = replace(Recipe().method.batch, crop=64)
-    assert read == replace(Recipe(), seed=3, method=replace(Recipe().method, batch=batch))
+    assert read == replace(Recipe(), seed=3, method=replace(Recipe().method, batch=batch)).resolved()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ UNUSUAL = typed(
 @pytest.mark.parametrize("recipe", [Recipe(), UNUSUAL], ids=["default", "unusual"])
 def test_a_merged_recipe_reads_back_equal(tmp_path, recipe):
     read = read_recipe(written(tmp_path, as_toml(recipe)))
-    assert read == recipe
+    assert read == recipe.resolved()
     assert difference(read, recipe) == []
 
 
@@ -123,6 +123,20 @@ def test_a_merged_recipe_holds_every_key():
     """So that a later version's defaults do not change what was run."""
     text = as_toml(Recipe())
     assert all(f"{key} =" in text for key in ("save_every", "own_label_weight", "oversharp", "occlusion_strength"))
+
+
+@pytest.mark.parametrize(
+    ("table", "wanted"),
+    [
+        ({}, (20, 20)),
+        ({"sharp": {"segment": 10}}, (10, 10)),
+        ({"method": {"batch": {"segment": 10}}}, (20, 10)),
+        ({"sharp": {"segment": 5}, "method": {"batch": {"segment": 10}}}, (5, 10)),
+    ],
+)
+def test_rscr_has_the_segments_of_the_sharp_frames_unless_it_has_its_own(tmp_path, table, wanted):
+    for recipe in (typed(table).resolved(), read_recipe(written(tmp_path, as_toml(typed(table))))):
+        assert (recipe.sharp.segment, recipe.method.batch.segment) == wanted
 
 
 def test_difference_names_keys():

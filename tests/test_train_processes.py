@@ -13,7 +13,6 @@ import torch
 from tomli_w import dumps
 
 import selfhvd.cli.progress
-import selfhvd.training.checkpoint as course
 import selfhvd.training.job as job
 from datasets_for_training import command, losses, quick, tables, weights
 from selfhvd.training.job import train
@@ -64,15 +63,15 @@ def train_until(clips: Path, run: Path, stage: str, count: int) -> None:
     saves = []
 
     def replace(aside, target):
-        if aside.name.endswith(".part"):
+        if Path(aside).name == ".state.ckpt.part":
             saves.append(aside)
         if len(saves) == count:
             aside.write_bytes(aside.read_bytes()[:500])
             die()
-        Path(aside).replace(target)
+        os.rename(aside, target)
 
     if stage == "save":
-        course.os = type("Os", (), {"replace": staticmethod(replace)})
+        os.replace = replace
     if stage == "finish":
         job.save_weights = lambda *words: die()
     train(quick(clips), run, on_progress=lambda name, done, total: die() if (name, done) == (stage, count) else None)

@@ -45,15 +45,15 @@ def benchmark(
         quiet: print nothing but the result.
         verbose: say more, and show tracebacks.
     """
-    from selfhvd.backbones import BACKBONES
     from selfhvd.cli.progress import shown_progress
     from selfhvd.research.benchmark import DEFAULT, SIZES, TABLES, as_markdown, run_benchmark
     from selfhvd.system.atomic import write_aside
+    from selfhvd.weights.choose_backbone import check_backbone
 
     if unknown := [name for name in table if name not in TABLES]:
         raise UsageError(f"There is no table {unknown[0]}; there are {', '.join(TABLES)}.")
-    if backbone is not None and backbone not in BACKBONES:
-        raise UsageError(f"There is no network called {backbone}; there are {', '.join(BACKBONES)}.")
+    if backbone is not None:
+        check_backbone(backbone)
     if workers < 1 or min(seeds or 1, steps or 3, (frames or 8) - 7) < 1:
         raise UsageError("--workers, --seeds and --steps must be at least 1, and --frames at least 8.")
     chosen = SIZES["small" if small else size]

@@ -131,7 +131,8 @@ def deblur(
         device=device,
         scenes=SceneConfig(find=scenes),
     )
-    config = _with_segment(replace(config, align=replace(config.align, resolution=flow_resolution)), segment)
+    align, sharp = replace(config.align, resolution=flow_resolution), replace(config.sharp, segment=segment)
+    config = replace(config, align=align, sharp=sharp)
     if keep_sharp and restore not in (None, "blurry"):
         raise UsageError(f"--keep-sharp means --restore blurry, so it does not go together with --restore {restore}.")
     if which := "blurry" if keep_sharp else restore:
@@ -174,8 +175,3 @@ def _started(
 
     named = backbone or (name_of(weights) if weights else "lite")
     return preset_config(preset, backbone=named, from_scratch=from_scratch, weights=weights, adapt_first=adapt)
-
-
-def _with_segment(config: "DeblurConfig", segment: int) -> "DeblurConfig":
-    batch = replace(config.adapt.batch, segment=segment)
-    return replace(config, sharp=replace(config.sharp, segment=segment), adapt=replace(config.adapt, batch=batch))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import skimage.data
-import torch
 from jaxtyping import UInt8
 from rich.table import Table
 
@@ -15,6 +14,7 @@ from selfhvd.errors import OutputError
 from selfhvd.extensions.selection import Selection
 from selfhvd.method.composite import composite
 from selfhvd.metrics import psnr
+from selfhvd.ops.quantize import to_pixels
 from selfhvd.run.config import Preset
 from selfhvd.run.job import deblur
 from selfhvd.synthesis import Handheld, shoot
@@ -104,7 +104,7 @@ def _composite(footage: Footage, selection: Selection) -> Iterator[Picture]:
     predictor = choose_flow("dis", shutter=False)
     for i in range(len(footage)):
         image = composite(footage, selection.sharp, i, predictor)
-        yield (255 * image).round().to(torch.uint8).permute(1, 2, 0).numpy()
+        yield to_pixels(image)
 
 
 def _side_by_side(folder: Path, footage: Footage, pictures: Path, selection: Selection) -> None:

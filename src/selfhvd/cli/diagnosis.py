@@ -26,8 +26,14 @@ from selfhvd.weights.known import CHECKPOINTS
 
 ENCODERS = (*codecs.ENCODERS.values(), "aac")
 """Of FFmpeg, that results are written with; the first is needed by the default."""
-EXTRAS = {"flow-zoo": "ptlflow", "tensorboard": "tensorboard", "lpips": "lpips", "iqa": "pyiqa"}
-"""Optional extra to the package it brings."""
+EXTRAS = {
+    "train": ("lightning_fabric", "tomli_w"),
+    "flow-zoo": ("ptlflow",),
+    "tensorboard": ("tensorboard",),
+    "lpips": ("lpips",),
+    "iqa": ("pyiqa",),
+}
+"""Optional extra to the packages it brings."""
 LEAST_MEMORY = 1_500_000_000
 """Bytes; the default takes about 1 GB for a small clip."""
 
@@ -93,7 +99,7 @@ def diagnose() -> Diagnosis:
         encoders=encoders,
         weights={"lite": str(BASE_WEIGHTS), **_fetched()},
         networks=tuple(BACKBONES),
-        extras={extra: importlib.util.find_spec(package) is not None for extra, package in EXTRAS.items()},
+        extras={extra: all(map(importlib.util.find_spec, packages)) for extra, packages in EXTRAS.items()},
         faults=tuple(_faults(memory.available, encoders, temporary)),
     )
 

@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from selfhvd.extensions.selection import Selection, SharpConfig, Verdict, check_named, find_sharp
+from selfhvd.ops.quantize import to_pixels
 from selfhvd.system.progress import Stage
 from selfhvd.video.frame_source import Frames, FrameSlice
 
@@ -165,7 +166,7 @@ def _chained(parts: Iterable[tuple[Item, ...]]) -> tuple[Item, ...]:
 
 def _picture(frame: Float[Tensor, "3 height width"]) -> UInt8[np.ndarray, "rows columns 3"]:
     """Reduced, 8 bits, blue first."""
-    image = np.ascontiguousarray((255 * frame).round().byte().permute(1, 2, 0).numpy()[..., ::-1])
+    image = np.ascontiguousarray(to_pixels(frame)[..., ::-1])
     return _reduced(image, _LOOKED_AT)
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.flow.predictor import Flow, FlowPredictor
+from selfhvd.ops.quantize import to_pixels
 from selfhvd.ops.warp import resize_flow, warp
 
 _LEAST_SIDE = 32
@@ -85,5 +86,4 @@ def _flows(first: Float[Tensor, "batch 3 h w"], second: Float[Tensor, "batch 3 h
 
 
 def _grey(image: Float[Tensor, "3 h w"]) -> np.ndarray:
-    rgb = (255 * image.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    return cv2.cvtColor(to_pixels(image), cv2.COLOR_RGB2GRAY)

@@ -54,6 +54,10 @@ class DeblurConfig:
             return 0
         return self.adapt.stage_one.steps + self.adapt.stage_two.steps
 
+    def resolved(self) -> "DeblurConfig":
+        """The same, with every setting that follows another one filled in."""
+        return replace(self, adapt=self.adapt.following(self.sharp))
+
 
 def preset_config(
     preset: Preset = "fast",

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.backbones import BACKBONES, Backbone
-from selfhvd.errors import UsageError, WeightsError
+from selfhvd.backbones import Backbone
+from selfhvd.errors import UsageError
 from selfhvd.extensions.scenes import Scene, find_scenes, joined
 from selfhvd.extensions.selection import Selection
 from selfhvd.method.perceptual import find_perceptual
@@ -30,7 +30,7 @@ from selfhvd.training.config import Adaptation, AdaptConfig
 from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.video.frame import Picture
 from selfhvd.video.frame_source import ArrayFrames, Frames
-from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights
+from selfhvd.weights.choose_backbone import choose_backbone
 from selfhvd.weights.choose_flow import choose_flow
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Deblurrer:
     """
 
     def __init__(self, config: DeblurConfig = DeblurConfig(), folder: Path | None = None) -> None:
-        self.config, self.folder = config, folder
+        self.config, self.folder = config.resolved(), folder
         self.device = pick_device(config.device)
         self.predictor = choose_flow(config.flow, config.flow_weights, self.device, config.certainty)
         torch.manual_seed(config.seed)
@@ -65,20 +65,12 @@ class Deblurrer:
         self.adaptation: Adaptation | None = None
 
     def _first_network(self) -> Backbone:
-        """Untrained, from the weights given, or from those at hand for the network."""
-        name, weights = self.config.backbone, self.config.weights
-        if name not in BACKBONES:
-            raise UsageError(f"There is no network called {name}; there are {', '.join(BACKBONES)}.")
-        if self.config.from_scratch:
-            config, network = BACKBONES[name]
-            return network(config()).eval()
-        weights = weights or (BASE_WEIGHTS if name == "lite" else at_hand(name))
-        if weights is None:
-            raise WeightsError(
-                f"No weights for {name} are at hand; see `selfhvd weights list`, give --weights FILE, "
-                "or start untrained with --from-scratch."
-            )
-        return load_weights(weights, name)
+        return choose_backbone(
+            self.config.backbone,
+            self.config.weights,
+            untrained=self.config.from_scratch,
+            otherwise="give --weights FILE, or start untrained with --from-scratch",
+        )
 
     def fit(
         self,

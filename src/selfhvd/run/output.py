@@ -1,6 +1,5 @@
 """Output: restored frames into the result, or the clip itself where it is sharp already."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from selfhvd.run.options import RunOptions
 from selfhvd.run.restored_frames import restored_frames
 from selfhvd.run.strength import at_strength
 from selfhvd.run.work_folder import WorkFolder
-from selfhvd.system.atomic import part_path
+from selfhvd.system.atomic import replacing
 from selfhvd.system.progress import Progress, Stage
 from selfhvd.video import Footage, Frame, open_writer
 from selfhvd.video.frame import as_tensor
@@ -93,12 +92,9 @@ def _can_copy(footage: Footage, destination: Path) -> bool:
 
 def _copy_through(source: Path, work: WorkFolder) -> None:
     """The clip is sharp already: hand it over as it is."""
-    aside = part_path(work.destination)
     try:
-        copy_video(source, aside)
-        work.place(aside)
-        os.replace(aside, work.destination)
+        with replacing(work.destination) as part:
+            copy_video(source, part)
+            work.place(part)
     except OSError as error:
         raise OutputError(f"{work.destination} could not be written ({error.strerror}).") from error
-    finally:
-        aside.unlink(missing_ok=True)

@@ -1,16 +1,13 @@
 """Restored frames, each kept on disk before it is handed on, so that a later run begins where this one ends."""
 
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
-from torch import Tensor
-
 from selfhvd.errors import OutputError
+from selfhvd.ops.quantize import to_pixels
 from selfhvd.run.deblurrer import Deblurrer
+from selfhvd.system.atomic import replacing
 from selfhvd.video import Footage, Frame
 from selfhvd.video.png import is_whole_png, read_png, write_png
 
@@ -31,18 +28,10 @@ def restored_frames(deblurrer: Deblurrer, footage: Footage, folder: Path) -> Ite
     for index in range(done):
         yield _read(_path(folder, index))
     for index, image in enumerate(deblurrer.restore(done), done):
-        frame = as_stored(image, footage.depth)
-        aside = folder / "next.part"
-        write_png(aside, frame)
-        os.replace(aside, _path(folder, index))
+        frame = to_pixels(image, footage.depth)
+        with replacing(_path(folder, index), owned=True) as part:
+            write_png(part, frame)
         yield frame
-
-
-def as_stored(image: Float[Tensor, "3 height width"], depth: int) -> Frame:
-    """An image in [0, 1] in 8 bits a channel, or in 16 for a source of more."""
-    kind = np.uint8 if depth == 8 else np.uint16
-    array = (np.iinfo(kind).max * image.clamp(0, 1)).round().permute(1, 2, 0).numpy()
-    return array.astype(kind)
 
 
 def _kept(footage: Footage, folder: Path) -> int:

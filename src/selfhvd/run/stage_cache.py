@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-import os
 import zipfile
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter
 from selfhvd.backbones import Backbone
 from selfhvd.errors import OutputError
 from selfhvd.extensions.scenes import Scene
+from selfhvd.system.atomic import replacing
 from selfhvd.training.checkpoint import CheckpointConfig
 from selfhvd.training.config import Adaptation
 
@@ -78,14 +78,11 @@ class StageCache:
 
 
 def _write(path: Path, data: bytes | memoryview) -> None:
-    """Aside, then renamed."""
-    aside = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(data)
-        os.replace(aside, path)
+        with replacing(path, owned=True) as part:
+            part.write_bytes(data)
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise OutputError(f"{path} cannot be written ({error.strerror}); make room and run again to go on.") from error
 
 

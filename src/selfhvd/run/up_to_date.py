@@ -44,7 +44,7 @@ def is_finished(
         return _is_newer(destination, source)
     if run.get("fingerprint") not in ("", None, fingerprint(source)):
         raise OutputError(f"{destination} was made of another clip than {source} is now; --overwrite makes it anew.")
-    same = _frames_of(run.get("settings")) == _frames_of(plain(asdict(config)))
+    same = _frames_of(run.get("settings")) == _frames_of(plain(asdict(config.resolved())))
     paced = rate is None or run.get("fps") == str(rate)
     coded = (run.get("written_codec", "auto"), run.get("written_quality")) == (coding.codec, coding.quality)
     if not (same and paced and coded) or run.get("strength", 1.0) != strength:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 import socket
 import sys
 from collections.abc import Generator, Mapping
@@ -19,7 +18,7 @@ import psutil
 
 from selfhvd.errors import InputError, OutputError, SelfHVDError, Stopped
 from selfhvd.run.manifest import Facts, changes
-from selfhvd.system.atomic import part_path, write_aside
+from selfhvd.system.atomic import part_path, remove, write_aside
 from selfhvd.system.lock import locked
 from selfhvd.system.progress import Progress, Stage
 from selfhvd.video import Footage, ingest
@@ -108,7 +107,7 @@ class WorkFolder:
 
     def finish(self) -> None:
         """Note that what was placed is done: a later run needs leave to replace it."""
-        _remove(self.path / _PLACED)
+        remove(self.path / _PLACED)
 
     @property
     def is_worth_keeping(self) -> bool:
@@ -131,7 +130,7 @@ class WorkFolder:
     def _clear(self) -> None:
         for path in self.path.iterdir():
             if path.name not in (_LOCK, _HOLDER):
-                _remove(path)
+                remove(path)
 
 
 @contextmanager
@@ -146,7 +145,7 @@ def open_work_folder(destination: Path, *, keep: bool = False) -> Generator[Work
     """
     work = WorkFolder(destination)
     gone = _beside(destination, ".selfhvd-done")
-    _remove(gone)
+    remove(gone)
     try:
         work.path.mkdir(exist_ok=True)
     except OSError as error:
@@ -215,13 +214,13 @@ def _sweep(destination: Path) -> None:
         for path in [path for path in folder.iterdir() if path.name.startswith(start)]:
             process, _, ending = path.name.removeprefix(start).partition(".")
             if process.isdecimal() and ending in ("part", "old") and not psutil.pid_exists(int(process)):
-                _put_back(path, destination) if ending == "old" else _remove(path)
+                _put_back(path, destination) if ending == "old" else remove(path)
 
 
 def _put_back(old: Path, destination: Path) -> None:
     """A folder that had made way for a new one, which then did not come."""
     if destination.exists():
-        _remove(old)
+        remove(old)
     else:
         with suppress(OSError):
             os.replace(old, destination)
@@ -231,16 +230,8 @@ def _leave(path: Path, gone: Path) -> None:
     """Remove a folder so that nobody finds half of it."""
     with suppress(OSError):
         os.replace(path, gone)
-    _remove(gone)
-    _remove(path)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+    remove(gone)
+    remove(path)
 
 
 def _identity(path: Path) -> dict[str, int]:

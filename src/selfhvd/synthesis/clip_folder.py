@@ -20,6 +20,7 @@ from typing import Any
 from selfhvd.errors import OutputError
 from selfhvd.synthesis.clip_label import ClipLabel, as_tuples
 from selfhvd.synthesis.exposure import Exposure
+from selfhvd.system.atomic import part_path, replacing
 from selfhvd.video import Frame, encode_clip, ingest
 from selfhvd.video.png import write_png
 
@@ -51,7 +52,7 @@ class ClipFolder:
     @contextmanager
     def begin(self, clip: str) -> Generator["ClipInMaking"]:
         """A clip that appears when the context ends well; what an earlier, cut-off run left of it goes first."""
-        hidden = self.root / f".{clip}.part"
+        hidden = part_path(self.root / clip, owned=True)  # not `replacing`: three renames, of which the label's is last
         try:
             for leftover in (hidden, *self._places(clip)):
                 shutil.rmtree(leftover, ignore_errors=True)
@@ -80,9 +81,8 @@ class ClipFolder:
         elif any(not entry.name.startswith(".") for entry in self.root.iterdir()):
             raise OutputError(f"{self.root} holds other things; choose another folder.")
         else:
-            aside = self.root / f".{RECORD}.part"
-            aside.write_text(json.dumps(settings, indent=2), encoding="utf-8")
-            aside.replace(path)
+            with replacing(path, owned=True) as part:
+                part.write_text(json.dumps(settings, indent=2), encoding="utf-8")
 
     def _check_same(self, found: dict[str, Any], settings: dict[str, Any]) -> None:
         changed = [name for name in {**found, **settings} if found.get(name, ...) != settings.get(name, ...)]

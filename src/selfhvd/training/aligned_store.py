@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from selfhvd.errors import OutputError
+from selfhvd.system.atomic import replacing
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,8 @@ class AlignedStore:
     def finish(self, captions: Sequence[ItemMeta]) -> None:
         """Write the captions, one for each record; from then on the material is complete."""
         self.captions = tuple(captions)
-        aside = self.folder / f"{_CAPTIONS}.part"
-        aside.write_text(json.dumps([asdict(caption) for caption in captions]), encoding="utf-8")
-        aside.replace(self.folder / _CAPTIONS)
+        with replacing(self.folder / _CAPTIONS, owned=True) as part:
+            part.write_text(json.dumps([asdict(caption) for caption in captions]), encoding="utf-8")
 
     @staticmethod
     def complete(folder: Path) -> bool:
@@ -131,8 +131,3 @@ def _reserve(path: Path) -> None:
     if hasattr(os, "posix_fallocate") and path.stat().st_size:
         with path.open("r+b") as file:
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-
-
-def to_bytes(image: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
-    """[0, 1] -> 0..255, rounded."""
-    return np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)

@@ -13,6 +13,7 @@ import torch
 from selfhvd.backbones.backbone import Backbone
 from selfhvd.errors import InputError, OutputError
 from selfhvd.method.scscm import ProbeScores, Snapshot
+from selfhvd.system.atomic import replacing
 
 log = logging.getLogger(__name__)
 
@@ -68,15 +69,13 @@ class TrainState:
         }
         data = io.BytesIO()  # writing a file itself, torch does not say that the disk is full
         torch.save(state, data)
-        aside = path.with_name(f"{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            aside.write_bytes(data.getbuffer())
-            if path.exists():
-                os.replace(path, older(path))
-            os.replace(aside, path)
+            with replacing(path, owned=True) as part:
+                part.write_bytes(data.getbuffer())
+                if path.exists():
+                    os.replace(path, older(path))
         except OSError as error:
-            aside.unlink(missing_ok=True)
             reason = error.strerror
             raise OutputError(f"{path} cannot be written ({reason}); make room and run again to go on.") from error
 

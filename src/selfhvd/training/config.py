@@ -1,8 +1,9 @@
 """How the two stages run, and what is told of them afterwards."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from selfhvd.extensions.selection import SharpConfig
 from selfhvd.method.scscm import ProbeScores
 from selfhvd.method.stages import LossConfig
 from selfhvd.training.loop import LoopConfig
@@ -48,6 +49,11 @@ class AdaptConfig:
     """Frames restored around each probe by a network that looks at several: their cost is what a check costs."""
     checks: int = 4
     """Times in stage 2 that the current model is offered as the new snapshot (derived)."""
+
+    def following(self, sharp: SharpConfig) -> "AdaptConfig":
+        """The same, with RSCR's segments those by which sharp frames are chosen, unless it has its own."""
+        segment = self.batch.segment or sharp.segment
+        return replace(self, batch=replace(self.batch, segment=segment))
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import torch
 
-from selfhvd.backbones import BACKBONES, Backbone
-from selfhvd.errors import InputError, OutputError, UsageError, WeightsError
+from selfhvd.backbones import Backbone
+from selfhvd.errors import InputError, OutputError, UsageError
 from selfhvd.flow import FlowPredictor
 from selfhvd.method.perceptual import Perceptual, find_perceptual
+from selfhvd.ops.quantize import to_pixels
 from selfhvd.restore.restorer import Restorer
+from selfhvd.system.atomic import replacing
 from selfhvd.system.device import pick_device, settle
 from selfhvd.system.lock import locked
 from selfhvd.system.progress import Progress, Stage, silent, stoppable
@@ -27,10 +29,11 @@ from selfhvd.training.log import JOURNAL, TrainingLog
 from selfhvd.training.recipe import Recipe, as_toml, difference, read_recipe
 from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.video.png import write_png
-from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights, save_weights
+from selfhvd.weights import save_weights
+from selfhvd.weights.choose_backbone import check_backbone, choose_backbone
 from selfhvd.weights.choose_flow import choose_flow
 from selfhvd.weights.give_flow import give_flow
-from selfhvd.weights.settings import SettingError, configured
+from selfhvd.weights.settings import SettingError
 
 RECIPE, WEIGHTS, STATE = "recipe.toml", "weights.safetensors", "state.ckpt"
 RESTORED, CLIP_WEIGHTS = "restored", "weights"
@@ -83,6 +86,8 @@ def train(
     """
     if recipe.data.folder == Path():
         raise UsageError("The recipe names no dataset; say data.folder.")
+    recipe = recipe.resolved()
+    merged = as_toml(recipe)
     device = pick_device(recipe.device)
     processes = together(device)
     if recipe.method.batch.size % processes.count:
@@ -98,7 +103,7 @@ def train(
         if processes.rank == 0:
             if not (folder / WEIGHTS).exists():
                 check_room(found, recipe, network, folder)
-            _claim(recipe, folder, held)
+            _claim(recipe, merged, folder, held)
         processes.meet()
         job = _Job(recipe, folder, predictor, processes, on_progress if processes.rank == 0 else silent, stop)
         held.callback(job.close)
@@ -117,7 +122,7 @@ def train(
         return Trained(len(clips), tuple(faults), result, processes.rank == 0)
 
 
-def _claim(recipe: Recipe, folder: Path, held: ExitStack) -> None:
+def _claim(recipe: Recipe, merged: str, folder: Path, held: ExitStack) -> None:
     """Make the folder ours: by a lock for as long as we live, and by the recipe for good."""
     path = folder / RECIPE
     try:
@@ -132,9 +137,8 @@ def _claim(recipe: Recipe, folder: Path, held: ExitStack) -> None:
             if not changed:
                 return
             _give_back(folder)
-        aside = folder / f"{RECIPE}.part"
-        aside.write_text(as_toml(recipe), encoding="utf-8")
-        aside.replace(path)
+        with replacing(path, owned=True) as part:
+            part.write_text(merged, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{folder} cannot be written ({error.strerror}); choose another --out.") from error
 
@@ -164,25 +168,20 @@ def _give_back(folder: Path) -> None:
 
 def first_network(recipe: Recipe) -> Backbone:
     """The network as the recipe starts it, on the CPU."""
-    name, weights = recipe.network.backbone, recipe.network.weights
-    if name not in BACKBONES:
-        raise UsageError(f"There is no network called {name}; there are {', '.join(BACKBONES)}.")
-    config, network = BACKBONES[name]
+    name, weights, settings = recipe.network.backbone, recipe.network.weights, recipe.network.settings
+    check_backbone(name)
     if weights == "scratch":
         torch.manual_seed(recipe.seed)
         try:
-            made = network(configured(config, recipe.network.settings))
+            made = choose_backbone(name, untrained=True, settings=settings)
         except SettingError as error:
             raise UsageError(f"network.settings: {error}.") from error
         if recipe.network.flow_weights is not None:
             give_flow(made, name, recipe.network.flow_weights)
         return made
-    if recipe.network.settings:
+    if settings:
         raise UsageError('network.settings are for weights = "scratch"; a weights file has its own.')
-    path = Path(weights) if weights != "at-hand" else BASE_WEIGHTS if name == "lite" else at_hand(name)
-    if path is None:
-        raise WeightsError(f"No weights for {name} are at hand; see `selfhvd weights list`, or name a file.")
-    return load_weights(path, name)
+    return choose_backbone(name, None if weights == "at-hand" else Path(weights))
 
 
 class _Job:
@@ -282,13 +281,9 @@ class _Job:
         save_weights(path, network, self.recipe.network.backbone, notes)
 
     def _restore(self, network: Backbone, clip: TrainingClip, target: Path) -> None:
-        """Write the frames aside, then give the folder its name."""
-        aside = target.with_name(f".{target.name}.part")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
         frames = Restorer(network, clip.frames, clip.selection, self.predictor, self.recipe.align, self.recipe.restore)
-        for index, frame in enumerate(frames):
-            pixels = (255 * frame.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy()
-            write_png(aside / f"{index:08d}.png", pixels)
-            self.on_progress(Stage.RESTORE, index + 1, len(clip.frames))
-        aside.replace(target)
+        with replacing(target, owned=True) as part:
+            part.mkdir(parents=True)
+            for index, frame in enumerate(frames):
+                write_png(part / f"{index:08d}.png", to_pixels(frame))
+                self.on_progress(Stage.RESTORE, index + 1, len(clip.frames))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from selfhvd.backbones.backbone import Backbone
 from selfhvd.method.batch import Batch
 from selfhvd.system.device import convolving
-from selfhvd.training.distributed import Processes, alone
+from selfhvd.training.distributed import Processes
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,13 @@ def train(
         until: the step before which to end; None = the schedule's last.
     """
     device = next(network.parameters()).device
-    processes = processes or alone(device)
+    processes = processes or Processes(device)
     inner = {id(parameter) for parameter in network.flow_parameters()}
     groups = [[p for p in network.parameters() if (id(p) in inner) == own] for own in (False, True)]
     plain = torch.optim.Adam([{"params": group} for group in groups if group], lr=config.rate, betas=config.betas)
     if optimiser_state is not None:
         plain.load_state_dict(optimiser_state)
-    joined, optimiser = processes.fabric.setup(network, plain)
+    joined, optimiser = processes.join(network, plain)
     joined.train()
     for step in range(done, config.steps if until is None else until):
         rate = cosine_rate(step, config)
@@ -99,7 +99,7 @@ def train(
         with convolving(device, config.bfloat16):
             loss = loss_of(joined, batch)
         optimiser.zero_grad(set_to_none=True)
-        processes.fabric.backward(loss)
+        processes.backward(loss)
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
         # A step whose gradient is not finite would poison every weight: leave it out.
         if torch.isfinite(norm):

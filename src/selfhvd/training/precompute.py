@@ -11,7 +11,8 @@ from jaxtyping import Float, UInt8
 from selfhvd.extensions.selection import Selection
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig, Guides, align_guides
-from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record, to_bytes
+from selfhvd.ops.quantize import quantize, to_pixels
+from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record
 from selfhvd.training.clip import TrainingClip
 from selfhvd.training.config import Labels
 from selfhvd.video.frame_source import RecentFrames
@@ -48,8 +49,8 @@ def make_material(
     for slot, i in enumerate(numbers):
         around = labels_around(clip.selection, i, each_side, labels)
         guides = align_guides(outputs(i), recent, around, predictor, align) if each_side else None
-        frame = _bytes(recent.tensor(i))
-        truth = frame if clip.truth is None else _bytes(clip.truth.tensor(i))
+        frame = to_pixels(recent.tensor(i))
+        truth = frame if clip.truth is None else to_pixels(clip.truth.tensor(i))
         images, trust, seen = _pixels(guides, height, width)
         material.put(slot, Record(frame, images, trust, truth, seen))
         own = clip.selection.is_sharp(i) if labels == "worth" else i in clip.selection.sharp
@@ -80,9 +81,4 @@ def _pixels(
         none = np.empty((0, height, width), np.uint8)
         return np.empty((0, height, width, 3), np.uint8), none, none
     seen = [F.interpolate(s[None], size=(height, width), mode="bilinear", align_corners=False) for s in guides.seen]
-    images = np.stack([_bytes(image) for image in guides.images])
-    return images, to_bytes(guides.trust[:, 0].cpu().numpy()), to_bytes(torch.cat(seen)[:, 0].cpu().numpy())
-
-
-def _bytes(image: Float[torch.Tensor, "3 height width"]) -> UInt8[np.ndarray, "height width 3"]:
-    return to_bytes(image.permute(1, 2, 0).cpu().numpy())
+    return to_pixels(guides.images), quantize(guides.trust[:, 0]), quantize(torch.cat(seen)[:, 0])

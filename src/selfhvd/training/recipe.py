@@ -3,11 +3,10 @@
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-import tomli_w
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from selfhvd.datasets import Part
@@ -79,6 +78,10 @@ class Recipe:
     tell_every: int = 10
     """Steps between two lines of the journal."""
 
+    def resolved(self) -> "Recipe":
+        """The same, with every setting that follows another one filled in."""
+        return replace(self, method=self.method.following(self.sharp))
+
 
 _TYPE = TypeAdapter(Recipe)
 
@@ -105,10 +108,10 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
 
 def typed(table: Mapping[str, Any], where: str = "the recipe") -> Recipe:
     """A recipe from plain tables; `UsageError` names the key that is wrong."""
-    whole = _merged(json.loads(as_json(Recipe())), table)
+    whole = _merged(json.loads(json.dumps(asdict(Recipe()), default=str)), table)
     try:
         # Strict, but as JSON, in which a path is a text and a tuple a list.
-        return _TYPE.validate_json(json.dumps(whole, default=str), strict=True)
+        return _TYPE.validate_json(json.dumps(whole, default=str), strict=True).resolved()
     except ValidationError as error:
         raise UsageError(f"{where}: {_in_words(error)}.") from error
 
@@ -124,11 +127,19 @@ def _in_words(error: ValidationError) -> str:
 
 def as_json(recipe: Recipe) -> str:
     """All of a recipe."""
-    return json.dumps(asdict(recipe), default=str)
+    return json.dumps(asdict(recipe.resolved()), default=str)
 
 
 def as_toml(recipe: Recipe) -> str:
-    """All of a recipe, as `read_recipe` reads it; settings that are None are left out."""
+    """All of a recipe, as `read_recipe` reads it; settings that are None are left out.
+
+    Raises:
+        UsageError: tomli-w is not installed.
+    """
+    try:
+        import tomli_w
+    except ImportError:
+        raise UsageError("Training needs tomli-w; install it with: pip install '.[train]'") from None
     return tomli_w.dumps(cast(dict[str, Any], _without_none(json.loads(as_json(recipe)))))
 
 

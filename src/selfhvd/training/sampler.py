@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from selfhvd.extensions.selection import SharpConfig
 from selfhvd.method.batch import Batch
 from selfhvd.method.rscr import remove_at_random, remove_sharp_clues, stand_ins
 from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record
@@ -31,8 +32,8 @@ class BatchConfig:
     config has 30; fewer here for memory)."""
     guides: int = 2
     """Sharp frames the network takes beside each frame."""
-    segment: int = 20
-    """Frames a segment of RSCR (paper: 20)."""
+    segment: int | None = None
+    """Frames a segment of RSCR (paper: 20); None = those of `SharpConfig.segment`."""
     own_label_weight: float = 0.1
     """Chance of drawing a sharp frame, relative to others; in windows of several frames, its weight in the loss, 0..1.
     Such a frame is its own label and teaches to change nothing (derived)."""
@@ -129,11 +130,12 @@ class Sampler:
         """Sharp frames taken out of the input: by RSCR in stage 2, now and then when the truth is taught."""
         guides = {j for c in captions for j in c.guides if j >= 0} if self.config.guides else set[int]()
         sharp = sorted(guides | {c.index for c in captions if c.sharp})
+        segment = self.config.segment or SharpConfig.segment
         if self.lesson == "clues-removed":
-            return remove_sharp_clues(sharp, self.config.segment, rng)
+            return remove_sharp_clues(sharp, segment, rng)
         if self.lesson == "any-removed":
             frames = sorted(guides | {c.index for c in captions})
-            return remove_at_random(frames, sharp, self.config.segment, rng)
+            return remove_at_random(frames, sharp, segment, rng)
         if self.lesson == "truth":
             every = sorted({j for c in captions for j in c.guides})
             return {j for j in every if rng.random() < self.config.guide_dropout}

@@ -27,7 +27,7 @@ from selfhvd.training.aligned_store import AlignedStore
 from selfhvd.training.checkpoint import CheckpointConfig, TrainState
 from selfhvd.training.clip import TrainingClip, training_frames
 from selfhvd.training.config import Adaptation, AdaptConfig
-from selfhvd.training.distributed import Processes, alone
+from selfhvd.training.distributed import Processes
 from selfhvd.training.loop import LoopConfig, Step, train
 from selfhvd.training.precompute import make_material
 from selfhvd.training.probes import ProbeValidator
@@ -77,7 +77,7 @@ class TwoStageTrainer:
         self.network, self.clips, self.predictor, self.folder = network, clips, predictor, folder
         self.align, self.config, self.perceptual, self.seed = align, config, perceptual, seed
         self.untrained, self.keeping, self.on_step, self.stop = untrained, keeping, on_step, stop
-        self.processes = processes or alone(next(network.parameters()).device)
+        self.processes = processes or Processes(next(network.parameters()).device)
         evenly = config.teach == "truth"
         frames = [training_frames(c.selection, len(c.frames), config.frames, self._window, evenly) for c in clips]
         self.training_frames = frames

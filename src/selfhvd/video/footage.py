@@ -7,13 +7,13 @@ ticks of `time_base` seconds.
 """
 
 import json
-import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from selfhvd.errors import InputError, OutputError
+from selfhvd.system.atomic import replacing
 from selfhvd.video.frame import Frame, as_tensor
 from selfhvd.video.png import read_png
 
@@ -109,16 +109,12 @@ class Footage:
             OutputError: there is no room for it.
         """
         record = {name: _plain(value) for name, value in vars(self).items() if name != "folder"}
-        aside = self.folder / f".{RECORD}.part"
+        path = self.folder / RECORD
         try:
-            with aside.open("w", encoding="utf-8") as file:
-                json.dump({"version": VERSION, **record}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(self.folder / RECORD)
+            with replacing(path, owned=True, fsync=True) as part:
+                part.write_text(json.dumps({"version": VERSION, **record}), encoding="utf-8")
         except OSError as error:
-            aside.unlink(missing_ok=True)
-            raise OutputError(f"{aside} cannot be written ({error.strerror}); make room and try again.") from error
+            raise OutputError(f"{path} cannot be written ({error.strerror}); make room and try again.") from error
 
     @classmethod
     def load(cls, folder: Path) -> "Footage":

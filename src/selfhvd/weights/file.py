@@ -4,7 +4,6 @@ The file's texts hold the network's name under `backbone`, `flow` or `features` 
 JSON under `config`, and notes: where it came from, its licence, what it was trained on.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
@@ -17,6 +16,7 @@ from selfhvd.backbones import BACKBONES
 from selfhvd.backbones.backbone import Backbone
 from selfhvd.errors import OutputError, WeightsError
 from selfhvd.flow import FLOW_NETWORKS
+from selfhvd.system.atomic import replacing
 from selfhvd.weights.fit import MisfitError, check_fit, outline, own_tensors, put
 from selfhvd.weights.header import Header, read_header, shown
 from selfhvd.weights.pretrained_flow import PretrainedSpyNet, SpyNetConfig
@@ -50,17 +50,14 @@ def save_weights(path: Path, network: nn.Module, name: str, notes: dict[str, str
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], texts: dict[str, str]) -> None:
     """Write any safetensors file, aside and then renamed; see `save_weights`."""
-    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        # `save_file` would make a file that only its owner may read.
-        aside.write_bytes(save(tensors, metadata=texts))
-        os.replace(aside, path)
+        with replacing(path) as part:
+            # `save_file` would make a file that only its owner may read.
+            part.write_bytes(save(tensors, metadata=texts))
     except (SafetensorError, OSError) as error:
         raise OutputError(
             f"{path} cannot be written ({shown(str(error))}); check the folder and its free space."
         ) from error
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def load_weights(path: Path, name: str | None = None) -> Backbone:

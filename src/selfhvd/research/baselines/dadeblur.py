@@ -21,6 +21,7 @@ from selfhvd.errors import InputError
 from selfhvd.extensions.selection import Selection
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig, align_guides
+from selfhvd.ops.quantize import quantize, to_pixels
 from selfhvd.research.baselines.blur_condition import ConditionConfig, blur_condition
 from selfhvd.research.baselines.pairs import ALL, Pair, Pairs, Share, Turn, crop_side, without_guides
 from selfhvd.research.baselines.reblur import MotionReblur, Reblur
@@ -28,7 +29,7 @@ from selfhvd.research.baselines.regions import Region, RegionConfig, demand_room
 from selfhvd.research.baselines.scale import relative_size
 from selfhvd.research.baselines.sharpness_map import SoftnessMaps
 from selfhvd.system.progress import Progress, silent
-from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record, to_bytes
+from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record
 from selfhvd.video.frame_source import Frames, RecentFrames
 
 _GUIDES = 2
@@ -118,8 +119,8 @@ def prepare(
         blurry = blur(original[None], blur_condition(frames, index, predictor, config.condition), seed + index)[0]
         around = selection.around(index, 1) if config.guides else (-1,) * _GUIDES
         guides = align_guides(blurry, frames, around, predictor, align)
-        images, trust = np.stack([_bytes(g) for g in guides.images]), to_bytes(guides.trust[:, 0].cpu().numpy())
-        material.put(slot, Record(_bytes(blurry), images, trust, _bytes(original)))
+        images, trust = to_pixels(guides.images), quantize(guides.trust[:, 0])
+        material.put(slot, Record(to_pixels(blurry), images, trust, to_pixels(original)))
         captions.append(ItemMeta(index, selection.is_sharp(index), around))
         on_progress("re-blur", slot + 1, len(numbers))
     material.finish(captions)
@@ -178,10 +179,6 @@ class ReblurredRegions(Pairs):
         weight = torch.zeros(self.window)
         weight[centre] = 1
         return Pair(shown, guides, trust, target, weight)
-
-
-def _bytes(image: Float[Tensor, "3 height width"]) -> UInt8[np.ndarray, "height width 3"]:
-    return to_bytes(image.permute(1, 2, 0).cpu().numpy())
 
 
 def _floats(image: UInt8[np.ndarray, "*rest side side2 channel"]) -> Float[Tensor, "*rest channel side side2"]:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.backbones import BACKBONES, Backbone
+from selfhvd.backbones import Backbone
 from selfhvd.errors import WeightsError
 from selfhvd.extensions.selection import SharpConfig, find_sharp
 from selfhvd.flow import Dis, FlowPredictor
@@ -22,6 +22,7 @@ from selfhvd.method.stages import learn_truth
 from selfhvd.metrics.drift import drift
 from selfhvd.metrics.psnr import psnr
 from selfhvd.metrics.ssim import ssim
+from selfhvd.ops.quantize import to_pixels
 from selfhvd.research.baselines.dadeblur import DaDeblurConfig, ReblurredRegions, prepare
 from selfhvd.research.baselines.pairs import Pairs
 from selfhvd.research.baselines.ren import RandomBlur, RenConfig
@@ -36,7 +37,7 @@ from selfhvd.training.config import AdaptConfig
 from selfhvd.training.loop import train
 from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.video.frame_source import ArrayFrames
-from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights
+from selfhvd.weights.choose_backbone import choose_backbone
 from selfhvd.weights.choose_flow import FlowName, choose_flow
 
 Image = Float[Tensor, "3 height width"]
@@ -67,7 +68,7 @@ def try_out(setup: Setup, size: Size, clip: Clip, seed: int) -> Score | None:
     torch.manual_seed(seed)
     started = time.monotonic()
     try:
-        outputs = [_bytes(image) for image in _outputs(setup, size, clip, seed)]
+        outputs = [to_pixels(image) for image in _outputs(setup, size, clip, seed)]
     except WeightsError:
         return None
     seconds = time.monotonic() - started
@@ -100,7 +101,7 @@ def _outputs(setup: Setup, size: Size, clip: Clip, seed: int) -> Iterator[Image]
 
 def _trained(setup: Setup, size: Size, shown: TrainingClip, predictor: FlowPredictor, seed: int) -> Restorer:
     """The restorer of the network that has learned."""
-    network = _first(setup, size)
+    network = choose_backbone(size.backbone, untrained=setup.start == "scratch")
     base = preset_config("fast", backbone=size.backbone, from_scratch=setup.start == "scratch")
     align = AlignConfig(use_uncertainty=setup.uncertainty, use_occlusion=setup.occlusion, resampling=setup.resampling)
     config = _adaptation(setup, size, base, network)
@@ -118,16 +119,6 @@ def _trained(setup: Setup, size: Size, shown: TrainingClip, predictor: FlowPredi
     # Ren's network has learned from single frames: it is not shown any sharp ones now either.
     restoring = RestoreConfig(which="all", each_side=1, guided=setup.method != "ren")
     return Restorer(network, shown.frames, shown.selection, predictor, align, restoring)
-
-
-def _first(setup: Setup, size: Size) -> Backbone:
-    if setup.start == "scratch":
-        config, network = BACKBONES[size.backbone]
-        return network(config()).eval()
-    path = BASE_WEIGHTS if size.backbone == "lite" else at_hand(size.backbone)
-    if path is None:
-        raise WeightsError(f"No weights for {size.backbone} are at hand.")
-    return load_weights(path, size.backbone)
 
 
 def _adaptation(setup: Setup, size: Size, base: DeblurConfig, network: Backbone) -> AdaptConfig:
@@ -172,10 +163,6 @@ def _pairs(
 def _mean(values: Iterator[float]) -> float:
     found = list(values)
     return float(np.mean(found)) if found else float("nan")
-
-
-def _bytes(image: Image) -> np.ndarray:
-    return (255 * image.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
 
 def _tensor(image: np.ndarray) -> Image:

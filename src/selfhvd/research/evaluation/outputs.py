@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
 
 from selfhvd.datasets.places import find_video
 from selfhvd.errors import InputError
 from selfhvd.method.composite import composite
+from selfhvd.ops.quantize import to_pixels
 from selfhvd.research.evaluation.open_clip import OpenClip
 from selfhvd.restore.restorer import Restorer
 from selfhvd.run.config import preset_config
@@ -22,7 +21,8 @@ from selfhvd.video.frame import as_bytes
 from selfhvd.video.frame_source import RecentFrames
 from selfhvd.video.image_frames import ImageFrames
 from selfhvd.video.read.images import list_images
-from selfhvd.weights import BASE_WEIGHTS, load_weights, name_of
+from selfhvd.weights import name_of
+from selfhvd.weights.choose_backbone import choose_backbone
 from selfhvd.weights.choose_flow import FlowName, choose_flow
 
 Image = UInt8[np.ndarray, "height width 3"]
@@ -92,7 +92,7 @@ class Composited:
         """See `Outputs.of`."""
         frames = RecentFrames(clip.frames)
         return (
-            _rounded(composite(frames, clip.selection.sharp, index, self._predictor))
+            to_pixels(composite(frames, clip.selection.sharp, index, self._predictor))
             for index in range(len(clip.frames))
         )
 
@@ -123,7 +123,7 @@ class Restored:
     ) -> None:
         place = pick_device(device)
         name = "lite" if weights is None else name_of(weights)
-        self._network = settle(load_weights(weights or BASE_WEIGHTS, name), place)
+        self._network = settle(choose_backbone(name, weights), place)
         self._predictor = choose_flow(flow, flow_weights, place)
         preset = preset_config(backbone=name, weights=weights)
         self._align, self._config = preset.align, replace(preset.restore, which="blurry" if hand_through else "all")
@@ -136,9 +136,4 @@ class Restored:
         if all(clip.selection.left(self._config.which)):
             return Untouched().of(clip)
         restorer = Restorer(self._network, clip.frames, clip.selection, self._predictor, self._align, self._config)
-        return map(_rounded, restorer)
-
-
-def _rounded(image: Float[Tensor, "3 height width"]) -> Image:
-    """[0, 1] -> 0..255, to the nearest."""
-    return (255 * image.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+        return map(to_pixels, restorer)

@@ -1,14 +1,13 @@
 """Keep the outputs of a clip as PNG files, the clip as a whole or not at all."""
 
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from selfhvd.datasets import DatasetClip
 from selfhvd.errors import OutputError, UsageError
-from selfhvd.system.atomic import part_path
+from selfhvd.system.atomic import replacing
 from selfhvd.video import Frame
 from selfhvd.video.png import write_png
 
@@ -46,10 +45,11 @@ class Saved:
     """
 
     def __init__(self, folder: Path, clip: str) -> None:
-        self._target = folder / clip
-        self._part, self._count = part_path(self._target), 0
+        self._target, self._count = folder / clip, 0
+        self._place = replacing(self._target)
 
     def __enter__(self) -> "Saved":
+        self._part = self._place.__enter__()
         try:
             self._part.mkdir(parents=True)
         except OSError as error:
@@ -65,11 +65,6 @@ class Saved:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
-                if self._target.exists():
-                    shutil.rmtree(self._target)
-                os.replace(self._part, self._target)
+            self._place.__exit__(kind, error, trace)  # passes on what was raised within, and raises what it meets
         except OSError as fault:
             raise OutputError(f"{self._target} cannot be put in place ({fault.strerror}).") from fault
-        finally:
-            shutil.rmtree(self._part, ignore_errors=True)

@@ -8,7 +8,7 @@ import av
 from av.error import FFmpegError
 
 from selfhvd.errors import OutputError, UsageError
-from selfhvd.system.atomic import part_path
+from selfhvd.system.atomic import replacing
 from selfhvd.video.colour import from_rgb
 from selfhvd.video.footage import Color
 from selfhvd.video.frame import Frame
@@ -28,10 +28,10 @@ def encode_clip(
 
     Same frames, same bytes: x264's macroblock tree, which is not repeatable on small frames, is off.
     """
-    part, stream, count = part_path(destination), None, 0
+    stream, count = None, 0
     options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
     try:
-        with av.open(str(part), "w", format="mp4") as output:
+        with replacing(destination) as part, av.open(str(part), "w", format="mp4") as output:
             for count, image in enumerate(frames, 1):
                 height, width = image.shape[:2]
                 if stream is None:
@@ -52,8 +52,5 @@ def encode_clip(
             if stream is None:
                 raise UsageError("a clip needs at least one frame.")
             output.mux(stream.encode(None))
-        part.replace(destination)
     except (OSError, FFmpegError) as error:
         raise OutputError(f"{destination} cannot be written ({error}).") from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """Write the restored frames: encoded in a child process, verified by re-reading, then renamed into place."""
 
-import os
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from selfhvd.errors import OutputError, UsageError
-from selfhvd.system.atomic import part_path
+from selfhvd.system.atomic import part_path, put
 from selfhvd.video.destination import check_destination, is_folder
 from selfhvd.video.footage import Footage
 from selfhvd.video.frame import Frame
@@ -162,14 +161,8 @@ def open_writer(
 
 
 def _put(part: Path, destination: Path) -> None:
-    """Rename the finished part into place; an old folder makes way first."""
-    old = part.with_suffix(".old")
+    """Rename the finished part into place."""
     try:
-        if destination.is_dir():
-            os.replace(destination, old)
-        os.replace(part, destination)
-        shutil.rmtree(old, ignore_errors=True)
+        put(part, destination)
     except OSError as error:
-        if old.exists() and not destination.exists():
-            os.replace(old, destination)
         raise OutputError(f"{destination} cannot be put in place ({error.strerror}).") from error
