@@ -25,7 +25,7 @@ pytestmark = pytest.mark.unchecked
 
 WORK = ".out.mp4.selfhvd"
 CONFIG = quick(steps=0)
-LEARNING = quick("balanced", steps=1)
+LEARNING = quick("fast", steps=1)
 PACE = Pace(2e-6, 1e-6, Needs(guides=2, bytes_per_pixel=100), "dis", "cpu")
 """As if measured, which takes two seconds."""
 
