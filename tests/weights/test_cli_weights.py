@@ -85,8 +85,8 @@ def test_convert(run, official, tmp_path, opened_here):
 
 
 @pytest.mark.slow
-def test_convert_says_what_it_took_and_what_it_passed_over(run, tmp_path, request):
-    """In a process of its own, as a person would; the second time in this one."""
+def test_convert_says_what_it_took_and_what_it_passed_over(run, tmp_path):
+    """In a process of its own, as a person would."""
     state = EstRnn(EstRnnConfig(features=4, blocks=1)).state_dict()
     compiled = {f"module._orig_mod.{key}": torch.zeros_like(value) for key, value in state.items()}
     source, target = tmp_path / "x.pth", tmp_path / "y.safetensors"
@@ -98,7 +98,6 @@ def test_convert_says_what_it_took_and_what_it_passed_over(run, tmp_path, reques
         f"{source} holds estrnn.",
     ]
     assert "(ema) were taken" in " ".join(run("info", target).out.split())
-    request.getfixturevalue("opened_here")
     done = run("convert", source, target, "--raw", "--overwrite")
     assert done.code == 0 and "the raw weights (net_g) were taken, not the averaged ones (ema)." in done.err
     assert not any(value.any() for value in load_weights(target).state_dict().values())
