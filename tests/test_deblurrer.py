@@ -1,6 +1,8 @@
 """The method on arrays: learn, restore, keep the better network."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 
 from clips_for_tests import MIXED, never, quick, unmoved, views
 from selfhvd import Deblurrer
+from selfhvd.backbones import BACKBONES, EstRnn, EstRnnConfig
 from selfhvd.errors import UsageError, WeightsError
 from selfhvd.extensions.scenes import SceneConfig
 from selfhvd.method.scscm import ProbeScores
@@ -51,6 +54,7 @@ def test_frames_in_frames_out():
 
 
 @pytest.mark.slow
+@pytest.mark.unchecked
 def test_restoring_twice_gives_the_same_frames_and_no_grad():
     deblurrer = Deblurrer(quick(steps=0)).fit(list(views()))
     one, two = list(deblurrer.restore()), list(deblurrer.restore())
@@ -128,6 +132,8 @@ def test_what_counts_as_worse(monkeypatch, after, kept):
     assert Deblurrer(quick(steps=1)).fit(list(views())).adaptation.kept is kept
 
 
+@pytest.mark.slow
+@pytest.mark.unchecked
 @pytest.mark.parametrize("minutes", [0.0, 1e-9])
 def test_a_passed_deadline_ends_the_learning_before_its_first_step(minutes):
     deblurrer = Deblurrer(quick(steps=4, max_minutes=minutes))
@@ -138,6 +144,7 @@ def test_a_passed_deadline_ends_the_learning_before_its_first_step(minutes):
 
 
 @pytest.mark.slow
+@pytest.mark.unchecked
 def test_from_scratch():
     frames = list(views(sharp=(0, 4, 8)))
     deblurrer = Deblurrer(quick(from_scratch=True, seed=3))
@@ -230,45 +237,59 @@ def test_segments_are_said_once():
 
 
 @pytest.mark.slow
+@pytest.mark.unchecked
 def test_training_material_is_gone_afterwards_what_was_learned_is_kept(tmp_path):
     Deblurrer(quick(steps=1), tmp_path).fit(list(views()))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["adapted.ckpt", "scenes.json"]
 
 
+@pytest.fixture(scope="module")
+def learned_once(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("learned")
+    return Deblurrer(bold(quick()), folder).fit(list(views())), folder
+
+
+@pytest.fixture
+def learned(learned_once, tmp_path):
+    """One who has learned, and a copy of what it kept."""
+    first, kept = learned_once
+    return first, Path(shutil.copytree(kept, tmp_path / "kept"))
+
+
 @pytest.mark.slow
 @pytest.mark.unchecked
-def test_what_is_kept_is_not_done_again(tmp_path, monkeypatch):
-    first = Deblurrer(bold(quick()), tmp_path).fit(list(views()))
+def test_what_is_kept_is_not_done_again(learned, monkeypatch):
+    first, folder = learned
     for step in ("selfhvd.run.deblurrer.find_scenes", "selfhvd.training.two_stage.train"):
         monkeypatch.setattr(step, lambda *given, **named: pytest.fail("done again"))
-    again = Deblurrer(bold(quick()), tmp_path).fit(list(views()))
+    again = Deblurrer(bold(quick()), folder).fit(list(views()))
     assert again.scenes == first.scenes and again.adaptation == first.adaptation
     assert same(state(first), state(again)) and not same(state(first), state(Deblurrer(quick())))
+    whole = list(first.restore())
     for first_frame in (0, 5, 11):
         restored = list(again.restore(first_frame))
-        wanted = list(first.restore())[first_frame:]
-        assert all(torch.equal(one, two) for one, two in zip(restored, wanted, strict=True))
+        assert all(torch.equal(one, two) for one, two in zip(restored, whole[first_frame:], strict=True))
 
 
 @pytest.mark.slow
 @pytest.mark.unchecked
 @pytest.mark.parametrize("name", ["scenes.json", "adapted.ckpt"])
-def test_damaged_files_are_made_again_and_that_is_said(tmp_path, caplog, name):
-    first = Deblurrer(bold(quick()), tmp_path).fit(list(views()))
-    path = tmp_path / name
+def test_damaged_files_are_made_again_and_that_is_said(learned, caplog, name):
+    first, folder = learned
+    path = folder / name
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF  # a flipped tensor still unpickles
     for damage in (bytes(data), data[:100], b""):
         path.write_bytes(damage)
         caplog.clear()
-        again = Deblurrer(bold(quick()), tmp_path).fit(list(views()))
+        again = Deblurrer(bold(quick()), folder).fit(list(views()))
         assert f"{name} is damaged" in caplog.text
         assert again.scenes == first.scenes and same(state(first), state(again))
 
 
 def shaken(scene: int):
     """Twelve views of a scene of its own."""
-    seen = views(12, 160, 96)
+    seen = views(12, 96, 64)
     return [np.ascontiguousarray(np.rot90(view, 2) // 3) for view in seen] if scene else list(seen)
 
 
@@ -315,8 +336,9 @@ def test_a_clip_may_be_taken_for_one_scene():
 
 @pytest.mark.slow
 @pytest.mark.unchecked
-def test_an_untrained_network_that_learned_nothing_changes_nothing(caplog):
+def test_an_untrained_network_that_learned_nothing_changes_nothing(caplog, monkeypatch):
     """estrnn has no path from input to output: untrained, it makes noise, and two steps do not mend that."""
+    monkeypatch.setitem(BACKBONES, "estrnn", (lambda: EstRnnConfig(features=4, blocks=1), EstRnn))
     frames = list(views())
     config = quick(backbone="estrnn", from_scratch=True)
     small = replace(config, adapt=replace(config.adapt, batch=replace(config.adapt.batch, window=3)))

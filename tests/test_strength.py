@@ -10,9 +10,10 @@ import pytest
 
 import selfhvd
 from clips_for_tests import MIXED, film, names, quick, seen, unmoved, views
+from selfhvd.backbones.backbone import Needs
 from selfhvd.errors import OutputError, UsageError
 from selfhvd.forecast.forecast import forecast
-from selfhvd.forecast.pace import measure_pace
+from selfhvd.forecast.pace import Pace
 from selfhvd.forecast.words import as_text
 from selfhvd.restore.restorer import Restorer
 from selfhvd.run.deblurrer import Deblurrer
@@ -24,7 +25,9 @@ pytestmark = pytest.mark.unchecked
 
 WORK = ".out.mp4.selfhvd"
 CONFIG = quick(steps=0)
-LEARNING = quick("balanced", steps=1)
+LEARNING = quick("fast", steps=1)
+PACE = Pace(2e-6, 1e-6, Needs(guides=2, bytes_per_pixel=100), "dis", "cpu")
+"""As if measured, which takes two seconds."""
 
 
 def film_deep(path):
@@ -216,9 +219,8 @@ def test_the_record_the_report_and_the_stamp_tell_it(source):
 
 @pytest.mark.slow
 def test_the_forecast_tells_it_and_what_stays(source):
-    pace = measure_pace(CONFIG)
-    plain = forecast(source, source.with_name("out.mp4"), CONFIG, pace)
-    kept = forecast(source, source.with_name("out.mp4"), CONFIG, pace, strength=0.6, keep_work=True)
+    plain = forecast(source, source.with_name("out.mp4"), CONFIG, PACE)
+    kept = forecast(source, source.with_name("out.mp4"), CONFIG, PACE, strength=0.6, keep_work=True)
     assert "strength" not in as_text(plain) and "; blended at strength 0.6" in as_text(kept)
     assert plain.stays == plain.room.result and kept.stays == kept.room.result + kept.room.cache
     assert kept.facts()["strength"] == 0.6
@@ -239,8 +241,9 @@ def test_the_command_refuses_in_one_sentence(run, source):
 
 
 @pytest.mark.slow
-def test_the_command_keeps_tells_and_blends(run, source, restored):
+def test_the_command_keeps_tells_and_blends(run, source, restored, monkeypatch):
     """A folder with a clip in it is a batch."""
+    monkeypatch.setattr("selfhvd.cli.clip_runs.measure_pace", lambda config: PACE)
     shelf, folder = source.parent / "from", source.parent / "to"
     shelf.mkdir()
     source.rename(shelf / "clip.mp4")

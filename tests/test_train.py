@@ -194,13 +194,14 @@ def truthful(folder, steps: int = 4, **batch):
 
 
 @pytest.mark.slow
+@pytest.mark.unchecked
 def test_the_truth_is_learned_from(clips, tmp_path):
     """Supervised, for 60 steps: nearer to the truth than what it was given, which it starts as."""
     table = truthful(clips, 60, size=4)
     table["method"]["stage_two"] = {"steps": 0}
     train(typed(table), tmp_path)
     found = list(losses(tmp_path).values())
-    assert sum(found[-10:]) < 0.8 * sum(found[:10])
+    assert 0 < sum(found[-10:]) < 0.8 * sum(found[:10])
 
 
 @pytest.mark.slow
@@ -216,6 +217,7 @@ def test_a_network_without_guides_learns_the_truth_without_alignment(clips, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.unchecked
 def test_unusable_clips_are_named_and_the_rest_is_learned_from(run, tmp_path):
     """Each of what can be wrong, in one dataset."""
     names = ["good", "broken", "uneven", "no-truth", "truth-broken", "still", "tiny"]
@@ -279,6 +281,7 @@ def test_changes_on_the_command_line(run, tmp_path, clips):
 
 
 @pytest.mark.slow
+@pytest.mark.unchecked
 def test_a_dataset_of_videos(tmp_path):
     """Decoded once, and gone on with from what was laid out."""
     root = tmp_path / "clips"

@@ -17,8 +17,6 @@ from selfhvd.errors import InputError, OutputError, UsageError
 from selfhvd.video import Limits, ingest, open_writer
 from test_video import VFR, make_clip, picture
 
-pytestmark = pytest.mark.subprocess
-
 SHARED = Path(os.environ.get("SELFHVD_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 
@@ -136,6 +134,7 @@ def leftovers(folder):
     return sorted(path.name for path in folder.iterdir() if path.name not in ("in.mp4", "cache"))
 
 
+@pytest.mark.subprocess
 @pytest.mark.parametrize("name", ["out.mp4", "out"])
 def test_an_exception_leaves_nothing(tmp_path, footage, name):
     with pytest.raises(KeyboardInterrupt), open_writer(footage, tmp_path / name) as writer:
@@ -144,6 +143,7 @@ def test_an_exception_leaves_nothing(tmp_path, footage, name):
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.subprocess
 def test_too_few_frames_leave_nothing(tmp_path, footage):
     with (
         pytest.raises(OutputError, match="1 of 8 frames"),
@@ -162,6 +162,7 @@ def test_wrong_frames_are_refused(tmp_path, footage):
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.subprocess
 def test_full_disk(tmp_path, footage):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
@@ -177,6 +178,7 @@ def test_full_disk(tmp_path, footage):
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.subprocess
 def test_encoder_killed(tmp_path, footage):
     with (
         pytest.raises(OutputError, match=r"crashed \(signal 9\)"),
@@ -190,6 +192,7 @@ def test_encoder_killed(tmp_path, footage):
 
 
 @pytest.mark.slow
+@pytest.mark.subprocess
 def test_overwrite_keeps_the_old_file_until_the_new_is_whole(tmp_path, footage):
     target = tmp_path / "out.mp4"
     target.write_bytes(b"old")
@@ -203,6 +206,7 @@ def test_overwrite_keeps_the_old_file_until_the_new_is_whole(tmp_path, footage):
     assert target.stat().st_size > 1000 and leftovers(tmp_path) == ["out.mp4"]
 
 
+@pytest.mark.subprocess
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
@@ -221,6 +225,7 @@ def test_a_child_that_dies_or_hangs_is_one_sentence(tmp_path, monkeypatch, code,
 
 
 @pytest.mark.slow
+@pytest.mark.subprocess
 def test_worker_dies_with_its_parent(tmp_path):
     ingest(make_clip(tmp_path / "in.mp4", times=range(0, 40 * 3000, 3000)), tmp_path / "cache")
     code = (
@@ -241,6 +246,7 @@ def test_worker_dies_with_its_parent(tmp_path):
     assert leftovers(tmp_path) == []
 
 
+@pytest.mark.subprocess
 def test_worker_starts_without_torch():
     modules = "selfhvd.video.process.worker, selfhvd.video.write.encode, selfhvd.video.write.verify"
     code = f"import {modules}, sys; assert 'torch' not in sys.modules"

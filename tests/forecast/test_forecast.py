@@ -150,7 +150,8 @@ class TestForecast:
 
 @pytest.fixture
 def pace(monkeypatch):
-    monkeypatch.setattr("selfhvd.forecast.pace.measure_pace", lambda config: PACE)
+    """As measured: `TestTime` measures, and a command of README.md does."""
+    monkeypatch.setattr("selfhvd.cli.clip_runs.measure_pace", lambda config: PACE)
 
 
 class TestDryRun:
