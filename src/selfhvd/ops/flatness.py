@@ -1,5 +1,6 @@
 """Where a picture is flat, as a bare wall: nothing but noise to see, nothing for a flow to hold on to."""
 
+import cv2
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -34,5 +35,27 @@ def flatness(detail: Float[Tensor, "1 height width"]) -> Float[Tensor, "1 height
 
 
 def mean_around(image: Float[Tensor, "channel height width"], side: int) -> Float[Tensor, "channel height width"]:
-    """Of `side` x `side` pixels around each, as far as there are any; `side` is odd."""
-    return F.avg_pool2d(image[None], side, stride=1, padding=side // 2, count_include_pad=False)[0]
+    """Of `side` x `side` pixels around each, as far as there are any; `side` is odd.
+
+    On the CPU by running sums, which cost the same whatever the side: of 15x15 pixels a twentieth of torch's time.
+    """
+    if image.device.type != "cpu" or image.requires_grad or image.dtype != torch.float32:
+        return F.avg_pool2d(image[None], side, stride=1, padding=side // 2, count_include_pad=False)[0]
+    mean = torch.empty(image.shape)
+    for plane, filled in zip(image.numpy(), mean.numpy(), strict=True):
+        cv2.boxFilter(plane, -1, (side, side), filled, normalize=True, borderType=cv2.BORDER_CONSTANT)
+    for axis in (1, 2):
+        beyond = side / _pixels_within(image.shape[axis], side)
+        border = torch.nonzero(beyond != 1)[:, 0]
+        mean.index_copy_(axis, border, mean.index_select(axis, border) * _along(beyond[border], axis))
+    return mean
+
+
+def _pixels_within(length: int, side: int) -> Float[Tensor, " length"]:
+    """How many of the `side` pixels around each of a line lie on it."""
+    place = torch.arange(length)
+    return ((place + side // 2).clamp(max=length - 1) - (place - side // 2).clamp(min=0) + 1).float()
+
+
+def _along(factors: Float[Tensor, " n"], axis: int) -> Tensor:
+    return factors[None, :, None] if axis == 1 else factors[None, None, :]
