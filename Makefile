@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 # Each worker, and each of the hundreds of child processes, would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: check quick test demo docs clean
+.PHONY: check quick test demo docs wheel clean
 
 .venv/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -36,5 +36,9 @@ demo: .venv/.installed
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+# The sdist and the wheel, into dist/; the wheel's demo in an environment of its own.
+wheel: .venv/.installed
+	$(BIN)/python bench/wheel.py
+
 clean:
-	rm -rf .venv demo site
+	rm -rf .venv demo site dist
