@@ -1,5 +1,6 @@
 """The processes that train together: one alone, or as many as `torchrun` started. Lightning Fabric joins several."""
 
+import atexit
 import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -99,4 +100,11 @@ def together(device: torch.device) -> Processes:
     here, machines = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["GROUP_WORLD_SIZE"])
     fabric = Fabric(accelerator=device.type, devices=here, num_nodes=machines, strategy=DDPStrategy(timeout=_PATIENCE))
     fabric.launch()
+    atexit.register(_part)
     return _Several(fabric)
+
+
+def _part() -> None:
+    """Leave the others before the process ends: gloo's threads, still there then, now and then end it by SIGABRT."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
