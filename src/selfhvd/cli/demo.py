@@ -75,7 +75,7 @@ def run_demo(
         footage = ingest(clip, cache)
         before = [psnr(footage.frame(i), _read(truths, i)) for i in range(len(footage))]
         fused = [psnr(image, _read(truths, i)) for i, image in enumerate(_composite(footage, facts.selection))]
-        _side_by_side(folder, footage, pictures, facts.selection)
+        _side_by_side(folder, footage, pictures, int(np.argmax(np.subtract(restored, before))))
     finally:
         for place in hidden:
             shutil.rmtree(place, ignore_errors=True)
@@ -107,14 +107,13 @@ def _composite(footage: Footage, selection: Selection) -> Iterator[Picture]:
         yield to_pixels(image)
 
 
-def _side_by_side(folder: Path, footage: Footage, pictures: Path, selection: Selection) -> None:
-    """A picture of the blurriest frame and a clip of all, input left, result right."""
+def _side_by_side(folder: Path, footage: Footage, pictures: Path, shown: int) -> None:
+    """A picture of frame `shown`, the one that gained most, and a clip of all, input left, result right."""
 
     def pair(i: int) -> Picture:
         return np.hstack([footage.frame(i).astype(np.uint8), _read(pictures, i)])
 
-    worst = int(np.argmin(selection.scores))
-    write_png(folder / "side_by_side.png", pair(worst))
+    write_png(folder / "side_by_side.png", pair(shown))
     encode_clip((pair(i) for i in range(len(footage))), folder / "side_by_side.mp4", crf=16)
 
 
