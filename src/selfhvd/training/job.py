@@ -16,7 +16,7 @@ from selfhvd.method.perceptual import Perceptual, find_perceptual
 from selfhvd.restore.restorer import Restorer
 from selfhvd.system.device import pick_device, settle
 from selfhvd.system.lock import locked
-from selfhvd.system.progress import Progress, Stage, silent, stoppable
+from selfhvd.system.progress import Progress, silent, stoppable
 from selfhvd.system.versions import versions
 from selfhvd.training.checkpoint import CheckpointConfig
 from selfhvd.training.clip import TrainingClip
@@ -24,8 +24,8 @@ from selfhvd.training.dataset_clips import find_clips, read_clips
 from selfhvd.training.distributed import Processes, together
 from selfhvd.training.log import TrainingLog
 from selfhvd.training.recipe import Recipe, as_toml, difference, read_recipe
+from selfhvd.training.restored import write_restored
 from selfhvd.training.two_stage import TwoStageTrainer
-from selfhvd.video.png import write_png
 from selfhvd.weights import BASE_WEIGHTS, at_hand, load_weights, save_weights
 from selfhvd.weights.choose_flow import choose_flow
 from selfhvd.weights.give_flow import give_flow
@@ -246,13 +246,7 @@ class _Job:
         save_weights(path, network, self.recipe.network.backbone, notes)
 
     def _restore(self, network: Backbone, clip: TrainingClip, target: Path) -> None:
-        """Write the frames aside, then give the folder its name."""
-        aside = target.with_name(f".{target.name}.part")
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        frames = Restorer(network, clip.frames, clip.selection, self.predictor, self.recipe.align, self.recipe.restore)
-        for index, frame in enumerate(frames):
-            pixels = (255 * frame.clamp(0, 1)).round().to(torch.uint8).permute(1, 2, 0).numpy()
-            write_png(aside / f"{index:08d}.png", pixels)
-            self.on_progress(Stage.RESTORE, index + 1, len(clip.frames))
-        aside.replace(target)
+        restorer = Restorer(
+            network, clip.frames, clip.selection, self.predictor, self.recipe.align, self.recipe.restore
+        )
+        write_restored(restorer, len(clip.frames), target, self.on_progress)
