@@ -17,6 +17,7 @@ from selfhvd.research.reproduce.plan import as_text, plan, store_bytes
 from selfhvd.research.reproduce.report import columns_of, orders_of
 from selfhvd.research.reproduce.run import datasets_of
 from selfhvd.training.recipe import difference
+from selfhvd.weights.choose_flow import choose_flow
 
 pytestmark = pytest.mark.unchecked
 
@@ -145,6 +146,20 @@ class TestRuns:
     def test_tables_of_several_methods(self, number, tiny, tmp_path):
         found = made(number, tiny(tmp_path, "method.batch.window=4"))
         assert not found.missing and not found.faults and finite(found, TABLES[number])
+
+    @pytest.mark.slow
+    def test_table_of_flows_where_they_are_there(self, tiny, tmp_path, monkeypatch):
+        """Their weights are not at hand here: DIS stands for each."""
+        asked = []
+
+        def chosen(name, *given, **named):
+            asked.append(name)
+            return choose_flow("dis")
+
+        monkeypatch.setattr("selfhvd.training.job.choose_flow", chosen)
+        monkeypatch.setattr("selfhvd.research.reproduce.jobs._missing_flow", lambda job: [])
+        found = made("D", tiny(tmp_path, *SETTINGS["basicvsrpp"]))
+        assert not found.missing and finite(found, TABLES["D"]) and asked == ["raft", "flowformer++", "sea-raft-m"]
 
     def test_flows_that_are_not_there_are_named(self, tiny, tmp_path, monkeypatch):
         monkeypatch.setenv("SELFHVD_CACHE", str(tmp_path / "cache"))
@@ -276,8 +291,10 @@ class TestCommand:
         assert json.loads((tmp_path / "run" / "table-A.json").read_text())["table"] == "A"
 
     @pytest.mark.slow
-    def test_small_films_its_own(self, run, tmp_path):
+    def test_small_films_its_own(self, run, tmp_path, monkeypatch):
+        monkeypatch.setattr("selfhvd.research.reproduce.Size", lambda: TINY)
         words = [word for change in (*QUICK, *SETTINGS["basicvsrpp"]) for word in ("--set", change)]
-        done = run("reproduce", "C", "--small", "--out", tmp_path, "--steps", 2, "--frames", 8, *words)
+        done = run("reproduce", "C", "--small", "--out", tmp_path, "--steps", 2, "--frames", 10, "--seeds", 2, *words)
         assert done.code == 0, done.err
+        assert " ± " in done.out and "1 < 2 (GoProShake): holds for " in done.out
         assert Path(tmp_path / "table-C.md").is_file() and next((tmp_path / "clips").rglob("test_gt/*/00000000.png"))
