@@ -12,7 +12,7 @@ from datasets_for_training import pairs, quick
 from doubles import Shift
 from selfhvd.backbones import BasicVsrPp, BasicVsrPpConfig, EstRnn, EstRnnConfig, IfiRnn, Lite, LiteConfig
 from selfhvd.datasets import open_dataset
-from selfhvd.errors import Stopped, UsageError, WeightsError
+from selfhvd.errors import InputError, Stopped, UsageError, WeightsError
 from selfhvd.extensions.selection import Selection, SharpConfig, find_sharp, select_sharp
 from selfhvd.method.align import AlignConfig, align
 from selfhvd.method.perceptual import find_perceptual, vgg_path
@@ -25,13 +25,14 @@ from selfhvd.training.loop import LoopConfig, train
 from selfhvd.training.precompute import labels_around
 from selfhvd.training.recipe import read_recipe
 from selfhvd.training.sampler import BatchConfig, Sampler
+from selfhvd.training.shipped import recipe_file, shipped_recipes
 from selfhvd.training.two_stage import TwoStageTrainer
 from selfhvd.weights import save_weights
 from selfhvd.weights.choose_flow import choose_flow
 from selfhvd.weights.give_flow import give_flow
 from selfhvd.weights.pretrained_flow import PretrainedSpyNet
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes" / "paper").glob("*.toml"))
+RECIPES = list(shipped_recipes().values())
 CHOSEN = Selection((1.0,) * 60, (1.0,) * 60, 0.5, (2, 9, 27, 40), (27,), "mixed")
 CPU = torch.device("cpu")
 
@@ -281,3 +282,15 @@ def test_there_is_a_recipe_for_each_row_that_the_paper_trains():
         *(f"{data}-{network}" for data in ("goproshake", "hvd") for network in ("ifirnn", "rvrt", "basicvsrpp")),
         *(f"{data}-estrnn" for data in ("bsd-1ms8ms", "bsd-2ms16ms", "bsd-3ms24ms", "realblur", "rbvd")),
     }
+
+
+def test_a_recipe_that_comes_along_is_called_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    by_name = recipe_file(Path("hvd-rvrt"))
+    assert read_recipe(by_name).data.layout == "hvd" and by_name == recipe_file(Path("hvd-rvrt.toml"))
+    own = tmp_path / "hvd-rvrt"
+    own.write_text("seed = 3")
+    assert read_recipe(recipe_file(Path("hvd-rvrt"))).seed == 3
+    for no in (Path("nothing"), Path("some") / "hvd-ifirnn"):
+        with pytest.raises(InputError, match=r"no file and no recipe that comes with selfhvd; those are bsd-1ms8ms"):
+            recipe_file(no)

@@ -17,6 +17,7 @@ from selfhvd.cli.datasets import datasets
 from selfhvd.cli.deblur import Preset, deblur
 from selfhvd.cli.doctor import doctor
 from selfhvd.cli.evaluate import evaluate
+from selfhvd.cli.reproduce import reproduce
 from selfhvd.cli.synthesize import app as synthesize_app
 from selfhvd.cli.train import train
 from selfhvd.cli.weights import app as weights_app
@@ -62,6 +63,7 @@ app.command(datasets)
 app.command(evaluate)
 app.command(train)
 app.command(benchmark)
+app.command(reproduce)
 
 
 @app.command

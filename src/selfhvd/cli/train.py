@@ -25,7 +25,8 @@ def train(
     Several processes, GPUs or machines: `torchrun --nproc-per-node 2 -m selfhvd train RECIPE.toml --out RUN`.
 
     Args:
-        recipe: a TOML file; the folder recipes/ has some, and docs/training.md explains the keys.
+        recipe: a TOML file, or the name of one that comes along, as goproshake-basicvsrpp; docs/training.md explains
+            the keys.
         out: the run's folder: merged recipe, journal, state, weights.
         change: KEY=VALUE, as method.stage_one.steps=100; wins over the recipe. May be given several times.
         per_clip: each clip trains a network of its own from the same start, and is restored with it.
@@ -36,8 +37,9 @@ def train(
     from selfhvd.cli.signals import stopping
     from selfhvd.training.job import train as run
     from selfhvd.training.recipe import read_recipe
+    from selfhvd.training.shipped import recipe_file
 
-    read = read_recipe(recipe, change)
+    read = read_recipe(recipe_file(recipe), change)
     read = replace(read, per_clip=True) if per_clip else read
     unfinished = f"stopped; run the same command again to go on ({out} holds the state)."
     with stopping(unfinished, grace=None) as stop, shown_progress(quiet) as progress:

@@ -33,7 +33,7 @@ def stoppable(on_progress: Progress, stop: Callable[[], bool]) -> Progress:
     """`on_progress` that raises `Stopped` once `stop` says so: between two frames nothing needs to be saved."""
 
     def progress(stage: str, done: int, total: int) -> None:
-        if stop() and stage not in SAVING:
+        if stop() and stage.partition(",")[0] not in SAVING:  # a stage may be that of one clip of several
             raise Stopped
         on_progress(stage, done, total)
 

@@ -13,12 +13,11 @@ from selfhvd.backbones import Backbone
 from selfhvd.errors import InputError, OutputError, UsageError
 from selfhvd.flow import FlowPredictor
 from selfhvd.method.perceptual import Perceptual, find_perceptual
-from selfhvd.ops.quantize import to_pixels
 from selfhvd.restore.restorer import Restorer
 from selfhvd.system.atomic import replacing
 from selfhvd.system.device import pick_device, settle
 from selfhvd.system.lock import locked
-from selfhvd.system.progress import Progress, Stage, silent, stoppable
+from selfhvd.system.progress import Progress, silent, stoppable
 from selfhvd.system.versions import versions
 from selfhvd.training.checkpoint import CheckpointConfig
 from selfhvd.training.clip import TrainingClip
@@ -27,8 +26,8 @@ from selfhvd.training.disk_space import check_room
 from selfhvd.training.distributed import Processes, together
 from selfhvd.training.log import JOURNAL, TrainingLog
 from selfhvd.training.recipe import Recipe, as_toml, difference, read_recipe
+from selfhvd.training.restored import write_restored
 from selfhvd.training.two_stage import TwoStageTrainer
-from selfhvd.video.png import write_png
 from selfhvd.weights import save_weights
 from selfhvd.weights.choose_backbone import check_backbone, choose_backbone
 from selfhvd.weights.choose_flow import choose_flow
@@ -281,9 +280,7 @@ class _Job:
         save_weights(path, network, self.recipe.network.backbone, notes)
 
     def _restore(self, network: Backbone, clip: TrainingClip, target: Path) -> None:
-        frames = Restorer(network, clip.frames, clip.selection, self.predictor, self.recipe.align, self.recipe.restore)
-        with replacing(target, owned=True) as part:
-            part.mkdir(parents=True)
-            for index, frame in enumerate(frames):
-                write_png(part / f"{index:08d}.png", to_pixels(frame))
-                self.on_progress(Stage.RESTORE, index + 1, len(clip.frames))
+        restorer = Restorer(
+            network, clip.frames, clip.selection, self.predictor, self.recipe.align, self.recipe.restore
+        )
+        write_restored(restorer, len(clip.frames), target, self.on_progress)
