@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -92,7 +91,7 @@ def test_the_truth_teaches_more_than_its_neighbours(clip):
 
 
 @pytest.mark.slow
-def test_trials_are_run_once_and_looked_up(tmp_path, monkeypatch):
+def test_trials_are_run_once_and_looked_up(tmp_path):
     table = Table("t", (Row("input", INPUT), Row("composite", COMPOSITE)), (("input", "composite"),), every_seed=True)
     told: list[tuple[int, int]] = []
     scores = run_benchmark([table, table], TINY, tmp_path, workers=1, on_progress=lambda _, n, of: told.append((n, of)))
@@ -105,8 +104,6 @@ def test_trials_are_run_once_and_looked_up(tmp_path, monkeypatch):
     paths[0].write_text(json.dumps(facts))
     paths[1].unlink()
     told.clear()
-    # What a process of its own needs was sent to one above; a fork has imported torch already.
-    monkeypatch.setattr(running, "get_context", lambda how: get_context("fork"))
     again = run_benchmark([table], TINY, tmp_path, workers=1, on_progress=lambda _, n, of: told.append((n, of)))
     assert told[0] == (3, 4) and 12.5 in {score.psnr for score in again.values() if score is not None}
     # Another size is another trial.
