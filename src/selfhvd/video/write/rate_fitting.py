@@ -48,12 +48,15 @@ def fitted(
     worst = best + (_WORST - 48 + 0.4 * chosen.quality) * step / 6
     crf = (best + worst) / 2
     for _ in range(2):
+        begun = crf
         allowed = chosen.room * sum(footage.sizes) / _whole(len(first), footage, chosen, chosen.options(crf), source)
         for _ in range(4):
             over = sum(_trial(first, footage, chosen, chosen.options(crf))) / max(1.0, allowed)
             if 0.9 < over <= 1 or (over <= 1 and crf == best):
                 break
             crf = min(worst, max(best, crf + step * math.log2(over)))
+        if abs(crf - begun) < 0.75 * step:  # so near, the rest takes about the same part of the whole
+            break
     return chosen.options(round(crf, 1) if step == 6 else round(crf)), chain(first, pictures)
 
 
@@ -66,19 +69,19 @@ def _whole(
     number = max(2, min(_MOST, len(footage) // _APART))
     begins = [n * len(footage) // number for n in range(number)]
     parts = [range(begin, min(len(footage), begin + _STRETCH + _AHEAD)) for begin in begins]
-    stretches = [_trial([source(i) for i in part], footage, chosen, options) for part in parts]
+    stretches = [_trial(map(source, part), footage, chosen, options) for part in parts]
     between = [size for sizes in stretches for size in sizes[1:_STRETCH]]
     keys = 1 + (len(footage) - 1) // _KEY_FRAMES
     whole = keys * stretches[0][0] + (len(footage) - keys) * sum(between) / max(1, len(between))
-    return whole / max(1, sum(_trial([source(i) for i in range(count)], footage, chosen, options)))
+    return whole / max(1, sum(_trial(map(source, range(count)), footage, chosen, options)))
 
 
-def _trial(pictures: list[av.VideoFrame], footage: Footage, chosen: Plan, options: dict[str, str]) -> list[int]:
+def _trial(pictures: Iterable[av.VideoFrame], footage: Footage, chosen: Plan, options: dict[str, str]) -> list[int]:
     """Bytes that each of the pictures takes."""
     sizes: list[int] = []
     with av.open(io.BytesIO(), "w", format="matroska") as nowhere:
         stream: Any = video_stream(nowhere, footage, chosen, options)
-        for index, picture in enumerate([*pictures, None]):
+        for index, picture in enumerate(chain(pictures, (None,))):
             if picture is not None:
                 picture.pts, picture.time_base = index, 1 / frame_rate(footage)
             sizes += [packet.size for packet in stream.encode(picture) if packet.size]
