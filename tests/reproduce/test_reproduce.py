@@ -95,10 +95,10 @@ class TestTables:
         site = Site(tmp_path, tmp_path / "run")
         both, none = (job_of(TABLES["B"].rows[n].results[0].setup, site) for n in (3, 0))
         assert difference(both.recipe, none.recipe) == [
-            "align.use_in_frame", "align.use_occlusion", "align.use_uncertainty",
+            "align.use_in_frame", "align.use_occlusion", "align.use_uncertainty", "network.weights",
         ]  # fmt: skip
         short = job_of(TABLES["E"].rows[0].results[1].setup, site)
-        assert difference(both.recipe, short.recipe) == ["method.batch.segment", "sharp.segment"]
+        assert difference(both.recipe, short.recipe) == ["method.batch.segment", "network.weights", "sharp.segment"]
         none = job_of(TABLES["2"].rows[0].results[0].setup, site)
         assert difference(both.recipe, none.recipe) == [
             "method.loss.consistency",
@@ -113,6 +113,18 @@ class TestTables:
         bound = TABLES["1"].rows[2].results[0].setup
         start = TABLES["F"].rows[7].results[0].setup.start
         assert start is not None and job_of(start.taught, site).folder == job_of(bound, site).folder
+
+    def test_rows_that_differ_in_the_second_stage_share_the_first(self, tmp_path):
+        site = Site(tmp_path, tmp_path / "run")
+        setups = [row.results[0].setup for number in "26C" for row in TABLES[number].rows]
+        firsts = [job_of(setup, site).first for setup in setups]
+        assert len({first and first.folder for first in firsts}) == 1
+        begun = firsts[0]
+        assert begun is not None and begun.recipe.method.stage_two.steps == 0
+        after = job_of(setups[0], site).recipe
+        assert (after.method.stage_one.steps, after.network.weights) == (0, str(begun.result))
+        masks = [job_of(row.results[0].setup, site).first for row in TABLES["B"].rows]
+        assert len({first.folder for first in masks if first}) == 4
 
     def test_what_is_set_wins_over_every_row(self, tmp_path):
         site = Site(tmp_path, tmp_path, ("method.updates=7",))
@@ -130,7 +142,7 @@ class TestRuns:
         if number == "A":
             assert all(0 < values["share"] <= 100 for values in found.values.values())
         else:
-            assert finite(found, TABLES[number]) and len(list((tmp_path / "runs").iterdir())) == 3
+            assert finite(found, TABLES[number]) and len(list((tmp_path / "runs").iterdir())) == 4
 
     @pytest.mark.slow
     @pytest.mark.parametrize("number", ["2", "B", "C", "E", "F"])
@@ -159,7 +171,9 @@ class TestRuns:
         monkeypatch.setattr("selfhvd.training.job.choose_flow", chosen)
         monkeypatch.setattr("selfhvd.research.reproduce.jobs._missing_flow", lambda job: [])
         found = made("D", tiny(tmp_path, *SETTINGS["basicvsrpp"]))
-        assert not found.missing and finite(found, TABLES["D"]) and asked == ["raft", "flowformer++", "sea-raft-m"]
+        assert not found.missing and finite(found, TABLES["D"]) and asked == [
+            name for flow in ("raft", "flowformer++", "sea-raft-m") for name in (flow, flow)  # a stage each
+        ]
 
     def test_flows_that_are_not_there_are_named(self, tiny, tmp_path, monkeypatch):
         monkeypatch.setenv("SELFHVD_CACHE", str(tmp_path / "cache"))
@@ -216,12 +230,11 @@ class TestPlan:
         monkeypatch.setattr(planning, "step_seconds", lambda recipe: 2.0)
         monkeypatch.setenv("SELFHVD_CACHE", str(tmp_path / "cache"))
         found = plan(TABLES["6"], Site(tmp_path, tmp_path / "run"))
-        assert [p.steps for p in found] == [300_000] * 3 and found[0].seconds == pytest.approx(
-            2 * 100e3 + 2 * 5 / 3 * 200e3
-        )
+        assert [p.steps for p in found] == [100_000] + [200_000] * 3
+        assert [p.seconds for p in found] == pytest.approx([2 * 100e3] + [2 * 5 / 3 * 200e3] * 3)
         assert found[0].disk == 2 * 16 * 22 * 96 * 1280 * 720  # 2103 frames of 22 clips, rounded up
         text = as_text(TABLES["6"], found, 1)
-        assert "| train goproshake-basicvsrpp, GoProShake | random removal | 300000 | 300000 |" in text
+        assert "| train goproshake-basicvsrpp, GoProShake | random removal | 200000 | 200000 |" in text
         assert "there is no" in text and not (tmp_path / "run").exists()
 
     def test_the_pace_is_measured(self, tiny, tmp_path):

@@ -5,7 +5,7 @@ from selfhvd.synthesis.clip_label import ClipLabel
 from selfhvd.synthesis.exact_flow import exact_flow
 from selfhvd.synthesis.exposure import Exposure
 from selfhvd.synthesis.goproshake import GoProShake, make_goproshake
-from selfhvd.synthesis.handheld import KINDS, Handheld, shoot
+from selfhvd.synthesis.handheld import KINDS, Handheld, Kind, shoot
 from selfhvd.synthesis.handheld_clips import HandheldClips, make_handheld
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "GoProShake",
     "Handheld",
     "HandheldClips",
+    "Kind",
     "exact_flow",
     "make_goproshake",
     "make_handheld",

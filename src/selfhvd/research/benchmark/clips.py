@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 
 from selfhvd.metrics.psnr import psnr
 from selfhvd.research.benchmark.size import Size
-from selfhvd.synthesis import Handheld, shoot
+from selfhvd.synthesis import Handheld, Kind, shoot
 from selfhvd.synthesis.exposure import Exposure
 from selfhvd.video import encode_clip, ingest
 from selfhvd.video.frame import as_bytes
@@ -49,11 +49,11 @@ def photos_of(folder: Path | None) -> tuple[Path, ...]:
     return tuple(Path(skimage.data.__file__).parent / name for name in _WHEEL)
 
 
-def film(photos: Sequence[Path], size: Size, seed: int) -> Clip:
+def film(photos: Sequence[Path], size: Size, seed: int, kind: Kind = "plain") -> Clip:
     """The clip of a seed."""
     photo = photos[seed % len(photos)]
     picture = _fitted(np.asarray(read_image(photo, Limits()), dtype=np.uint8), size)
-    shot = Handheld(frames=size.frames, width=size.width, height=size.height, seed=seed)
+    shot = Handheld(kind, frames=size.frames, width=size.width, height=size.height, seed=seed)
     low, high = _SPEEDS
     exposures: list[Exposure] = []
     frames, keyframes = (), ()

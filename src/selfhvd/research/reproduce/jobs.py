@@ -8,8 +8,10 @@ from pathlib import Path
 
 from selfhvd.errors import UsageError
 from selfhvd.method.perceptual import vgg_path
+from selfhvd.method.stages import LossConfig
 from selfhvd.research.reproduce.rows import Method, Place, Setup
 from selfhvd.research.reproduce.size import Size
+from selfhvd.training.config import AdaptConfig
 from selfhvd.training.job import WEIGHTS
 from selfhvd.training.recipe import Recipe, as_json, read_recipe
 from selfhvd.training.shipped import shipped_recipes
@@ -49,7 +51,7 @@ class Job:
     recipe: Recipe
     folder: Path
     first: "Job | None" = None
-    """The training whose weights it begins with."""
+    """The training whose weights it begins with: its own first stage, or that of `setup.start`."""
 
     @property
     def method(self) -> Method:
@@ -60,6 +62,11 @@ class Job:
     def learns(self) -> bool:
         """Whether anything is trained."""
         return self.method not in ("as-it-comes", "select")
+
+    @property
+    def second_half(self) -> bool:
+        """Whether `first` is the first stage of the same setup."""
+        return self.first is not None and self.first.setup == self.setup
 
     @property
     def alone(self) -> bool:
@@ -94,7 +101,43 @@ def job_of(setup: Setup, site: Site) -> Job:
         method=_method(recipe, site),
         seed=recipe.seed + site.seed,
     )
+    if not _in_two(setup, recipe):
+        return Job(setup, recipe, site.out / "runs" / _name(setup, recipe), first)
+    begun = _stage_one(recipe)
+    first = Job(setup, begun, site.out / "runs" / _name(setup, begun), first)
+    recipe = _stage_two(recipe, first)
     return Job(setup, recipe, site.out / "runs" / _name(setup, recipe), first)
+
+
+def _in_two(setup: Setup, recipe: Recipe) -> bool:
+    """Whether the stages are trainings of their own, so that rows which differ in the second alone share the first."""
+    method = recipe.method
+    learns = setup.method == "train" and method.teach == "sharp-frames" and not recipe.per_clip
+    return learns and method.stage_one.steps > 0 and method.stage_two.steps > 0
+
+
+def _stage_one(recipe: Recipe) -> Recipe:
+    """The first stage alone; what only the second asks for is as it is by itself, so that alike stages are one job."""
+    method, plain, loss = recipe.method, AdaptConfig(), LossConfig()
+    kept = replace(loss, perceptual=method.loss.perceptual, perceptual_weights=method.loss.perceptual_weights)
+    return replace(
+        recipe,
+        method=replace(
+            method,
+            stage_two=replace(plain.stage_two, steps=0),
+            loss=kept,
+            updates=plain.updates,
+            least_gain=plain.least_gain,
+            checks=plain.checks,
+        ),
+    )
+
+
+def _stage_two(recipe: Recipe, first: Job) -> Recipe:
+    """The second stage, from what the first has left."""
+    network = replace(recipe.network, weights=str(first.result), settings={}, flow_weights=None)
+    method = replace(recipe.method, stage_one=replace(recipe.method.stage_one, steps=0))
+    return replace(recipe, network=network, method=method)
 
 
 def _scratch(plain: Recipe, setup: Setup) -> bool:
@@ -165,6 +208,8 @@ def _name(setup: Setup, recipe: Recipe) -> str:
 
 def missing(job: Job, site: Site) -> list[str]:
     """A sentence for everything without which the job cannot begin."""
+    if job.second_half and job.first is not None and not job.first.result.exists():
+        return missing(job.first, site)  # the first stage asks for all that the second does
     found = list(_missing_weights(job, site))
     if job.learns:
         found += [*_missing_data(job.recipe, site), *_missing_flow(job), *_missing_vgg(job)]
@@ -177,7 +222,7 @@ def _missing_data(recipe: Recipe, site: Site) -> Iterator[str]:
 
 
 def _missing_weights(job: Job, site: Site) -> Iterator[str]:
-    if job.first is not None:
+    if job.first is not None and not job.second_half:
         start = job.setup.start
         assert start is not None
         if not job.first.result.exists() and missing(job.first, site):

@@ -47,7 +47,7 @@ def make_data(
 
 def _key(size: Size, photos: Sequence[Path]) -> str:
     filmed = {
-        name: value for name, value in asdict(size).items() if name in ("train", "test", "frames", "width", "height")
+        name: value for name, value in asdict(size).items() if name in ("train", "test", "frames", "objects", "width", "height")
     }
     said = json.dumps([filmed, [path.name for path in photos]], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:8]
@@ -63,7 +63,10 @@ def _make(root: Path, name: str, size: Size, photos: Sequence[Path], seed: int, 
     for part, count in (("train", size.train), ("test", size.test)):
         for index in range(count):
             # No two clips have a seed in common; neighbours in a dataset show different photos.
-            clip = film(photos, filmed, 10_000 * seed + 100 * _NAMES.index(name) + number)
+            moving = size.objects and index % size.objects == size.objects - 1
+            clip = film(
+                photos, filmed, 10_000 * seed + 100 * _NAMES.index(name) + number, "object" if moving else "plain"
+            )
             _write(clip, aside, root / "labels" / name / part, part, f"{index:03d}")
             number += 1
             on_progress("film", number, total)

@@ -35,6 +35,8 @@ class Size:
     """Clips in the part that is tested on."""
     frames: int = 40
     """Of a clip."""
+    objects: int = 3
+    """In every so manieth clip something moves on its own; 0: in none."""
     width: int = 256
     height: int = 144
     steps: int = 240
@@ -52,6 +54,9 @@ class Size:
         settings = NETWORKS.get(backbone, {}) if scratch else {}
         return [
             'flow.name="dis"',
+            # A quarter of the paper's frames has about as many pixels as these.
+            "align.resolution=1.0",
+            "align.occlusion_strength=0.8",
             f"method.align_every={max(first, second // 2)}",
             f"method.batch.crop={self.crop}",
             f"method.batch.window={self.window}",
