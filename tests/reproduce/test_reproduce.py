@@ -171,9 +171,16 @@ class TestRuns:
         monkeypatch.setattr("selfhvd.training.job.choose_flow", chosen)
         monkeypatch.setattr("selfhvd.research.reproduce.jobs._missing_flow", lambda job: [])
         found = made("D", tiny(tmp_path, *SETTINGS["basicvsrpp"]))
-        assert not found.missing and finite(found, TABLES["D"]) and asked == [
-            name for flow in ("raft", "flowformer++", "sea-raft-m") for name in (flow, flow)  # a stage each
-        ]
+        assert (
+            not found.missing
+            and finite(found, TABLES["D"])
+            and asked
+            == [
+                name
+                for flow in ("raft", "flowformer++", "sea-raft-m")
+                for name in (flow, flow)  # a stage each
+            ]
+        )
 
     def test_flows_that_are_not_there_are_named(self, tiny, tmp_path, monkeypatch):
         monkeypatch.setenv("SELFHVD_CACHE", str(tmp_path / "cache"))

@@ -47,7 +47,9 @@ def make_data(
 
 def _key(size: Size, photos: Sequence[Path]) -> str:
     filmed = {
-        name: value for name, value in asdict(size).items() if name in ("train", "test", "frames", "objects", "width", "height")
+        name: value
+        for name, value in asdict(size).items()
+        if name in ("train", "test", "frames", "objects", "width", "height")
     }
     said = json.dumps([filmed, [path.name for path in photos]], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()[:8]
