@@ -1,7 +1,8 @@
 """Select the sharp frames of a clip, and tell which frames need nothing.
 
 The paper's rule, `otsu`: variance of the Laplacian (Eq. 1), Otsu's threshold over the clip, and the best of each bare
-segment. Ours, `blur`: frames smeared by less than a pixel and a half, see `method.blur`, and the least smeared around.
+segment. Ours, `blur`: frames smeared by less than a pixel and a half, see `extensions.blur`, and the least smeared
+around.
 What comes back as it came is told by blur under either rule, frame by frame.
 """
 

@@ -1,4 +1,7 @@
-"""SCSCM, self-constrained spatial consistency: an earlier copy of the model holds the output in place (Eq. 9, 10)."""
+"""SCSCM, self-constrained spatial consistency: an earlier copy of the model holds the output in place (Eq. 9).
+
+Its loss (Eq. 10) is a part of the second stage, see `stages`.
+"""
 
 import copy
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ class ProbeScores:
     ceiling: float
     """Mean v_l of the nearest sharp frames: a truthful output is not much sharper than these."""
     trial: float = 0.0
-    """Mean PSNR on the clip's sharp frames, re-blurred, dB (see `method.trial`)."""
+    """Mean PSNR on the clip's sharp frames, re-blurred, dB (see `extensions.reblur_validation`)."""
 
     def may_replace(self, kept: "ProbeScores", tolerance: float, gain: float = 0.0) -> bool:
         """The paper's test: still aligned with the input, and sharper than the previous output.
