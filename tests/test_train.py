@@ -15,11 +15,13 @@ from clips_for_tests import film, never, views
 from datasets_for_training import SIZE, command, draw, journal, losses, pairs, quick, spoil, stopping, tables, weights
 from selfhvd.backbones import Lite
 from selfhvd.errors import InputError, OutputError, Stopped, UsageError, WeightsError
+from selfhvd.method.perceptual import Perceptual
 from selfhvd.system.lock import locked
 from selfhvd.training.checkpoint import older
 from selfhvd.training.job import first_network, train
 from selfhvd.training.recipe import read_recipe, typed
 from selfhvd.weights import load_weights
+from selfhvd.weights.facts import read_facts
 
 
 def test_a_run_leaves_weights_recipe_journal_and_curves(whole, clips):
@@ -147,14 +149,40 @@ def test_weights_that_are_not_there(clips, tmp_path):
         ({"network": {"backbone": "estrnn", "weights": "at-hand"}}, WeightsError),
         ({"flow": {"name": "raft", "weights": "none.safetensors"}}, WeightsError),
         ({"data": {"folder": "nowhere"}}, InputError),
+        ({"method": {"loss": {"perceptual_weights": "required"}}}, WeightsError),
     ],
 )
 def test_what_is_not_there_is_missed_before_any_clip_is_read(clips, tmp_path, monkeypatch, wrong, error):
     monkeypatch.setattr("selfhvd.training.job.read_clips", None)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("SELFHVD_CACHE", str(tmp_path / "cache"))
     with pytest.raises(error):
         train(quick(clips, **wrong), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+class Plain(Perceptual):
+    """Stands in for VGG: the pixels themselves are the features."""
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)
+
+    def forward(self, output, target):
+        return (output - target).abs().mean(dim=(2, 3, 4))
+
+
+@pytest.mark.parametrize("began", [True, False])
+def test_the_notes_say_what_the_perceptual_term_was(clips, tmp_path, monkeypatch, began):
+    """A run that began without VGG goes on without it, also where it has come since."""
+    at_hand = [Plain() if began else None]
+    monkeypatch.setattr("selfhvd.training.job.find_perceptual", lambda device, required: at_hand[0])
+    recipe = typed(tables(clips, 2) | {"method": tables(clips, 2)["method"] | {"loss": {"perceptual": 1.0}}})
+    with pytest.raises(Stopped):
+        train(recipe, tmp_path, **stopping(1, "stage 1"))
+    at_hand[0] = Plain()
+    train(recipe, tmp_path)
+    wanted = "on" if began else "off"
+    assert read_facts(tmp_path / "weights.safetensors").notes["perceptual"] == wanted
+    assert journal(tmp_path)[-1]["perceptual"] is began
 
 
 @pytest.mark.unchecked

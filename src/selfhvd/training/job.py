@@ -21,6 +21,7 @@ from selfhvd.system.progress import Progress, silent, stoppable
 from selfhvd.system.versions import versions
 from selfhvd.training.checkpoint import CheckpointConfig
 from selfhvd.training.clip import TrainingClip
+from selfhvd.training.config import Adaptation
 from selfhvd.training.dataset_clips import find_clips, read_clips
 from selfhvd.training.disk_space import check_room
 from selfhvd.training.distributed import Processes, together
@@ -96,6 +97,7 @@ def train(
     # What is not there is missed before the folder is claimed, and before the long reading of the clips.
     network = first_network(recipe)
     predictor = choose_flow(recipe.flow.name, recipe.flow.weights, device, recipe.flow.certainty)
+    perceptual = _perceptual(recipe, processes.device)
     unusable: list[InputError] = []
     found = find_clips(recipe, unusable.append)
     with ExitStack() as held:
@@ -104,7 +106,8 @@ def train(
                 check_room(found, recipe, network, folder)
             _claim(recipe, merged, folder, held)
         processes.meet()
-        job = _Job(recipe, folder, predictor, processes, on_progress if processes.rank == 0 else silent, stop)
+        told = on_progress if processes.rank == 0 else silent
+        job = _Job(recipe, folder, predictor, perceptual, processes, told, stop)
         held.callback(job.close)
         faults: list[str] = []
 
@@ -191,15 +194,14 @@ class _Job:
         recipe: Recipe,
         folder: Path,
         predictor: FlowPredictor,
+        perceptual: Perceptual | None,
         processes: Processes,
         on_progress: Progress,
         stop: Callable[[], bool],
     ) -> None:
         self.recipe, self.folder, self.processes, self.stop = recipe, folder, processes, stop
-        self.predictor = predictor
-        device = processes.device
+        self.predictor, self.perceptual = predictor, perceptual
         self.on_progress = stoppable(on_progress, stop)
-        self.perceptual: Perceptual | None = _perceptual(recipe, device)
         self.journal = TrainingLog(folder, recipe.tell_every) if processes.rank == 0 else None
 
     def network(self) -> Backbone:
@@ -240,7 +242,7 @@ class _Job:
             self.tell("begin", clips=len(clips), processes=self.processes.count, versions=versions())
             done = self.adapter(network, clips, self.folder / WORK).run(self.on_progress)
             if self.processes.rank == 0:
-                self._save(target, network, f"{len(clips)} clips of {self.recipe.data.folder}", done.steps)
+                self._save(target, network, f"{len(clips)} clips of {self.recipe.data.folder}", done)
                 self.tell("end", **asdict(done))
                 self._tidy(Path())
         self.processes.meet()
@@ -256,7 +258,7 @@ class _Job:
                 work = self.folder / WORK / clip.name
                 done = self.adapter(network, [clip], work).run(partial(self._of_clip, number, len(clips)))
                 if self.processes.rank == 0:
-                    self._save(self.folder / CLIP_WEIGHTS / f"{clip.name}.safetensors", network, clip.name, done.steps)
+                    self._save(self.folder / CLIP_WEIGHTS / f"{clip.name}.safetensors", network, clip.name, done)
                     self._restore(network, clip, target)
                     self.tell("end", clip=clip.name, **asdict(done))
                     self._tidy(Path(clip.name))
@@ -273,10 +275,10 @@ class _Job:
     def _of_clip(self, number: int, count: int, stage: str, done: int, total: int) -> None:
         self.on_progress(stage if count == 1 else f"{stage}, clip {number + 1} of {count}", done, total)
 
-    def _save(self, path: Path, network: Backbone, data: str, steps: int) -> None:
+    def _save(self, path: Path, network: Backbone, data: str, done: Adaptation) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        used = "on" if self.perceptual is not None else "off"
-        notes = {"trained_on": data, "steps": str(steps), "perceptual": used, "recipe": as_toml(self.recipe)}
+        used = "on" if done.perceptual else "off"
+        notes = {"trained_on": data, "steps": str(done.steps), "perceptual": used, "recipe": as_toml(self.recipe)}
         save_weights(path, network, self.recipe.network.backbone, notes)
 
     def _restore(self, network: Backbone, clip: TrainingClip, target: Path) -> None:
