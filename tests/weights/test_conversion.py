@@ -7,11 +7,14 @@ from torchvision.models import vgg19
 from torchvision.models.optical_flow import raft_large
 
 from golden.loader import golden
+from selfhvd.backbones import BasicVsrPp, BasicVsrPpConfig
+from selfhvd.backbones.spynet import SpyNet
 from selfhvd.errors import OutputError, UsageError, WeightsError
 from selfhvd.method.perceptual import Perceptual
 from selfhvd.weights import load_flow, load_weights, opening, unpickle
 from selfhvd.weights.conversion import convert
 from selfhvd.weights.facts import read_facts
+from selfhvd.weights.give_flow import give_flow
 from selfhvd.weights.layouts import layouts
 
 
@@ -135,6 +138,21 @@ def test_torchvision_vgg19_is_what_the_perceptual_loss_reads(tmp_path):
     assert convert(tmp_path / "official.pth", tmp_path / "vgg19.safetensors") == "vgg19"
     loss = Perceptual(tmp_path / "vgg19.safetensors")
     assert torch.equal(loss.features.state_dict()["34.weight"], state["features.34.weight"])
+
+
+@pytest.mark.parametrize("layout", ["mmedit", "basicsr"])
+@pytest.mark.parametrize("constants", [True, False])
+def test_spynet_alone_is_what_untrained_networks_begin_with(tmp_path, layout, constants):
+    """Under either's names, as published without the mean and deviation of colours, and with them."""
+    torch.manual_seed(0)
+    taught = SpyNet(layout)
+    state = {key: value for key, value in taught.state_dict().items() if constants or key not in ("mean", "std")}
+    torch.save(state if layout == "mmedit" else {"params": state}, tmp_path / "official.pth")
+    assert convert(tmp_path / "official.pth", tmp_path / "spynet.safetensors") == "spynet"
+    network = BasicVsrPp(BasicVsrPpConfig(mid_channels=8, num_blocks=1, deform_groups=2))
+    give_flow(network, "basicvsrpp", tmp_path / "spynet.safetensors")
+    for given, wanted in zip(network.spynet.parameters(), taught.parameters(), strict=True):
+        assert torch.equal(given, wanted)
 
 
 def test_colour_is_an_option(tmp_path):

@@ -20,5 +20,6 @@ def give_flow(network: Backbone, name: str, path: Path) -> None:
     if not isinstance(inner, SpyNet):
         raise UsageError(f"There is no SPyNet inside {name}; leave network.flow_weights out.")
     state = load_network(path, "features", "spynet").state_dict()
-    fitting = (way for way in layouts(state) if way.keys() == inner.state_dict().keys())
-    inner.load_state_dict(next(fitting))
+    wanted = dict(inner.named_parameters()).keys()
+    fitting = next(way for way in layouts(state) if way.keys() == wanted)
+    inner.load_state_dict(fitting, strict=False)  # mean and deviation of colours are its own

@@ -16,7 +16,7 @@ _AVERAGED = re.compile(r"(\w+_)?(ema|swa|averaged)(_\w+)?\.", re.IGNORECASE)
 """What is before the names of averaged weights that stand beside the raw ones: generator_ema, ema_model."""
 _COUNTERS = re.compile(r"n_averaged|initted|step|decay|num_updates")
 """Numbers that averaging keeps beside the weights."""
-_CONSTANTS = re.compile(r"(^|\.)(spynet\.(mean|std)|relative_position_index|num_batches_tracked)$")
+_CONSTANTS = re.compile(r"(^|\.)(spynet\.(mean|std)|relative_position_index|num_batches_tracked)$|^(mean|std)$")
 """Stored, but the same in every file: a network here may or may not store them too."""
 _UNUSED = re.compile(r"^classifier\.")
 """VGG's last layers: the perceptual loss ends before them."""

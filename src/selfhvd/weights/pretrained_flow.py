@@ -17,11 +17,13 @@ class SpyNetConfig:
 
 
 class PretrainedSpyNet(SpyNet):
-    """SPyNet under mmedit's names."""
+    """SPyNet under mmedit's names, which stores convolutions alone, as the published file does."""
 
     def __init__(self, config: SpyNetConfig = SpyNetConfig()) -> None:
         super().__init__("mmedit")
         self.config = config
+        for name in ("mean", "std"):
+            self.register_buffer(name, self.get_buffer(name), persistent=False)
 
     @classmethod
     def recognised(cls, shapes: Mapping[str, tuple[int, ...]]) -> SpyNetConfig | None:
