@@ -264,6 +264,14 @@ def test_help_and_version(run):
     assert "--plot" in run("inspect", "--help").out
 
 
+def test_help_says_that_from_scratch_is_not_the_papers(run):
+    words = " ".join(run("deblur", "--help").out.replace("│", " ").split())
+    said = words[words.index("--from-scratch ") :]
+    said = said[: said.index("--max-minutes ")]
+    for wanted in ("learn on this clip alone", "no row of the paper", "one network on a training set", "(Table 3)"):
+        assert wanted in said
+
+
 def test_help_gives_examples_and_exit_codes(run):
     words = " ".join(run("--help").out.split())
     for wanted in ("selfhvd clip.mp4", "selfhvd inspect clip.mp4", "selfhvd demo", "130 interrupted"):

@@ -9,13 +9,16 @@ import pytest
 from clips_for_tests import views
 from datasets_for_training import draw
 from selfhvd.errors import Stopped, UsageError
-from selfhvd.research.reproduce import TABLES, Findings, Site, Size, as_markdown, on_made_clips, run_table
+from selfhvd.extensions.selection import Selection
+from selfhvd.research.reproduce import TABLES, Findings, Site, Size, as_markdown, labelled, on_made_clips, run_table
 from selfhvd.research.reproduce import run as running
 from selfhvd.research.reproduce.extent import Extent
 from selfhvd.research.reproduce.jobs import job_of, missing
 from selfhvd.research.reproduce.plan import as_text, plan, store_bytes
 from selfhvd.research.reproduce.report import columns_of, orders_of
+from selfhvd.research.reproduce.rows import Place, Setup
 from selfhvd.research.reproduce.run import datasets_of
+from selfhvd.system.progress import silent
 from selfhvd.training.recipe import difference
 from selfhvd.weights.choose_flow import choose_flow
 
@@ -105,6 +108,11 @@ class TestTables:
             "method.loss.rscr",
             "method.loss.sis",
         ]
+
+    def test_beyond_the_border_all_is_trusted_without_any_mask_alone(self):
+        setups = [(t.number, row.name, r.setup) for t in TABLES.values() for row in t.rows for r in row.results]
+        off = [(number, name) for number, name, setup in setups if "align.use_in_frame=false" in setup.changes]
+        assert off == [("B", "none")]
 
     def test_alike_rows_are_one_training(self, tmp_path):
         site = Site(tmp_path, tmp_path / "run")
@@ -208,6 +216,25 @@ class TestRuns:
         assert found.values["random removal", 0, 0]["psnr"] == 12.5
         steps = [step for step in began if step[0].startswith("stage")]
         assert steps == [("stage 2", 3)]
+
+
+class TestSelection:
+    def test_how_far_a_person_agrees_by_hand(self, tmp_path, monkeypatch):
+        """Of clip a three of twelve are chosen, two of them rightly, one is overlooked; of clip b nobody has told."""
+        chosen = iter(((0, 4, 9), (1, 2, 3)))
+        found = Selection((1.0,) * 12, (1.0,) * 12, 0.5, (), (), "mixed")
+        monkeypatch.setattr(labelled, "find_sharp", lambda *given: replace(found, sharp=next(chosen)))
+        for name in "ab":
+            draw(tmp_path / "HVD" / "test_blur" / name, views(12, width=64, height=48))
+        labels = tmp_path / "labels" / "HVD" / "test" / "a.txt"
+        labels.parent.mkdir(parents=True)
+        labels.write_text("\n".join("1" if i in (0, 4, 7) else "0" for i in range(12)))
+        site = Site(tmp_path, tmp_path / "run")
+        job = job_of(Setup("hvd-basicvsrpp", method="select"), site)
+        faults = []
+        values = labelled.measure_selection(job, Place("HVD", "hvd"), site, silent, faults.append)
+        assert values == pytest.approx({"share": 100 * 6 / 24, "chosen": 100 * 2 / 3, "agreement": 100 * 10 / 12})
+        assert not faults
 
 
 class TestMissing:

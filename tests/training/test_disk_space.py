@@ -38,6 +38,8 @@ def test_by_hand(clips):
     assert (found.cache, found.material) == (0, 2 * 4 * PIXELS * 27)
     assert (found.state, found.result) == (12 * weights, weights)
     assert found.total == found.material + 13 * weights
+    method = tables(clips)["method"] | {"align_every": 2}  # the round before is kept beside this one
+    assert room(clips, method=method).material == 2 * found.material
     each = room(clips, per_clip=True)
     assert (each.material, each.result) == (4 * PIXELS * 27, 2 * weights + 2 * 12 * PIXELS)
     estrnn = {"backbone": "estrnn", "settings": {"features": 4, "blocks": 1}}

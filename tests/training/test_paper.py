@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from datasets_for_training import pairs, quick
+from clips_for_tests import views
+from datasets_for_training import draw, pairs, quick
 from doubles import Shift
 from selfhvd.backbones import BasicVsrPp, BasicVsrPpConfig, EstRnn, EstRnnConfig, IfiRnn, Lite, LiteConfig
 from selfhvd.datasets import open_dataset
@@ -21,12 +22,14 @@ from selfhvd.method.scscm import ProbeScores
 from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record
 from selfhvd.training.checkpoint import CheckpointConfig
 from selfhvd.training.clip import TrainingClip
+from selfhvd.training.job import first_network
 from selfhvd.training.loop import LoopConfig, train
 from selfhvd.training.precompute import labels_around
-from selfhvd.training.recipe import read_recipe
+from selfhvd.training.recipe import read_recipe, typed
 from selfhvd.training.sampler import BatchConfig, Sampler
 from selfhvd.training.shipped import recipe_file, shipped_recipes
 from selfhvd.training.two_stage import TwoStageTrainer
+from selfhvd.video.image_frames import ImageFrames
 from selfhvd.weights import save_weights
 from selfhvd.weights.choose_flow import choose_flow
 from selfhvd.weights.give_flow import give_flow
@@ -96,6 +99,25 @@ class TestRemoval:
         assert set(first) == {1, 2} and {len(d) - f for d, f in zip(draws, first, strict=True)} == {1}
         assert {i for removed in draws for i in removed} == set(range(40))
 
+    def test_the_best_of_a_bare_segment_is_a_clue_too(self, tmp_path, bare, monkeypatch):
+        """It is alone in its segment, so every draw takes it away, and a blurry frame stands in."""
+        (pick,) = bare.selection.by_segment
+        assert pick >= 6 and not bare.selection.is_sharp(pick)
+        stood = []
+        real = Sampler.draw
+
+        def draw(self, step):
+            batch = real(self, step)
+            stood.extend(batch.standing[:, pick].tolist())
+            return batch
+
+        monkeypatch.setattr(Sampler, "draw", draw)
+        batch = replace(quick(".").method.batch, window=12, segment=6)
+        network = EstRnn(EstRnnConfig(features=4, blocks=1))
+        stages = {"stage_one": LoopConfig(steps=0), "stage_two": LoopConfig(steps=2)}
+        trainer(tmp_path, [bare], network, batch=batch, labels="nearest", **stages).run()
+        assert len(stood) == 4 and pick not in stood and not set(stood) & set(bare.selection.sharp)
+
     def test_no_frame_that_is_removed_stands_in(self):
         assert stand_ins((0, 1, 2, 3), (False,) * 4, {1, 2}) == (0, 0, 3, 3)
 
@@ -104,6 +126,15 @@ class TestRemoval:
 def clips(tmp_path_factory):
     found = open_dataset(pairs(tmp_path_factory.mktemp("clips"))).clips
     return [TrainingClip(c.frames, find_sharp(c.frames, [False] * 12), c.truth, c.name) for c in found][:1]
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory) -> TrainingClip:
+    """Twelve frames in segments of six; the second has no sharp one but its best."""
+    folder = draw(tmp_path_factory.mktemp("bare") / "a", views(12, 64, 48, (0, 4)))
+    frames = ImageFrames(tuple(sorted(folder.iterdir())))
+    config = SharpConfig(rule="otsu", corrected=False, segment=6)
+    return TrainingClip(frames, find_sharp(frames, [False] * 12, config), None, "bare")
 
 
 def trainer(folder, clips, network=None, keeping=None, stop=lambda: False, **changes) -> TwoStageTrainer:
@@ -189,6 +220,27 @@ class TestLosses:
         kept, now = ProbeScores(0.1, 100.0, 200.0), ProbeScores(0.1, sharpness, 200.0)
         assert now.may_replace(kept, 0.1, gain=0.01) is taken
 
+    @pytest.mark.parametrize(("gain", "updates"), [(0.01, 1), (0.1, 0)])
+    @pytest.mark.parametrize("cut", [False, True])
+    def test_the_gain_that_is_asked_for_is_asked_of_the_snapshot(
+        self, tmp_path, clips, monkeypatch, gain, updates, cut
+    ):
+        """What is offered is sharper by a twentieth; so too where the offer comes after a run that was cut off."""
+
+        def standing(self, network):
+            return ProbeScores(0.1, 105.0 if told else 100.0, 200.0)
+
+        told, count = [], itertools.count(1)
+        monkeypatch.setattr(TwoStageTrainer, "standing", standing)
+        keeping = CheckpointConfig(tmp_path / "state", every=1)
+        stages = {"stage_one": LoopConfig(steps=0), "stage_two": LoopConfig(steps=4)}  # offered after step 2
+        if cut:
+            with pytest.raises(Stopped):
+                trainer(tmp_path, clips, keeping=keeping, stop=lambda: next(count) > 0, least_gain=gain, **stages).run()
+        again = trainer(tmp_path, clips, keeping=keeping, least_gain=gain, **stages)
+        again.on_step = lambda stage, step: told.append(step)
+        assert again.run().updates == updates
+
     def test_sharpness_as_it_was_measured(self):
         keys = [i % 4 == 0 for i in range(16)]
         sharpness = [20.0 if key else 10.0 for key in keys]
@@ -253,6 +305,20 @@ class TestPublishedNetwork:
         with pytest.raises(UsageError, match="no SPyNet inside estrnn"):
             give_flow(EstRnn(EstRnnConfig(features=4, blocks=1)), "estrnn", tmp_path / "spynet.safetensors")
 
+    @pytest.mark.parametrize("given", [True, False])
+    def test_a_recipe_begins_with_the_flow_that_it_names(self, tmp_path, given):
+        taught = PretrainedSpyNet()
+        with torch.no_grad():
+            for parameter in taught.parameters():
+                parameter.fill_(0.5)
+        save_weights(tmp_path / "spynet.safetensors", taught, "spynet")
+        settings = {"mid_channels": 8, "num_blocks": 1, "deform_groups": 2}
+        network = {"backbone": "basicvsrpp", "settings": settings}
+        if given:
+            network["flow_weights"] = str(tmp_path / "spynet.safetensors")
+        made = first_network(typed({"network": network}))
+        assert all(bool((p == 0.5).all()) is given for p in made.flow_parameters())
+
     @pytest.mark.parametrize("network", [BasicVsrPp(SMALL), IfiRnn()], ids=["basicvsrpp", "ifirnn"])
     def test_windows_are_as_long_as_the_recipe_says(self, tmp_path, clips, network):
         batch = replace(quick(".").method.batch, window=30)
@@ -272,9 +338,15 @@ def test_the_papers_recipes_follow_it(path):
     )  # fmt: skip
     assert method.align_every > 0 and method.batch.own_label_weight == 1 and recipe.flow.name == "sea-raft-m"
     assert not recipe.data.screened and recipe.align.resampling == "bilinear" and recipe.align.use_in_frame
+    assert [(stage.clip, stage.bfloat16) for stage in (method.stage_one, method.stage_two)] == 2 * [
+        (float("inf"), False)
+    ]
+    if recipe.network.backbone in ("basicvsrpp", "rvrt"):  # SPyNet is inside
+        assert recipe.network.flow_weights and method.stage_one.flow_rate == method.stage_two.flow_rate == 0.25
+        assert (method.stage_one.flow_fixed, method.stage_two.flow_fixed) == (5000, 0)
     if recipe.network.backbone == "basicvsrpp":
-        assert recipe.network.flow_weights and recipe.network.settings == {"start": "published"}
-        assert (method.batch.window, method.batch.size, method.stage_one.flow_fixed) == (30, 1, 5000)
+        assert recipe.network.settings == {"start": "published"}
+        assert (method.batch.window, method.batch.size) == (30, 1)
 
 
 def test_there_is_a_recipe_for_each_row_that_the_paper_trains():
