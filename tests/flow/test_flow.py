@@ -119,12 +119,12 @@ def test_several_are_as_one_by_one(predictor, photo, threads):
     alone = [predictor.both(first, second) for second in seconds]
     cv2.setNumThreads(3)
     torch.set_num_threads(threads)
-    together = list(predictor.several(first, seconds))
+    together = list(predictor.motions(first, seconds))
     assert (torch.get_num_threads(), cv2.getNumThreads()) == (threads, 3)
     torch.set_num_threads(before)
     cv2.setNumThreads(helpers)
     for ways, wanted in zip(together, alone, strict=True):
-        for flow, right in zip(ways, wanted, strict=True):
+        for flow, right in zip((ways.there, ways.back), wanted, strict=True):
             assert torch.equal(flow.field, right.field) and torch.equal(flow.certainty, right.certainty)
 
 

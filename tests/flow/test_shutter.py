@@ -206,9 +206,9 @@ class Watched(GlobalMotionFlow):
         super().__init__(Dis())
         self.known: list[ExposureTrajectory | None] = []
 
-    def camera(self, first, second, known=None):
+    def camera(self, first, second, known=None, guess=None):
         self.known.append(known)
-        return super().camera(first, second, known)
+        return super().camera(first, second, known, guess)
 
 
 def images_of(photo: np.ndarray, *corners: tuple[int, int]) -> list[torch.Tensor]:
@@ -220,10 +220,11 @@ def test_the_path_that_two_images_agree_on_serves_the_others(photo):
     blurry = torch.from_numpy(exposed(photo, (14.0, 5.0), (12.0, -9.0)) / 255).permute(2, 0, 1)[None]
     corners = [(103, 95), (121, 84), (115, 99), (98, 83)]
     watched = Watched()
-    flows = watched.several(blurry, images_of(photo, *corners))
+    flows = watched.motions(blurry, images_of(photo, *corners))
     assert [path is not None for path in watched.known] == [False, False, True, True]
     inner = (0, slice(None), slice(24, -24), slice(24, -24))
-    for (there, back), (left, top) in zip(flows, corners, strict=True):
+    for motion, (left, top) in zip(flows, corners, strict=True):
+        there, back = motion.there, motion.back
         wanted = torch.tensor([110.0 - left, 90.0 - top])
         assert (there.field[inner].flatten(1).median(dim=1).values - wanted).norm() < 0.15
         assert (back.field[inner].flatten(1).median(dim=1).values + wanted).norm() < 0.15
@@ -234,7 +235,7 @@ def test_what_two_images_do_not_agree_on_is_looked_for_in_each(photo):
     blurry = torch.from_numpy(exposed(photo, (14.0, 5.0), (0.0, 0.0)) / 255).permute(2, 0, 1)[None]
     stranger = torch.full_like(blurry, 0.5)
     watched = Watched()
-    watched.several(blurry, [*images_of(photo, (103, 95)), stranger, *images_of(photo, (121, 84), (115, 99))])
+    watched.motions(blurry, [*images_of(photo, (103, 95)), stranger, *images_of(photo, (121, 84), (115, 99))])
     assert watched.known == [None] * 4
 
 

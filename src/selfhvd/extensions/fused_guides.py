@@ -1,6 +1,6 @@
 """Fuse (ours): several sharp frames, aligned onto one place, become the guide that a network takes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.flow.predictor import FlowPredictor
-from selfhvd.method.align import AlignConfig, Guides, align_each
+from selfhvd.method.align import AlignConfig, Aligned, Guides, align_each
 from selfhvd.ops.flatness import detail_reduced, flatness, mean_around
 from selfhvd.video.frame_source import Frames
 
@@ -35,6 +35,22 @@ def fused_guides(
     predictor: FlowPredictor,
     config: AlignConfig = AlignConfig(),
 ) -> Guides:
+    """The guides of a frame from the sharp frames `numbers` of `frames`, aligned onto it and fused, see `fused`.
+
+    Args:
+        output: the frame, RGB in [0, 1].
+        frames: where the sharp ones are read; all that are aligned are held.
+        numbers: their numbers as `Selection.around` gives them: before, after, second before, second after, ...; -1
+            where there is none.
+        count: of guides that the network takes.
+        predictor: the flow that aligns.
+        config: constants of the alignment.
+    """
+    sharp = [frames.tensor(number).to(output.device)[None] for number in numbers if number >= 0]
+    return fused(output, align_each(output[None], sharp, predictor, config), count)
+
+
+def fused(output: Float[Tensor, "3 height width"], sharp: Iterable[Aligned], count: int) -> Guides:
     """G = Σ_j w_j S_{j→i} / Σ_j w_j, trusted where any of them is: max_j M_j; `count` times the same.
 
     A mean has less noise, and fewer traces of coding and of misalignment, than the sharp frames that it is made of. It
@@ -47,16 +63,13 @@ def fused_guides(
 
     Args:
         output: the frame, RGB in [0, 1].
-        frames: where the sharp ones are read; all that are aligned are held.
-        numbers: their numbers as `Selection.around` gives them: before, after, second before, second after, ...; -1
-            where there is none.
+        sharp: sharp frames, aligned onto it.
         count: of guides that the network takes.
     """
     total, weights = _ABSENT * output, torch.full_like(output[:1], _ABSENT)
     trust = torch.zeros_like(weights)
     images, masks = list[Tensor](), list[Tensor]()
-    sharp = [frames.tensor(number).to(output.device)[None] for number in numbers if number >= 0]
-    for aligned in align_each(output[None], sharp, predictor, config):
+    for aligned in sharp:
         images.append(_coloured(aligned.image[0], aligned.mask[0], output))
         masks.append(aligned.mask[0])
     best = _best(images, masks)

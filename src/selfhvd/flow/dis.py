@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from selfhvd.flow.moving import moving_part
 from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.ops.quantize import to_pixels
 from selfhvd.ops.warp import resize_flow, warp
@@ -51,6 +52,28 @@ class Dis(FlowPredictor):
         calm, other = self._smooth(a), self._smooth(b)
         return self._judged(first, _flows(a, b), calm, other), self._judged(first, _flows(b, a), other, calm)
 
+    def rest(
+        self,
+        first: Float[Tensor, "1 3 height width"],
+        second: Float[Tensor, "1 3 height width"],
+        shown: Bool[Tensor, "1 1 height width"],
+        least: float,
+    ) -> tuple[Flow, Flow]:
+        """See `FlowPredictor`: searched for in the part of the image where a first look finds that something moves."""
+        a, b = self._at_search_size(first), self._at_search_size(second)
+        if a.shape != first.shape:
+            return self.both(first, second)
+        calm, other = self._smooth(a), self._smooth(b)
+        grey, other_grey = (image[0].mean(dim=0).numpy() for image in (a, b))
+        part = moving_part(grey, other_grey, shown[0, 0].cpu().numpy(), least)
+        there, back = torch.zeros_like(a[:, :2]), torch.zeros_like(a[:, :2])
+        if part is None:
+            still = self._judged(first, there, calm, other)
+            return still, still
+        where = (..., *part)
+        there[where], back[where] = _flows(a[where], b[where]), _flows(b[where], a[where])
+        return self._judged(first, there, calm, other), self._judged(first, back, other, calm)
+
     def _judged(
         self,
         like: Float[Tensor, "batch 3 height width"],
@@ -60,7 +83,8 @@ class Dis(FlowPredictor):
     ) -> Flow:
         """With U, and as large as `like`."""
         height, width = like.shape[-2:]
-        residual = (calm - warp(other, field)).abs().mean(dim=1, keepdim=True)
+        brought = warp(other, field) if field.any() else other
+        residual = (calm - brought).abs().mean(dim=1, keepdim=True)
         certainty = 1 - (self._smooth(residual) / self.tolerance).clamp(max=1)
         certainty = F.interpolate(certainty, size=(height, width), mode="bilinear", align_corners=False)
         return Flow(resize_flow(field, height, width).to(like.device), certainty.to(like.device))

@@ -1,11 +1,15 @@
 """What every optical flow gives: a field, and how sure it is of each pixel."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+Homography = Float[np.ndarray, "3 3"]
+"""From pixels of one image to pixels of another."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,23 @@ class Flow:
     """Pixels (x, y)."""
     certainty: Float[Tensor, "batch 1 height width"]
     """U of Eq. 4, in [0, 1], 1 = sure."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What lies between two images."""
+
+    there: Flow
+    """From the first into the second."""
+    back: Flow
+    """From the second into the first."""
+    camera: Homography | None = None
+    """How the camera alone moved, from pixels of the first to those of the second; None where that is not looked for,
+    or not found."""
+
+    def reversed(self) -> "Motion":
+        """The same, the second image taken for the first."""
+        return Motion(self.back, self.there, None if self.camera is None else np.linalg.inv(self.camera))
 
 
 class FlowPredictor(ABC):
@@ -39,8 +60,34 @@ class FlowPredictor(ABC):
         """First into second and second into first; overridden where the two can share work."""
         return self(first, second), self(second, first)
 
-    def several(
-        self, first: Float[Tensor, "1 3 height width"], seconds: Sequence[Float[Tensor, "1 3 height width"]]
-    ) -> Iterable[tuple[Flow, Flow]]:
-        """`both` for each of `seconds`, one by one; overridden where they can share work, or run side by side."""
-        return (self.both(first, second) for second in seconds)
+    def rest(
+        self,
+        first: Float[Tensor, "1 3 height width"],
+        second: Float[Tensor, "1 3 height width"],
+        shown: Bool[Tensor, "1 1 height width"],
+        least: float,
+    ) -> tuple[Flow, Flow]:
+        """`both` of images that differ by what moves on its own alone; overridden where that can be found faster.
+
+        Args:
+            first: as in `both`.
+            second: brought over to where the camera of `first` stood.
+            shown: where it shows anything.
+            least: pixels; a shorter motion is of no interest.
+        """
+        return self.both(first, second)
+
+    def motions(
+        self,
+        first: Float[Tensor, "1 3 height width"],
+        seconds: Sequence[Float[Tensor, "1 3 height width"]],
+        hops: Sequence[Homography | None] = (),
+    ) -> list[Motion]:
+        """The motion between `first` and each of `seconds`; overridden where these can share work, or run side by side.
+
+        Args:
+            first: a whole frame, RGB in [0, 1].
+            seconds: others.
+            hops: the camera's motion from the first of `seconds` to each of them, where it is known; () = nowhere.
+        """
+        return [Motion(*self.both(first, second)) for second in seconds]

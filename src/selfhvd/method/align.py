@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.flow.predictor import Flow, FlowPredictor
+from selfhvd.flow.predictor import Flow, FlowPredictor, Homography, Motion
 from selfhvd.method.masks import in_frame, occlusion, uncertainty
 from selfhvd.ops.warp import Resampling, resize_flow, warp
 from selfhvd.video.frame_source import Frames
@@ -70,12 +70,19 @@ def align_each(
     sharp: Sequence[Float[Tensor, "1 3 height width"]],
     predictor: FlowPredictor,
     config: AlignConfig = AlignConfig(),
+    hops: Sequence[Homography | None] = (),
 ) -> Iterator[Aligned]:
-    """Several sharp frames onto the grid of one; what they look like there is made one by one."""
-    scale = _scale(output, config)
-    flows = predictor.several(_reduced(output, scale), [_reduced(image, scale) for image in sharp])
-    for image, (forward, backward) in zip(sharp, flows, strict=True):
-        yield _aligned(image, forward, backward, scale, config)
+    """Several sharp frames onto the grid of one; `hops` see `FlowPredictor.motions`, of frames as `reduced`."""
+    motions = predictor.motions(reduced(output, config), [reduced(image, config) for image in sharp], hops)
+    return align_by(motions, sharp, config)
+
+
+def align_by(
+    motions: Sequence[Motion], sharp: Sequence[Float[Tensor, "1 3 height width"]], config: AlignConfig = AlignConfig()
+) -> Iterator[Aligned]:
+    """The same where the motion from a frame to each of `sharp`, as `reduced`, is known; made one by one."""
+    for image, motion in zip(sharp, motions, strict=True):
+        yield _aligned(image, motion.there, motion.back, _scale(image, config), config)
 
 
 def align_both(
@@ -123,6 +130,13 @@ def _aligned(
         )
     warped = warp(image, resize_flow(forward.field, height, width), config.resampling).clamp(0, 1)
     return Aligned(warped, mask, inside, seen)
+
+
+def reduced(
+    image: Float[Tensor, "batch 3 height width"], config: AlignConfig = AlignConfig()
+) -> Float[Tensor, "batch 3 h w"]:
+    """A frame at the size at which flow and masks are made."""
+    return _reduced(image, _scale(image, config))
 
 
 def _reduced(image: Float[Tensor, "batch 3 height width"], scale: float) -> Float[Tensor, "batch 3 h w"]:

@@ -1,6 +1,6 @@
 """Restore: frames in, sharper frames out, window by window; nothing holds the whole clip."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import torch
@@ -9,14 +9,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.backbones.backbone import Backbone
-from selfhvd.extensions.fused_guides import fused_guides
+from selfhvd.extensions.fused_guides import fused, fused_guides
 from selfhvd.extensions.selection import Selection
+from selfhvd.flow.camera.predictor import GlobalMotionFlow
 from selfhvd.flow.predictor import FlowPredictor
-from selfhvd.method.align import AlignConfig, Guides
+from selfhvd.method.align import AlignConfig, Guides, align_by, align_each
 from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.ops.windows import blend_weights, windows
 from selfhvd.restore.config import RestoreConfig
 from selfhvd.restore.inference import MIRRORS, Inference
+from selfhvd.restore.sharp_pairs import SharpPairs
+from selfhvd.restore.shelf import Shelf, as_codes, from_codes
 from selfhvd.restore.temporal import TemporalBlend
 from selfhvd.video.frame_source import Frames, RecentFrames
 
@@ -28,7 +31,11 @@ blurred itself (docs/ablations.md#restore._NOT_BLURRED)."""
 
 
 class Restorer:
-    """D(B; Θ) applied at native resolution, with guides, padding and windows."""
+    """D(B; Θ) applied at native resolution, with guides, padding and windows.
+
+    What is made on the way lies on the `shelf`, if there is one, so that several processes share the work: whoever
+    needs a frame that is not there makes it.
+    """
 
     def __init__(
         self,
@@ -38,6 +45,7 @@ class Restorer:
         predictor: FlowPredictor,
         align: AlignConfig = AlignConfig(),
         config: RestoreConfig = RestoreConfig(),
+        shelf: Shelf | None = None,
     ) -> None:
         self.network, self.frames, self.selection = network, RecentFrames(frames), selection
         self.predictor, self.align, self.config = predictor, align, config
@@ -48,6 +56,10 @@ class Restorer:
         self._guided = config.guided and network.needs.guides > 0
         single = self._guided and self._window == 1
         self._restored_first = config.restored_guides and single
+        self._shelf = shelf
+        self._pairs: SharpPairs | None = None
+        if single and isinstance(predictor, GlobalMotionFlow):
+            self._pairs = SharpPairs(self.frames, selection, predictor, align, self._device, shelf)
         self._guiding = RecentFrames(_Guiding(self), config.kept_guides) if self._restored_first else self.frames
         self._last, self._outputs = (0, 0), list[Tensor]()
 
@@ -73,7 +85,7 @@ class Restorer:
         """The frames before they are steadied."""
         if self._window == 1:
             for index in range(first, len(self.frames)):
-                yield self._single(index)
+                yield self.alone(index)
             return
         overlap = min(self.config.overlap, self._window // 2)
         ranges = list(windows(len(self.frames), self._window, overlap))
@@ -95,10 +107,23 @@ class Restorer:
                     yield self.frames.tensor(index) if self._left[index] else parts[place]
             tail = parts[ready:]
 
-    def _single(self, index: int) -> Float[Tensor, "3 height width"]:
-        """Frame `index` of a network that takes single frames."""
+    def alone(self, index: int) -> Float[Tensor, "3 height width"]:
+        """Frame `index` of a network that takes single frames, before it is steadied; in 16 bits."""
         if self._left[index]:
             return self.frames.tensor(index)
+        return self._shelved("alone", index, self._single)
+
+    def _shelved(
+        self, kind: str, index: int, make: Callable[[int], Float[Tensor, "3 height width"]]
+    ) -> Float[Tensor, "3 height width"]:
+        """From the shelf, or made and put there; the same to the bit in either case, and where there is no shelf."""
+        kept = None if self._shelf is None else self._shelf.get(kind, index)
+        codes = as_codes(make(index)) if kept is None else kept[0]
+        if kept is None and self._shelf is not None:
+            self._shelf.put([codes], kind, index)
+        return from_codes(codes)
+
+    def _single(self, index: int) -> Float[Tensor, "3 height width"]:
         if self._restored_first and self.selection.is_sharp(index):
             restored = self._guiding.tensor(index)  # from frames as they came
             if _half_v_l(self.frames.tensor(index)) >= _NOT_BLURRED * _half_v_l(restored):
@@ -131,7 +156,7 @@ class Restorer:
         rounds = self.config.rounds if self._guided else 1
         for turn in range(rounds):
             near, views = (each_side, self.config.ensemble) if turn + 1 == rounds else (1, 1)
-            guides = [self._guides(n, frame, near, source) for n, frame in enumerate(output, start=start)]
+            guides = [self._guides(n, frame, near, source, not turn) for n, frame in enumerate(output, start=start)]
             output = self._inference(clip, guides, MIRRORS[:views])
         return [frame.cpu() for frame in output]
 
@@ -152,21 +177,38 @@ class Restorer:
         start = max(0, min(index - margin, len(self.frames) - self._window))
         return start, min(start + self._window, len(self.frames))
 
-    @torch.inference_mode()
     def guiding(self, index: int) -> Float[Tensor, "3 height width"]:
         """Sharp frame `index` as it guides others: restored from frames as they came, unless it is handed through."""
-        if self._left[index]:
-            return self.frames.tensor(index)
+        return self.frames.tensor(index) if self._left[index] else self._shelved("guide", index, self._guide)
+
+    @torch.inference_mode()
+    def _guide(self, index: int) -> Float[Tensor, "3 height width"]:
         return self._restored(index, index + 1, self.frames, self.config.each_side + _MORE)[0]
 
     def _guides(
-        self, index: int, output: Float[Tensor, "3 height width"], each_side: int, source: Frames
+        self,
+        index: int,
+        output: Float[Tensor, "3 height width"],
+        each_side: int,
+        source: Frames,
+        as_it_came: bool = False,
     ) -> Guides | None:
-        """What sharp frames around frame `index` show of it."""
+        """What sharp frames around frame `index` show of it; `as_it_came`: `output` is that frame itself."""
         if not self._guided:
             return None
         numbers = self.selection.around(index, each_side)
-        return fused_guides(output, source, numbers, self.network.needs.guides, self.predictor, self.align)
+        if self._pairs is None:
+            return fused_guides(output, source, numbers, self.network.needs.guides, self.predictor, self.align)
+        there = [number for number in numbers if number >= 0]
+        sharp = [source.tensor(number).to(output.device)[None] for number in there]
+        if as_it_came and source is self.frames and self.selection.is_sharp(index):
+            # The later ones first: the earlier ones have looked at this one already.
+            found = {number: self._pairs.motion(index, number) for number in sorted(there, reverse=True)}
+            aligned = align_by([found[number] for number in there], sharp, self.align)
+        else:
+            hops = [self._pairs.camera(there[0], number) for number in there]
+            aligned = align_each(output[None], sharp, self.predictor, self.align, hops)
+        return fused(output, aligned, self.network.needs.guides)
 
 
 def _half_v_l(image: Float[Tensor, "3 height width"]) -> float:

@@ -84,7 +84,9 @@ def extent(motion: Motion) -> float:
 
 
 def instant_count(reach: float) -> int:
-    """Moments at which an exposure of which the path is `reach` pixels long is looked at."""
+    """Moments at which an exposure of which the path is `reach` pixels long is looked at; without a path, one."""
+    if reach == 0:
+        return 1
     return int(np.clip(2 * math.ceil(reach / 4) + 3, 5, 25))
 
 

@@ -7,15 +7,18 @@ import numpy as np
 from jaxtyping import Float
 from skimage.registration import phase_cross_correlation
 
-Homography = Float[np.ndarray, "3 3"]
+from selfhvd.flow.predictor import Homography
+
 Grey = Float[np.ndarray, "height width"]
 """Mean of the channels' codes, 0..255."""
 
 _LEAST_OVERLAP = 0.3
 """Part of the largest overlap below which a correlation is chance."""
-_DOUBTFUL = 1.0
-"""Grey levels by which the best motion may miss before more are proposed: what lies between right and wrong ones of a
-dark clip (docs/ablations.md#homography._DOUBTFUL)."""
+_ALIKE = 0.95
+"""Correlation, low-passed, below which a motion is doubtful and more are proposed; neither light nor contrast counts
+(docs/ablations.md#homography._ALIKE)."""
+_BLANK = 1e-3
+"""Grey levels of contrast below which there is nothing to compare."""
 _TURNS = (-18.0, -9.0, 9.0, 18.0)
 """Degrees by which the second image is turned then."""
 _WORST_MISFIT = 25.0
@@ -32,12 +35,17 @@ def find_homography(a: Grey, b: Grey, proposal: Homography | None = None) -> Hom
     """
     quarter, half = _Pair(a, b, 4), _Pair(a, b, 2)
     best = quarter.best((_shift(a, b), _overlap(a, b), proposal), (proposal, np.eye(3)))
-    if quarter.misfit(best) >= _DOUBTFUL:
+    if quarter.likeness(best) < _ALIKE:
         turned = [_overlap(a, b, degrees) for degrees in _TURNS]
         best = quarter.best(turned, (*turned, best))
     if quarter.misfit(best) >= _WORST_MISFIT:
         return None
     return half.best((best,), (best,))
+
+
+def explains(matrix: Homography, a: Grey, b: Grey) -> bool:
+    """Whether a motion that is known from elsewhere brings `b` over to `a`, so that none need be looked for."""
+    return is_plausible(matrix, a.shape) and _Pair(a, b, 4).likeness(matrix) >= _ALIKE
 
 
 def is_plausible(matrix: Homography, shape: tuple[int, ...]) -> bool:
@@ -121,9 +129,21 @@ class _Pair:
 
     def misfit(self, matrix: Homography) -> float:
         """Median grey difference, low-passed, where both images show something; infinity where they hardly overlap."""
+        calm, brought = self._over(matrix)
+        return float(np.median(np.abs(calm - brought))) if len(calm) else float("inf")
+
+    def likeness(self, matrix: Homography) -> float:
+        """Correlation, low-passed, where both images show something; 0 where they hardly overlap or show nothing."""
+        calm, brought = self._over(matrix)
+        if not len(calm) or min(calm.std(), brought.std()) < _BLANK:
+            return 0.0
+        return float(np.corrcoef(calm, brought)[0, 1])
+
+    def _over(self, matrix: Homography) -> tuple[Float[np.ndarray, " pixel"], Float[np.ndarray, " pixel"]]:
+        """The first image and the second brought over, where both show something; () where they hardly overlap."""
         size = (self.a.shape[1], self.a.shape[0])
         reduced = self.zoom @ matrix @ np.linalg.inv(self.zoom)
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         brought = cv2.warpPerspective(self.other, reduced, size, flags=how)
         seen = cv2.warpPerspective(np.ones_like(self.other), reduced, size, flags=how) > 0.99
-        return float(np.median(np.abs(self.calm - brought)[seen])) if seen.mean() > 0.2 else float("inf")
+        return (self.calm[seen], brought[seen]) if seen.mean() > 0.2 else (self.calm[:0, 0], brought[:0, 0])

@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from selfhvd.flow.camera.exposure_fit import fit_trajectory, refine_homography
 from selfhvd.flow.camera.exposure_path import ExposureTrajectory, linear_light
-from selfhvd.flow.camera.homography import Grey, Homography, find_homography, is_plausible
+from selfhvd.flow.camera.homography import Grey, explains, find_homography, is_plausible
 from selfhvd.flow.camera.threads import side_by_side
-from selfhvd.flow.predictor import Flow, FlowPredictor
+from selfhvd.flow.predictor import Flow, FlowPredictor, Homography, Motion
 from selfhvd.ops.grid import pixel_grid
 from selfhvd.ops.warp import warp, warp_clamped
 
@@ -35,6 +35,8 @@ class _Seen:
     """The camera's flow, on the grid of the first image."""
     second: Float[Tensor, "1 3 height width"]
     """Brought over by it, and blurred along the path of the first one's exposure."""
+    shown: Bool[Tensor, "1 1 height width"]
+    """Where that shows anything: elsewhere the second image ends."""
 
 
 class GlobalMotionFlow(FlowPredictor):
@@ -68,7 +70,7 @@ class GlobalMotionFlow(FlowPredictor):
         second: Float[Tensor, "batch 3 height width"],
     ) -> Flow:
         """See `FlowPredictor`."""
-        return _stacked([self._there(a, b) for a, b in zip(first.split(1), second.split(1), strict=True)])
+        return self.both(first, second)[0]
 
     def both(
         self,
@@ -77,38 +79,48 @@ class GlobalMotionFlow(FlowPredictor):
     ) -> tuple[Flow, Flow]:
         """One camera serves both directions: the way back is its inverse."""
         pairs = zip(first.split(1), second.split(1), strict=True)
-        ways = [self._ways(a, b, self.camera(a, b)) for a, b in pairs]
-        return _stacked([there for there, _ in ways]), _stacked([back for _, back in ways])
+        found = [self._motion(a, b, self.camera(a, b)) for a, b in pairs]
+        return _stacked([motion.there for motion in found]), _stacked([motion.back for motion in found])
 
-    def several(
-        self, first: Float[Tensor, "1 3 height width"], seconds: Sequence[Float[Tensor, "1 3 height width"]]
-    ) -> list[tuple[Flow, Flow]]:
-        """See `FlowPredictor`. The path that the first two of `seconds` agree on is taken for that of all."""
+    def motions(
+        self,
+        first: Float[Tensor, "1 3 height width"],
+        seconds: Sequence[Float[Tensor, "1 3 height width"]],
+        hops: Sequence[Homography | None] = (),
+    ) -> list[Motion]:
+        """See `FlowPredictor`. The path that the first two of `seconds` agree on is taken for that of all.
+
+        With `hops` the camera is looked for in the first two alone: from there it leads on to the others, where the
+        images agree.
+        """
         nearest = side_by_side(lambda second: self.camera(first, second), seconds[:2])
         paths = [path for path in nearest if path is not None]
         known = paths[0] if len(paths) == 2 and paths[0].is_like(paths[1]) else None
-        others = side_by_side(lambda second: self.camera(first, second, known), seconds[2:])
+        further = [(seconds[n], _led(nearest[0], hops[n] if hops else None)) for n in range(2, len(seconds))]
+        others = side_by_side(lambda pair: self.camera(first, pair[0], known, guess=pair[1]), further)
         pairs = list(zip(seconds, [*nearest, *others], strict=True))
-        return side_by_side(lambda pair: self._ways(first, *pair), pairs)
+        return side_by_side(lambda pair: self._motion(first, *pair), pairs)
 
-    def _there(self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]) -> Flow:
-        camera = self.camera(first, second)
-        if camera is None:
-            return self.free(first, second)
-        seen = _seen(camera, first, second)
-        return self._on_there(seen, self.free(first, seen.second))
+    def between(
+        self,
+        first: Float[Tensor, "1 3 height width"],
+        second: Float[Tensor, "1 3 height width"],
+        guess: Homography | None = None,
+    ) -> Motion:
+        """The motion of one pair; `guess`: the camera's, as known from elsewhere."""
+        return self._motion(first, second, self.camera(first, second, guess=guess))
 
-    def _ways(
+    def _motion(
         self,
         first: Float[Tensor, "1 3 height width"],
         second: Float[Tensor, "1 3 height width"],
         camera: ExposureTrajectory | None,
-    ) -> tuple[Flow, Flow]:
+    ) -> Motion:
         if camera is None:
-            return self.free.both(first, second)
+            return Motion(*self.free.both(first, second))
         seen = _seen(camera, first, second)
-        there, back = self.free.both(first, seen.second)
-        return self._on_there(seen, there), self._on_back(seen, back)
+        there, back = self.free.rest(first, seen.second, seen.shown, 0.5 * (self.near + self.far))
+        return Motion(self._on_there(seen, there), self._on_back(seen, back), camera.middle)
 
     def _on_there(self, seen: "_Seen", rest: Flow) -> Flow:
         """The rest leads to a place in the brought-over image; the camera's flow there leads on into the second one."""
@@ -131,15 +143,18 @@ class GlobalMotionFlow(FlowPredictor):
         first: Float[Tensor, "1 3 height width"],
         second: Float[Tensor, "1 3 height width"],
         known: ExposureTrajectory | None = None,
+        guess: Homography | None = None,
     ) -> ExposureTrajectory | None:
         """How the camera moved from `first` to `second`, and in `first`; None where no motion explains the images.
 
-        `known`: a path in `first` that another image has shown.
+        `known`: a path in `first` that another image has shown; `guess`: the motion, as known from elsewhere, taken for
+        a start where it explains the images.
         """
         if min(first.shape[-2:]) < _LEAST_SIDE:
             return None
         a, b = _grey(first), _grey(second)
-        best = find_homography(a, b, self._consensus(first, second))
+        guess = guess if guess is not None and explains(guess, a, b) else None
+        best = find_homography(a, b, self._consensus(first, second)) if guess is None else guess
         if best is None:
             return None
         lights = linear_light(first), linear_light(second)
@@ -168,7 +183,19 @@ def _seen(
     camera: ExposureTrajectory, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
 ) -> _Seen:
     moved = homography_flow(camera.middle, first)
-    return _Seen(camera, moved, camera.blurred(warp(second, moved)))
+    return _Seen(camera, moved, camera.blurred(warp(second, moved)), _within(moved))
+
+
+def _within(flow: Float[Tensor, "1 xy=2 height width"]) -> Bool[Tensor, "1 1 height width"]:
+    """Where a flow ends inside the picture."""
+    height, width = flow.shape[-2:]
+    x, y = (pixel_grid(height, width, like=flow) + flow).split(1, dim=1)
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+
+
+def _led(camera: ExposureTrajectory | None, hop: Homography | None) -> Homography | None:
+    """The motion to another image, one `hop` further."""
+    return None if camera is None or hop is None else hop @ camera.middle
 
 
 def _grey(image: Float[Tensor, "1 3 height width"]) -> Grey:
