@@ -51,6 +51,7 @@ def deblur(
     report: bool = True,
     strip_location: Flag = False,
     fps: str | None = None,
+    workers: int | None = None,
     progress: ShownProgress = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -97,6 +98,7 @@ def deblur(
         report: write OUTPUT.report.html and OUTPUT.run.json.
         strip_location: leave out of the result what tells where the clip was taken.
         fps: frames per second of a folder of images, as 24 or 24000/1001; default: 30.
+        workers: processes that restore frames side by side; default: as many as there are cores for, and memory.
         progress: auto, lines, none, or json: one object a line on stderr.
         quiet: say nothing but errors.
         verbose: say more, and show tracebacks.
@@ -120,6 +122,8 @@ def deblur(
         raise UsageError(f"--segment {segment} must be at least 1.")
     if max_minutes is not None and not max_minutes >= 0:
         raise UsageError(f"--max-minutes {max_minutes:g} must be at least 0.")
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers} must be at least 1.")
     if not 0 <= seed < _SEEDS:
         raise UsageError(f"--seed {seed} must be at least 0 and below {_SEEDS}.")
     config = replace(
@@ -149,6 +153,7 @@ def deblur(
         report=report,
         strip_location=strip_location,
         fps=fps,
+        workers=workers,
     )
     run = ClipRuns(config, options, skip=skip_existing, style=progress, quiet=quiet)
     found = gather(source)

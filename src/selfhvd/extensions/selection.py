@@ -132,6 +132,11 @@ class Selection:
         """ψ(i) of Eq. 2: the sharp frame nearest in time; of two the earlier."""
         return nearest(self.sharp, index)
 
+    @property
+    def reach(self) -> int:
+        """Frames before and after a frame in which `around` looks."""
+        return _REACH
+
     def around(self, index: int, each_side: int) -> tuple[int, ...]:
         """The sharp frames to learn from around `index`, never itself: before, after, second before, second after, ...
 

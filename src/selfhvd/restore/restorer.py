@@ -21,6 +21,7 @@ from selfhvd.restore.inference import MIRRORS, Inference
 from selfhvd.restore.sharp_pairs import SharpPairs
 from selfhvd.restore.shelf import Shelf, as_codes, from_codes
 from selfhvd.restore.temporal import TemporalBlend
+from selfhvd.system.threads import one_thread
 from selfhvd.video.frame_source import Frames, RecentFrames
 
 _MORE = 1
@@ -69,8 +70,7 @@ class Restorer:
 
     def since(self, first: int) -> Iterator[Float[Tensor, "3 height width"]]:
         """The same from frame `first` on, to the bit as if the frames before had been asked for too."""
-        amounts = [1.0, self.selection.noise] if self.selection.noise else [1.0]
-        amounts = amounts if self.config.steadiness else []
+        amounts = self._amounts
         # Without those before it a frame is blended wrongly: each pass is one more.
         begin = max(0, first - len(amounts))
         frames = self._alone(begin)
@@ -112,6 +112,30 @@ class Restorer:
         if self._left[index]:
             return self.frames.tensor(index)
         return self._shelved("alone", index, self._single)
+
+    @property
+    def steadied_over(self) -> int:
+        """Frames before a frame, and as many after it, from which it takes something when it is steadied."""
+        return len(self._amounts)
+
+    @property
+    def _amounts(self) -> list[float]:
+        """How much each pass over the frames steadies them."""
+        if not self.config.steadiness:
+            return []
+        return [1.0, self.selection.noise] if self.selection.noise else [1.0]
+
+    def is_worked(self, index: int) -> bool:
+        """Whether frame `index` is restored; else it stays as it came."""
+        return not self._left[index]
+
+    def guides_of(self, index: int) -> tuple[int, ...]:
+        """The sharp frames that are restored before frame `index` is."""
+        if not self._restored_first:
+            return ()
+        around = [number for number in self.selection.around(index, self.config.each_side) if number >= 0]
+        own = [index] if self.selection.is_sharp(index) else []
+        return tuple(number for number in (*own, *around) if self.is_worked(number))
 
     def _shelved(
         self, kind: str, index: int, make: Callable[[int], Float[Tensor, "3 height width"]]
@@ -208,7 +232,8 @@ class Restorer:
         else:
             hops = [self._pairs.camera(there[0], number) for number in there]
             aligned = align_each(output[None], sharp, self.predictor, self.align, hops)
-        return fused(output, aligned, self.network.needs.guides)
+        with one_thread():
+            return fused(output, aligned, self.network.needs.guides)
 
 
 def _half_v_l(image: Float[Tensor, "3 height width"]) -> float:

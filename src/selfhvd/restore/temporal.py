@@ -11,6 +11,7 @@ from selfhvd.extensions.deflicker import steadied
 from selfhvd.extensions.selection import Selection
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig, Aligned, align_both
+from selfhvd.system.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class TemporalBlend:
             return frame
         there = [neighbour for neighbour in beside if neighbour is not None]
         noise, sharp = self.selection.noise, self.selection.is_sharp(index)
-        return steadied(frame.to(self.device), there, self.steadiness, noise, sharp).cpu()
+        with one_thread():
+            return steadied(frame.to(self.device), there, self.steadiness, noise, sharp).cpu()
 
     def _stands_alone(self, index: int) -> bool:
         """Whether frame `index` takes nothing from those beside it: sharp, and without noise, it would only lose."""

@@ -20,6 +20,7 @@ from selfhvd.extensions.scenes import Scene, find_scenes, joined
 from selfhvd.extensions.selection import Selection
 from selfhvd.method.perceptual import find_perceptual
 from selfhvd.restore.restorer import Restorer
+from selfhvd.restore.shelf import Shelf
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.stage_cache import StageCache
 from selfhvd.system.device import pick_device, settle
@@ -214,13 +215,26 @@ class Deblurrer:
     def _restored(self, scene: Scene, first: int, knows: bool) -> Iterator[Float[Tensor, "3 height width"]]:
         """The frames of one scene, from its frame `first` on."""
         assert self.frames is not None
-        frames = scene.of(self.frames)
-        if not knows or all(scene.selection.left(self.config.restore.which)):
+        restorer = self.restorer(scene) if knows else None
+        if restorer is None:
+            frames = scene.of(self.frames)
             return (frames.tensor(i) for i in range(first, len(frames)))
-        restorer = Restorer(
-            self.network, frames, scene.selection, self.predictor, self.config.align, self.config.restore
-        )
         return restorer.since(first)
+
+    def restorer(self, scene: Scene, shelf: Shelf | None = None) -> Restorer | None:
+        """Of one scene of the fitted clip; None where all its frames stay as they came."""
+        assert self.frames is not None
+        if all(scene.selection.left(self.config.restore.which)):
+            return None
+        return Restorer(
+            self.network, scene.of(self.frames), scene.selection, self.predictor, self.config.align,
+            self.config.restore, shelf,
+        )  # fmt: skip
+
+    def can_share(self) -> bool:
+        """Whether the fitted clip's frames can be restored one by one, in whatever process; else in order, in this."""
+        single = self.network.needs.window == 1 and self.network.needs.guides > 0
+        return single and not self.is_left() and self._knows_something()
 
     def _knows_something(self) -> bool:
         """Whether the network is more than noise: trained, or the identity before any training."""

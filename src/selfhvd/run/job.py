@@ -22,6 +22,7 @@ from selfhvd.run.options import RunOptions
 from selfhvd.run.output import OnFrame, Watch, deliver
 from selfhvd.run.strength import check_strength
 from selfhvd.run.work_folder import WorkFolder, open_work_folder
+from selfhvd.run.workers import side_by_side, workers_for
 from selfhvd.system.progress import Progress, Stage, silent, stoppable
 from selfhvd.system.versions import versions
 from selfhvd.video import CodecName, Footage, check_destination, check_source, default_destination, ingest
@@ -46,6 +47,7 @@ def deblur(
     report: bool = True,
     strip_location: bool = False,
     fps: str | int | float | Fraction | None = None,
+    workers: int | None = 1,
     on_progress: Progress = silent,
     on_frame: OnFrame | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -73,6 +75,8 @@ def deblur(
         report: write `<destination>.report.html` and `<destination>.run.json` beside the result.
         strip_location: leave out of the result what tells where the clip was taken.
         fps: frames per second of a folder of images, as 24 or "24000/1001"; 30 if None. A file has times of its own.
+        workers: processes that restore frames side by side; None: as many as there are cores for, and memory. More than
+            one start this program's main module anew, as `multiprocessing` does: guard it by `__name__ == "__main__"`.
         on_progress: told stage, done, total.
         on_frame: told each restored frame.
         stop: asked after each frame and step; True saves the state.
@@ -94,6 +98,7 @@ def deblur(
         report=report,
         strip_location=strip_location,
         fps=fps,
+        workers=workers,
     )
     config = _with_wishes(config or preset_config(preset), restore, sharp_frames)
     request = _checked(Path(source), destination, config, options)
@@ -135,11 +140,14 @@ def _run(request: _Request, on_progress: Progress, on_frame: OnFrame | None, sto
         check_room(request.source, request.destination, config, work.held(), options.coding)
         clip = work.footage(request.source, on_progress, request.rate)
         clock.lap("read")
-        deblurrer.fit(clip, clip.keyframes, on_progress, stop)  # scenes, sharp frames (Eq. 1, 2), stages (Eq. 3 to 14)
-        clock.lap("select and adapt")
-        watch = Watch(clip, deblurrer, on_progress, on_frame)
-        warnings = deliver(clip, deblurrer, work, watch, options, stamp(manifest, options.strength))
-        clock.lap("restore and write")
+        count = workers_for(clip.width * clip.height, len(clip), deblurrer.device, options.workers)
+        with side_by_side(count) as workers:
+            # Scenes, sharp frames (Eq. 1, 2), stages (Eq. 3 to 14).
+            deblurrer.fit(clip, clip.keyframes, on_progress, stop)
+            clock.lap("select and adapt")
+            watch = Watch(clip, deblurrer, on_progress, on_frame)
+            warnings = deliver(clip, deblurrer, work, watch, options, stamp(manifest, options.strength), workers)
+            clock.lap("restore and write")
         facts = _facts(request, clip, deblurrer, watch.sharpness, (*warnings, *_paced(request)), clock)
         if options.report:
             page, record = reports_of(request.destination)

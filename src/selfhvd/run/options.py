@@ -28,6 +28,8 @@ class RunOptions:
     """Leave out of the result what tells where the clip was taken."""
     fps: str | int | float | Fraction | None = None
     """Frames per second of a folder of images; None: 30. A file has times of its own."""
+    workers: int | None = 1
+    """Processes that restore frames side by side; None: as many as there are cores for, and memory."""
 
     @property
     def coding(self) -> Coding:

@@ -11,6 +11,7 @@ from selfhvd.run.options import RunOptions
 from selfhvd.run.restored_frames import restored_frames
 from selfhvd.run.strength import at_strength
 from selfhvd.run.work_folder import WorkFolder
+from selfhvd.run.workers import Workers
 from selfhvd.system.atomic import replacing
 from selfhvd.system.progress import Progress, Stage
 from selfhvd.video import Footage, Frame, open_writer
@@ -50,6 +51,7 @@ def deliver(
     watch: Watch,
     options: RunOptions,
     comment: str,
+    workers: Workers | None = None,
 ) -> tuple[str, ...]:
     """Write the result of `work`, whole and verified or not at all; warnings for the person.
 
@@ -75,7 +77,7 @@ def deliver(
         comment=comment,
         strip_location=options.strip_location,
     ) as writer:
-        restored = restored_frames(deblurrer, footage, work.restored)
+        restored = restored_frames(deblurrer, footage, work.path, work.restored, workers)
         for index, frame in enumerate(at_strength(options.strength, footage, restored)):
             writer.write(frame)
             watch.see(index, frame)

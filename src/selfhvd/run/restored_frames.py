@@ -1,12 +1,17 @@
 """Restored frames, each kept on disk before it is handed on, so that a later run begins where this one ends."""
 
 import logging
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from selfhvd.errors import OutputError
 from selfhvd.ops.quantize import to_pixels
 from selfhvd.run.deblurrer import Deblurrer
+from selfhvd.run.schedule import finished_frames
+from selfhvd.run.tasks import Workplace, finished_path
+from selfhvd.run.workers import Workers
 from selfhvd.system.atomic import replacing
 from selfhvd.video import Footage, Frame
 from selfhvd.video.png import is_whole_png, read_png, write_png
@@ -14,11 +19,21 @@ from selfhvd.video.png import is_whole_png, read_png, write_png
 log = logging.getLogger(__name__)
 
 
-def restored_frames(deblurrer: Deblurrer, footage: Footage, folder: Path) -> Iterator[Frame]:
+def restored_frames(
+    deblurrer: Deblurrer, footage: Footage, work: Path, folder: Path, workers: Workers | None = None
+) -> Iterator[Frame]:
     """The frames that `deblurrer` restores, in order, as they are stored: first those kept in `folder`, then new ones.
+
+    Args:
+        deblurrer: fitted.
+        footage: the clip.
+        work: folder of the run.
+        folder: where restored frames are kept.
+        workers: who restores; None: this process.
 
     Raises:
         OutputError: a frame cannot be kept.
+        DeviceError: there is not enough memory.
     """
     try:
         folder.mkdir(exist_ok=True)
@@ -26,26 +41,48 @@ def restored_frames(deblurrer: Deblurrer, footage: Footage, folder: Path) -> Ite
         raise OutputError(f"{folder} cannot be made ({error.strerror}); make room and try again.") from error
     done = _kept(footage, folder)
     for index in range(done):
-        yield _read(_path(folder, index))
+        yield _read(finished_path(folder, index))
+    if workers is not None and deblurrer.can_share() and done < len(footage):
+        place = Workplace(deblurrer.config, work, footage, work / "shelf", folder)
+        yield from _shared(deblurrer, place, done, workers)
+        return
     for index, image in enumerate(deblurrer.restore(done), done):
-        frame = to_pixels(image, footage.depth)
-        with replacing(_path(folder, index), owned=True) as part:
-            write_png(part, frame)
-        yield frame
+        yield _store(to_pixels(image, footage.depth), folder, index)
+
+
+def _store(frame: Frame, folder: Path, index: int) -> Frame:
+    with replacing(finished_path(folder, index), owned=True) as part:
+        write_png(part, frame)
+    return frame
+
+
+def _shared(deblurrer: Deblurrer, place: Workplace, first: int, workers: Workers) -> Iterator[Frame]:
+    """The frames from `first` on, restored by `workers`."""
+    for number, scene in enumerate(deblurrer.scenes):
+        if scene.end <= first:
+            continue
+        begin = max(0, first - scene.start)
+        restorer = deblurrer.restorer(scene)
+        if restorer is None:
+            for index in range(scene.start + begin, scene.end):
+                yield _store(place.footage.frame(index), place.restored, index)
+            continue
+        shutil.rmtree(place.shelf, ignore_errors=True)
+        place.shelf.mkdir()
+        submit = partial(workers.submit, place)
+        for index in finished_frames(restorer, number, begin, workers.count, submit, place.shelf):
+            yield _read(finished_path(place.restored, scene.start + index))
+    shutil.rmtree(place.shelf, ignore_errors=True)
 
 
 def _kept(footage: Footage, folder: Path) -> int:
     """How many frames from the first on are there and whole."""
-    done = next((i for i in range(len(footage)) if not is_whole_png(_path(folder, i))), len(footage))
-    if done < len(footage) and _path(folder, done).exists():
-        log.warning("%s is damaged: it is restored again, and those after it", _path(folder, done))
+    done = next((i for i in range(len(footage)) if not is_whole_png(finished_path(folder, i))), len(footage))
+    if done < len(footage) and finished_path(folder, done).exists():
+        log.warning("%s is damaged: it is restored again, and those after it", finished_path(folder, done))
     if done:
         log.info("%d of %d frames were restored by an earlier run", done, len(footage))
     return done
-
-
-def _path(folder: Path, index: int) -> Path:
-    return folder / f"{index:08d}.png"
 
 
 def _read(path: Path) -> Frame:

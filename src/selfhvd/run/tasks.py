@@ -1,0 +1,83 @@
+"""Tasks: a clip's restoration cut into pieces that any process can do, each finished on disk before it counts."""
+
+import logging
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import torch
+
+from selfhvd.ops.quantize import to_pixels
+from selfhvd.restore.restorer import Restorer
+from selfhvd.restore.shelf import Shelf
+from selfhvd.run.config import DeblurConfig
+from selfhvd.run.deblurrer import Deblurrer
+from selfhvd.system.atomic import replacing
+from selfhvd.video import Footage
+from selfhvd.video.png import write_png
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a clip's restoration is done, and how: all that a process needs to take part."""
+
+    config: DeblurConfig
+    folder: Path
+    """The run's, with the stages that are finished."""
+    footage: Footage
+    shelf: Path
+    """Folder for what tasks leave to one another."""
+    restored: Path
+    """Folder for the finished frames."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A piece of the work. Done twice, or without what others should have done before, it leaves the same."""
+
+    kind: Literal["guide", "alone", "finish"]
+    """guide: sharp frame `first` as it guides others; alone: frame `first` before it is steadied; finish: from `first`
+    to `end` (exclusive), as they are stored."""
+    scene: int
+    """Its number; frames are counted within it."""
+    first: int
+    end: int
+
+
+def do(place: Workplace, task: Task) -> None:
+    """One task, in one thread.
+
+    Raises:
+        OutputError: there is no room for what it leaves.
+        DeviceError: there is no memory for it.
+    """
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    restorer, start = _restorers(place)[task.scene]
+    if restorer is None:
+        raise ValueError(f"nothing is restored in scene {task.scene}")
+    if task.kind == "guide":
+        restorer.guiding(task.first)
+    elif task.kind == "alone":
+        restorer.alone(task.first)
+    else:
+        for index, image in enumerate(islice(restorer.since(task.first), task.end - task.first), start + task.first):
+            with replacing(finished_path(place.restored, index), owned=True) as part:
+                write_png(part, to_pixels(image, place.footage.depth))
+
+
+def finished_path(folder: Path, index: int) -> Path:
+    """Where frame `index` of the clip is kept when it is finished."""
+    return folder / f"{index:08d}.png"
+
+
+@lru_cache(maxsize=1)
+def _restorers(place: Workplace) -> tuple[tuple[Restorer | None, int], ...]:
+    """Those of each scene and where it begins; made of what the run has left on disk."""
+    logging.getLogger("selfhvd").setLevel(logging.ERROR)  # the run itself has told it
+    place.shelf.mkdir(exist_ok=True)
+    deblurrer = Deblurrer(place.config, place.folder).fit(place.footage, place.footage.keyframes)
+    return tuple((deblurrer.restorer(scene, Shelf(place.shelf)), scene.start) for scene in deblurrer.scenes)

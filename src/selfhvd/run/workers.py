@@ -1,0 +1,129 @@
+"""Workers: processes on this machine that do tasks side by side, as many as cores and memory allow."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
+from typing import ParamSpec
+
+import torch
+
+from selfhvd.errors import DeviceError
+from selfhvd.run.tasks import Task, Workplace, do
+from selfhvd.system.memory import free_bytes
+
+log = logging.getLogger(__name__)
+
+_BYTES, _BYTES_PER_PIXEL = 500 * 2**20, 450
+"""Memory of a worker, and what it takes more for each pixel of a frame; see docs/performance.md."""
+_WORTH = 1_500_000
+"""Pixels of a clip below which others are not yet loaded when it is done."""
+_TRIES = 5
+"""Times that a pool is made for one task."""
+P = ParamSpec("P")
+
+
+def workers_for(pixels: int, frames: int, device: torch.device, asked: int | None) -> int:
+    """How many processes restore a clip at a time; 1: this one, alone.
+
+    Args:
+        pixels: of a frame.
+        frames: of the clip.
+        device: a graphics card is one, and so is its worker.
+        asked: by the user; None: as many as torch was given threads, and as fit into half of the free memory.
+    """
+    if device.type != "cpu":
+        return 1
+    if asked is not None:
+        return asked
+    if pixels * frames < _WORTH:
+        return 1
+    room = free_bytes(device) // 2 // (_BYTES + _BYTES_PER_PIXEL * pixels)
+    return max(1, min(torch.get_num_threads(), room))
+
+
+class Workers:
+    """A pool of processes; where some are lost the next task finds a new one."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._before = set(multiprocessing.active_children())
+        self._pool: Executor | None = None
+
+    def start(self) -> None:
+        """Begin to load what tasks need, while something else is done."""
+        self._submit(_ready)
+
+    def submit(self, place: Workplace, task: Task) -> "Future[None]":
+        """A task for the next that is free; where its process is lost the result raises `BrokenExecutor`."""
+        return self._submit(do, place, task)
+
+    def _submit(self, work: Callable[P, None], *given: P.args, **named: P.kwargs) -> "Future[None]":
+        for attempt in range(_TRIES):
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(self.count, mp_context=_context(), initializer=_begin)
+            try:
+                return self._pool.submit(work, *given, **named)
+            except (BrokenExecutor, EOFError, OSError):  # the last two where what makes new processes is lost
+                log.warning("a process that restores frames was lost; what it was at is done again")
+                self._close()
+                time.sleep(0.2 * (attempt + 1))  # until the system has seen that it is gone
+        raise DeviceError("Processes that restore frames cannot be started; free some memory, or say --workers 1.")
+
+    def stop(self) -> None:
+        """End them, whatever they are at; tasks leave nothing half-written."""
+        for child in set(multiprocessing.active_children()) - self._before:
+            child.terminate()
+        self._close()
+
+    def _close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def side_by_side(count: int) -> Generator[Workers | None]:
+    """So many workers, which end with the block; None where there would be one."""
+    if count < 2:
+        yield None
+        return
+    workers = Workers(count)
+    workers.start()
+    try:
+        yield workers
+    finally:
+        workers.stop()
+
+
+def _context() -> BaseContext:
+    """Processes that share the loaded libraries, where the system can."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["selfhvd.run.tasks"])
+    return context
+
+
+def _begin() -> None:
+    """In each worker: Ctrl-C is the run's to answer; and a worker whose run was killed ends, too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
+
+
+def _follow(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
+
+
+def _ready() -> None:
+    """Nothing: whoever does it has loaded everything."""
