@@ -38,7 +38,7 @@ class Shelf:
         """
         path = self._path(kind, numbers)
         try:
-            with replacing(path, owned=True) as part, part.open("wb") as file:
+            with replacing(path) as part, part.open("wb") as file:
                 np.savez(file, *arrays)
         except OSError as error:
             raise OutputError(f"{path} cannot be written ({error.strerror}); make room and run again.") from error

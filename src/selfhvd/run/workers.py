@@ -21,8 +21,10 @@ from selfhvd.system.memory import free_bytes
 
 log = logging.getLogger(__name__)
 
-_BYTES, _BYTES_PER_PIXEL = 500 * 2**20, 450
+_BYTES, _BYTES_PER_PIXEL = 350 * 2**20, 580
 """Memory of a worker, and what it takes more for each pixel of a frame; see docs/performance.md."""
+_SHARE = 0.75
+"""Part of the free memory that they may fill."""
 _WORTH = 1_500_000
 """Pixels of a clip below which others are not yet loaded when it is done."""
 _TRIES = 5
@@ -37,7 +39,7 @@ def workers_for(pixels: int, frames: int, device: torch.device, asked: int | Non
         pixels: of a frame.
         frames: of the clip.
         device: a graphics card is one, and so is its worker.
-        asked: by the user; None: as many as torch was given threads, and as fit into half of the free memory.
+        asked: by the user; None: as many as torch was given threads, and as fit into the free memory.
     """
     if device.type != "cpu":
         return 1
@@ -45,7 +47,7 @@ def workers_for(pixels: int, frames: int, device: torch.device, asked: int | Non
         return asked
     if pixels * frames < _WORTH:
         return 1
-    room = free_bytes(device) // 2 // (_BYTES + _BYTES_PER_PIXEL * pixels)
+    room = int(_SHARE * free_bytes(device)) // (_BYTES + _BYTES_PER_PIXEL * pixels)
     return max(1, min(torch.get_num_threads(), room))
 
 
