@@ -10,6 +10,7 @@ from torch import Tensor
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig, Aligned, Guides, align_each
 from selfhvd.ops.flatness import detail_reduced, flatness, mean_around
+from selfhvd.ops.resize import resized
 from selfhvd.video.frame_source import Frames
 
 _TOLERANCE = 0.04
@@ -118,7 +119,7 @@ def _coloured(
     trusted = mask + 1e-3
     change = around(trusted * (output - image)) / around(trusted)
     change = flatness(detail_reduced(image, size)) * change
-    return (image + F.interpolate(change[None], size=(height, width), mode="bilinear")[0]).clamp(0, 1)
+    return (image + resized(change[None], height, width)[0]).clamp(0, 1)
 
 
 def _agreement(

@@ -10,6 +10,7 @@ from torch import Tensor
 from selfhvd.flow.moving import moving_part
 from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.ops.quantize import to_pixels
+from selfhvd.ops.resize import resized
 from selfhvd.ops.warp import resize_flow, warp
 
 _LEAST_SIDE = 32
@@ -86,7 +87,7 @@ class Dis(FlowPredictor):
         brought = warp(other, field) if field.any() else other
         residual = (calm - brought).abs().mean(dim=1, keepdim=True)
         certainty = 1 - (self._smooth(residual) / self.tolerance).clamp(max=1)
-        certainty = F.interpolate(certainty, size=(height, width), mode="bilinear", align_corners=False)
+        certainty = resized(certainty, height, width)
         return Flow(resize_flow(field, height, width).to(like.device), certainty.to(like.device))
 
     def _at_search_size(self, image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 3 h w"]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from selfhvd.flow.predictor import Flow, FlowPredictor, Homography, Motion
 from selfhvd.method.masks import in_frame, occlusion, uncertainty
+from selfhvd.ops.resize import resized
 from selfhvd.ops.warp import Resampling, resize_flow, warp
 from selfhvd.video.frame_source import Frames
 
@@ -125,9 +126,7 @@ def _aligned(
     if config.use_uncertainty:
         mask = mask * uncertainty(forward.certainty, backward.certainty, forward.field)
     if scale < 1:
-        mask, inside = (
-            F.interpolate(m, size=(height, width), mode="bilinear", align_corners=False) for m in (mask, inside)
-        )
+        mask, inside = (resized(m, height, width) for m in (mask, inside))
     warped = warp(image, resize_flow(forward.field, height, width), config.resampling).clamp(0, 1)
     return Aligned(warped, mask, inside, seen)
 

@@ -13,11 +13,12 @@ from selfhvd.extensions.fused_guides import fused, fused_guides
 from selfhvd.extensions.selection import Selection
 from selfhvd.flow.camera.predictor import GlobalMotionFlow
 from selfhvd.flow.predictor import FlowPredictor
-from selfhvd.method.align import AlignConfig, Guides, align_by, align_each
+from selfhvd.method.align import AlignConfig, Guides, align_by, reduced
 from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.ops.windows import blend_weights, windows
 from selfhvd.restore.config import RestoreConfig
 from selfhvd.restore.inference import MIRRORS, Inference
+from selfhvd.restore.reduced import Reduced
 from selfhvd.restore.sharp_pairs import SharpPairs
 from selfhvd.restore.shelf import Shelf, as_codes, from_codes
 from selfhvd.restore.temporal import TemporalBlend
@@ -62,6 +63,7 @@ class Restorer:
         if single and isinstance(predictor, GlobalMotionFlow):
             self._pairs = SharpPairs(self.frames, selection, predictor, align, self._device, shelf)
         self._guiding = RecentFrames(_Guiding(self), config.kept_guides) if self._restored_first else self.frames
+        self._small_guides = RecentFrames(Reduced(self._guiding, align), 2 * config.each_side + 1)
         self._last, self._outputs = (0, 0), list[Tensor]()
 
     def __iter__(self) -> Iterator[Float[Tensor, "3 height width"]]:
@@ -231,7 +233,9 @@ class Restorer:
             aligned = align_by([found[number] for number in there], sharp, self.align)
         else:
             hops = [self._pairs.camera(there[0], number) for number in there]
-            aligned = align_each(output[None], sharp, self.predictor, self.align, hops)
+            small = [self._small_guides.tensor(number).to(output.device)[None] for number in there]
+            motions = self.predictor.motions(reduced(output[None], self.align), small, hops)
+            aligned = align_by(motions, sharp, self.align)
         with one_thread():
             return fused(output, aligned, self.network.needs.guides)
 

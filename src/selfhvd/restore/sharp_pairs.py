@@ -10,9 +10,10 @@ from torch import Tensor
 from selfhvd.extensions.selection import Selection
 from selfhvd.flow.camera.predictor import GlobalMotionFlow
 from selfhvd.flow.predictor import Flow, Homography, Motion
-from selfhvd.method.align import AlignConfig, reduced
+from selfhvd.method.align import AlignConfig
+from selfhvd.restore.reduced import Reduced
 from selfhvd.restore.shelf import Shelf
-from selfhvd.video.frame_source import Frames
+from selfhvd.video.frame_source import Frames, RecentFrames
 
 _KEPT = 16
 """Motions in memory: those that the next sharp frames ask for again."""
@@ -35,7 +36,8 @@ class SharpPairs:
         shelf: Shelf | None,
     ) -> None:
         self._frames, self._selection, self._predictor = frames, selection, predictor
-        self._align, self._device, self._shelf = align, device, shelf
+        self._device, self._shelf = device, shelf
+        self._small = RecentFrames(Reduced(frames, align), _KEPT)
         self._place = {number: place for place, number in enumerate(selection.sharp)}
         self._recent: OrderedDict[tuple[int, int], Motion] = OrderedDict()
         self._hops: dict[tuple[int, int], Homography | None] = {}
@@ -73,7 +75,7 @@ class SharpPairs:
         if pair not in self._hops:
             kept = None if self._shelf is None else self._shelf.get("hop", *pair)
             if kept is None:
-                camera = self._predictor.camera(self._small(pair[0]), self._small(pair[1]))
+                camera = self._predictor.camera(self._image(pair[0]), self._image(pair[1]))
                 self._keep_hop(pair, None if camera is None else camera.middle)
             else:
                 self._hops[pair] = _homography(kept[0])
@@ -88,7 +90,7 @@ class SharpPairs:
     def _found(self, pair: tuple[int, int]) -> Motion:
         neighbours = abs(self._place[pair[0]] - self._place[pair[1]]) == 1
         guess = None if neighbours else self.camera(*pair)
-        motion = self._predictor.between(self._small(pair[0]), self._small(pair[1]), guess)
+        motion = self._predictor.between(self._image(pair[0]), self._image(pair[1]), guess)
         if neighbours and pair not in self._hops:
             self._keep_hop(pair, motion.camera)
         if self._shelf is not None:
@@ -103,8 +105,8 @@ class SharpPairs:
         there, sure, back, sure_back = (torch.from_numpy(array).to(self._device) for array in kept[:4])
         return Motion(Flow(there, sure), Flow(back, sure_back), _homography(kept[4]))
 
-    def _small(self, number: int) -> Float[Tensor, "1 3 h w"]:
-        return reduced(self._frames.tensor(number)[None].to(self._device), self._align)
+    def _image(self, number: int) -> Float[Tensor, "1 3 h w"]:
+        return self._small.tensor(number)[None].to(self._device)
 
 
 def _array(hop: Homography | None) -> np.ndarray:
