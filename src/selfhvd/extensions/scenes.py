@@ -17,6 +17,7 @@ from torch import Tensor
 
 from selfhvd.extensions.selection import Selection, SharpConfig, Verdict, check_named, find_sharp
 from selfhvd.ops.quantize import to_pixels
+from selfhvd.system.ahead import ahead
 from selfhvd.system.progress import Stage
 from selfhvd.video.frame_source import Frames, FrameSlice
 
@@ -83,8 +84,7 @@ def find_cuts(
         if _nothing_shared(list(outlines)[:-after], list(outlines)[-after:], config):
             cuts.append(cut)
 
-    for i in range(len(frames)):
-        picture = _picture(frames.tensor(i))
+    for i, picture in enumerate(ahead(lambda i: _picture(frames.tensor(i)), len(frames))):
         outlines.append(_outline(picture))
         if detector.process_frame(FrameTimecode(i, 30.0), picture) and i > 0:
             proposed.append(i)

@@ -20,6 +20,7 @@ from selfhvd.errors import UsageError
 from selfhvd.extensions.blur import BlurMeter
 from selfhvd.method.sharp_frames import best_of_bare_segments, laplacian_variance, nearest, otsu, select
 from selfhvd.ops.detail import detail_growth, finest_detail
+from selfhvd.system.ahead import ahead
 from selfhvd.video.frame_source import Frames
 
 _PATIENCE = 16.0
@@ -166,15 +167,10 @@ def find_sharp(
     """
     meter, whole, halved = BlurMeter(), list[float](), list[float]()
     growth, finest = list[float](), list[float]()
-    for i in range(len(frames)):
-        frame = frames.tensor(i)
+    for i, (frame, measured) in enumerate(ahead(lambda i: _measured(frames.tensor(i)), len(frames))):
         meter.add(frame)
-        # The 8-bit frame, whatever the source's depth.
-        shown = (255 * frame[None]).round() / 255
-        whole.append(float(laplacian_variance(shown)))
-        halved.append(float(laplacian_variance(_halved(shown))))
-        growth.append(float(detail_growth(shown)))
-        finest.append(255 * float(finest_detail(shown)))
+        for values, value in zip((whole, halved, growth, finest), measured, strict=True):
+            values.append(value)
         on_frame(i + 1, len(frames))
     told = _ramp(float(np.median(finest)), config.finest)
     noise, coarse = (told * _ramp(float(np.median(growth)), ends) for ends in (config.noise, config.halved))
@@ -182,6 +178,17 @@ def find_sharp(
     ranked = [a ** (1 - coarse) * b**coarse for a, b in zip(whole, halved, strict=True)]
     found = select_sharp(ranked, keyframes, meter.lengths(), config)
     return replace(found, sharpness=tuple(whole), noise=noise, halved=coarse)
+
+
+def _measured(
+    frame: Float[Tensor, "3 height width"],
+) -> tuple[Float[Tensor, "3 height width"], tuple[float, float, float, float]]:
+    """A frame, and of it v_l, v_l at half the size, the growth of detail, and the finest detail, 0..255."""
+    # The 8-bit frame, whatever the source's depth.
+    shown = (255 * frame[None]).round() / 255
+    found = laplacian_variance(shown), laplacian_variance(_halved(shown)), detail_growth(shown), finest_detail(shown)
+    whole, halved, growth, finest = map(float, found)
+    return frame, (whole, halved, growth, 255 * finest)
 
 
 def _halved(image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 3 h w"]:
