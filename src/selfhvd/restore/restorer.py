@@ -233,7 +233,8 @@ class Restorer:
             aligned = align_by([found[number] for number in there], sharp, self.align)
         else:
             hops = [self._pairs.camera(there[0], number) for number in there]
-            small = [self._small_guides.tensor(number).to(output.device)[None] for number in there]
+            reduced_source = self._small_guides if source is self._guiding else self._pairs.small
+            small = [reduced_source.tensor(number).to(output.device)[None] for number in there]
             motions = self.predictor.motions(reduced(output[None], self.align), small, hops)
             aligned = align_by(motions, sharp, self.align)
         with one_thread():

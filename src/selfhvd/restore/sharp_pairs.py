@@ -37,7 +37,8 @@ class SharpPairs:
     ) -> None:
         self._frames, self._selection, self._predictor = frames, selection, predictor
         self._device, self._shelf = device, shelf
-        self._small = RecentFrames(Reduced(frames, align), _KEPT)
+        self.small = RecentFrames(Reduced(frames, align), _KEPT)
+        """The frames at the size at which flow is found."""
         self._place = {number: place for place, number in enumerate(selection.sharp)}
         self._recent: OrderedDict[tuple[int, int], Motion] = OrderedDict()
         self._hops: dict[tuple[int, int], Homography | None] = {}
@@ -106,7 +107,7 @@ class SharpPairs:
         return Motion(Flow(there, sure), Flow(back, sure_back), _homography(kept[4]))
 
     def _image(self, number: int) -> Float[Tensor, "1 3 h w"]:
-        return self._small.tensor(number)[None].to(self._device)
+        return self.small.tensor(number)[None].to(self._device)
 
 
 def _array(hop: Homography | None) -> np.ndarray:

@@ -154,7 +154,7 @@ class GlobalMotionFlow(FlowPredictor):
             return None
         a, b = _grey(first), _grey(second)
         guess = guess if guess is not None and explains(guess, a, b) else None
-        best = find_homography(a, b, self._consensus(first, second)) if guess is None else guess
+        best = find_homography(a, b, lambda: self._consensus(first, second)) if guess is None else guess
         if best is None:
             return None
         lights = linear_light(first), linear_light(second)
@@ -162,7 +162,8 @@ class GlobalMotionFlow(FlowPredictor):
         if self.shutter and _detail(a) < _BLURRIER * _detail(b):
             path = None if known is None else fit_trajectory(*lights, best, known)
             path = path or fit_trajectory(*lights, best)
-        path = path or ExposureTrajectory.still(refine_homography(*lights, best))
+        if path is None:
+            path = ExposureTrajectory.still(refine_homography(*lights, best))
         return path if is_plausible(path.middle, a.shape) else ExposureTrajectory.still(best)
 
     def _consensus(
