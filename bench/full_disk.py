@@ -94,7 +94,7 @@ def run(words: list[str], disk: Path, log: Path, moment: Moment | None) -> None:
     os.dup2(os.open(log.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     digest, told, deblur = hashlib.sha256(), log.open("w", buffering=1), runs.deblur
-    write, write_png, anew = Writer.write, restored.write_png, list[object]()
+    write, write_frame, anew = Writer.write, restored.write_frame, list[object]()
 
     def now(name: str, done: int) -> None:
         if moment is not None and moment.at == (name, done) and not (disk / "ballast").exists():
@@ -118,10 +118,10 @@ def run(words: list[str], disk: Path, log: Path, moment: Moment | None) -> None:
         write(writer, frame)
 
     def kept(path: Path, frame: "Frame") -> None:
-        write_png(path, frame)
+        write_frame(path, frame)
         anew.append(path)
 
-    Writer.write, restored.write_png = written, kept
+    Writer.write, restored.write_frame = written, kept
     for name in ("check_room", "write_report", "write_run"):
         setattr(jobs, name, around(getattr(jobs, name), name))
     WorkFolder.place = around(WorkFolder.place, "place")

@@ -4,12 +4,14 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from selfhvd.errors import OutputError
 from selfhvd.ops.quantize import to_pixels
 from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.system.atomic import replacing
 from selfhvd.video import Footage, Frame
-from selfhvd.video.png import is_whole_png, read_png, write_png
+from selfhvd.video.frame_file import SUFFIX, is_whole_frame, link_frame, read_frame, write_frame
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +32,21 @@ def restored_frames(deblurrer: Deblurrer, footage: Footage, folder: Path) -> Ite
     for index, image in enumerate(deblurrer.restore(done), done):
         frame = to_pixels(image, footage.depth)
         with replacing(_path(folder, index), owned=True) as part:
-            write_png(part, frame)
+            _keep(footage, index, frame, part)
         yield frame
+
+
+def _keep(footage: Footage, index: int, frame: Frame, path: Path) -> None:
+    """Keep a restored frame; one that comes back as it came is not stored again."""
+    if np.array_equal(frame, footage.frame(index)):
+        link_frame(footage.path(index), path)
+    else:
+        write_frame(path, frame)
 
 
 def _kept(footage: Footage, folder: Path) -> int:
     """How many frames from the first on are there and whole."""
-    done = next((i for i in range(len(footage)) if not is_whole_png(_path(folder, i))), len(footage))
+    done = next((i for i in range(len(footage)) if not is_whole_frame(_path(folder, i))), len(footage))
     if done < len(footage) and _path(folder, done).exists():
         log.warning("%s is damaged: it is restored again, and those after it", _path(folder, done))
     if done:
@@ -45,11 +55,11 @@ def _kept(footage: Footage, folder: Path) -> int:
 
 
 def _path(folder: Path, index: int) -> Path:
-    return folder / f"{index:08d}.png"
+    return folder / f"{index:08d}{SUFFIX}"
 
 
 def _read(path: Path) -> Frame:
-    image = read_png(path)
+    image = read_frame(path)
     if image is None:
         raise OutputError(f"{path} was lost while the run went on; run the same command again.")
     return image
