@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from selfhvd.video import Frame
+    from selfhvd.video import Footage, Frame
     from selfhvd.video.write.writer import Writer
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
@@ -45,7 +45,7 @@ class Moment:
     """Pages that stay free."""
     resumes: str
     anew: int = 12
-    """Frames that it restores."""
+    """Frames that it restores; one that comes back as it came is a link, and a full disk has room for that."""
     after_result: bool = False
 
 
@@ -62,8 +62,8 @@ MOMENTS = [
     Moment("second training material's captions", ("align again", 2), 0, "align again 1"),
     Moment("learning: second stage", ("stage 2", 3), 0, "align again 4, stage 2 1"),
     Moment("what was learned", ("stage 2", 12), 0, "align again 4, stage 2 11"),
-    Moment("restored frames are kept", ("restore", 4), 0, "restore 1", 8),
-    Moment("restored frame cut off in the middle", ("restore", 4), 1, "restore 1", 8),
+    Moment("restored frames are kept", ("restore", 4), 0, "restore 1", 6),
+    Moment("restored frame cut off in the middle", ("restore", 4), 1, "restore 1", 6),
     Moment("the result is coded", ("write", 11), 0, "restore 1", 0),
     Moment("the result is coded: cut off in the middle", ("write", 11), 2, "restore 1", 0),
     Moment("the result is about to be put in place", ("place", 0), 0, "restore 1", 0),
@@ -94,7 +94,7 @@ def run(words: list[str], disk: Path, log: Path, moment: Moment | None) -> None:
     os.dup2(os.open(log.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     digest, told, deblur = hashlib.sha256(), log.open("w", buffering=1), runs.deblur
-    write, write_png, anew = Writer.write, restored.write_png, list[object]()
+    write, keep, anew = Writer.write, restored._keep, list[object]()
 
     def now(name: str, done: int) -> None:
         if moment is not None and moment.at == (name, done) and not (disk / "ballast").exists():
@@ -117,11 +117,11 @@ def run(words: list[str], disk: Path, log: Path, moment: Moment | None) -> None:
         now("write", writer.written)
         write(writer, frame)
 
-    def kept(path: Path, frame: "Frame") -> None:
-        write_png(path, frame)
+    def kept(footage: "Footage", index: int, frame: "Frame", path: Path) -> None:
+        keep(footage, index, frame, path)
         anew.append(path)
 
-    Writer.write, restored.write_png = written, kept
+    Writer.write, restored._keep = written, kept
     for name in ("check_room", "write_report", "write_run"):
         setattr(jobs, name, around(getattr(jobs, name), name))
     WorkFolder.place = around(WorkFolder.place, "place")

@@ -10,14 +10,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import selfhvd
 from clips_for_tests import film, names, quick, views
 from selfhvd.errors import OutputError, Stopped
+from selfhvd.run.restored_frames import restored_frames
 from selfhvd.system.lock import locked
-from selfhvd.video.png import is_whole_png, write_png
+from selfhvd.video import ingest
 
 pytestmark = pytest.mark.unchecked
 
@@ -146,13 +146,15 @@ def test_killed_between_the_rename_and_the_report(source, right, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("place", ["footage/frames/00000003.png", "restored/00000003.png", "job.json", "scenes.json"])
+@pytest.mark.parametrize(
+    "place", ["footage/frames/00000003.frame", "restored/00000003.frame", "job.json", "scenes.json"]
+)
 def test_a_damaged_file_is_made_again_and_that_is_said(stopped, tmp_path, right, caplog, place):
     source = cut_off_at("restore", stopped, tmp_path)
     path = source.parent / WORK / place
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
-    path.write_bytes(data if place.endswith("png") else data[: len(data) // 2])
+    path.write_bytes(data if place.endswith("frame") else data[: len(data) // 2])
     assert deblurred(source) == right[0]
     assert "damaged" in caplog.text
 
@@ -210,7 +212,7 @@ def test_a_second_process_stops(source):
 FULL = (
     "selfhvd.training.precompute.AlignedStore.finish",
     "selfhvd.training.checkpoint.torch.save",
-    "selfhvd.run.restored_frames.write_png",
+    "selfhvd.run.restored_frames.write_frame",
 )
 
 
@@ -219,11 +221,11 @@ def test_a_full_disk_again_and_again(source, right, monkeypatch):
     def full(*given):
         raise OSError(28, "No space left on device")
 
-    def full_png(path, image):
+    def full_frame(path, image):
         raise OutputError(f"{path} cannot be written (No space left on device); make room and try again.")
 
     for site in FULL:
-        monkeypatch.setattr(site, full_png if site.endswith("png") else full)
+        monkeypatch.setattr(site, full_frame if site.endswith("frame") else full)
         with pytest.raises(OutputError, match=rf"No space left on device.*what was done so far is kept in .*{WORK}"):
             deblurred(source)
         assert names(source.parent) == [WORK, "clip.mp4"]
@@ -273,23 +275,34 @@ def test_the_same_clip_from_another_folder(stopped, tmp_path, right, monkeypatch
     assert seen == right[0]
 
 
-def test_whole_pngs(tmp_path, rng):
-    path = tmp_path / "a.png"
-    assert not is_whole_png(path)
-    for kind, top in ((np.uint8, 256), (np.uint16, 65536)):
-        write_png(path, rng.integers(0, top, (9, 7, 3)).astype(kind))
-        whole = path.read_bytes()
-        assert is_whole_png(path)
-        for place in range(0, len(whole), 7):
-            path.write_bytes(whole[:place])
-            assert not is_whole_png(path)
-            path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
-            assert not is_whole_png(path)
-        path.write_bytes(whole + b"more")
-        assert not is_whole_png(path)
-
-
 @pytest.mark.slow
 def test_the_job_can_be_read(stopped):
     job = json.loads((stopped["restore"] / WORK / "job.json").read_text())
     assert job["seed"] == "0" and job["the device"] == "cpu" and len(job["the network's weights"]) == 64
+
+
+@pytest.mark.slow
+def test_frames_of_another_version_are_read_again_and_that_is_said(stopped, tmp_path, right, caplog):
+    source = cut_off_at("restore", stopped, tmp_path)
+    record = source.parent / WORK / "footage" / "footage.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"version": 1}))
+    assert deblurred(source) == right[0]
+    assert "was laid out by another version: the clip is read again" in caplog.text
+
+
+@pytest.mark.slow
+def test_frames_that_come_back_as_they_came_are_stored_once(source):
+    class Halves:
+        """Restores every other frame."""
+
+        def restore(self, first):
+            for index in range(first, len(footage)):
+                yield footage.tensor(index) if index % 2 else 1 - footage.tensor(index)
+
+    footage = ingest(source, source.parent / "footage")
+    folder = source.parent / "restored"
+    frames = list(restored_frames(Halves(), footage, folder))
+    same = [(folder / f"{index:08d}.frame").samefile(footage.path(index)) for index in range(12)]
+    assert same == [False, True] * 6
+    again = restored_frames(Halves(), footage, folder)
+    assert [frame.tobytes() for frame in again] == [frame.tobytes() for frame in frames]

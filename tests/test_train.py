@@ -319,7 +319,7 @@ def test_a_dataset_of_videos(tmp_path):
     recipe = quick(root, 2, data={"folder": str(root), "layout": "videos"})
     with pytest.raises(Stopped):
         train(recipe, tmp_path / "run", **stopping(1))
-    frames = sorted(tmp_path.glob("run/cache/*/frames/frames/*.png"))
+    frames = sorted(tmp_path.glob("run/cache/*/frames/frames/*.frame"))
     stamps = [path.stat().st_mtime_ns for path in frames]
     train(recipe, tmp_path / "run")
     assert len(frames) == 24 and stamps == [path.stat().st_mtime_ns for path in frames]

@@ -19,7 +19,7 @@ _SIDE = 256
 """Pixels a side of the picture."""
 _ENOUGH = 1.0
 """Seconds over which a timing is steady: other load on the machine comes and goes."""
-_HANDLING = 0.4
+_HANDLING = 0.3
 """Seconds a megapixel to decode, cache, measure, code and check a frame (an estimate, not measured)."""
 _STEP = 3.0
 """Views that a step of learning costs for each window of its batch: once forth, and twice as much back."""

@@ -24,10 +24,12 @@ _BEST_QUALITY, _DOUBLING = 90, 15
 _FIXED_BYTES = 1.2
 """Of a pixel in ProRes HQ (0.9 at 1920x1080, by its maker's white paper) or FFV1, at most about."""
 
-_TYPICAL, _TYPICAL_DEEP = 1.0, 4.5
-"""Bytes of a pixel of a lossless frame of 8 bits, and of more (first frames: 0.8 to 1.2 on five clips, 4.5 on one)."""
+_TYPICAL, _TYPICAL_DEEP = 0.9, 3.5
+"""Bytes of a pixel of a frame file of 8 bits, and of more (first frames: 0.7 to 1.1 on seven clips, 3.5 on one)."""
+_TYPICAL_PNG, _TYPICAL_DEEP_PNG = 1.0, 4.5
+"""The same of a PNG (0.9 to 1.5, and 4.5)."""
 _EMPTY = 0.1
-"""Share of that below which a frame says nothing about the others; the blurriest of our clips has 0.12."""
+"""Share of that below which a frame says nothing about the others; the emptiest of our clips has 0.12."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,11 @@ class Room:
 
 def needed_room(head: Probe, destination: Path, config: DeblurConfig, coding: Coding = Coding()) -> Room:
     """What a run will fill, going by the size of its first frame in the cache."""
-    frames = head.frames * _frame_bytes(head)
+    frames = head.frames * _likely(head, head.frame_bytes, _TYPICAL, _TYPICAL_DEEP)
+    pngs = head.frames * _likely(head, head.png_bytes, _TYPICAL_PNG, _TYPICAL_DEEP_PNG)
     adapt = config.adapt
     learned_from = min(adapt.frames, head.frames) if config.steps else 0
-    result = frames if is_folder(destination) else result_bytes(head, destination, coding)
+    result = pngs if is_folder(destination) else result_bytes(head, destination, coding)
     return Room(2 * frames, learned_from * record_bytes(2 * adapt.candidates) * head.pixels, result)
 
 
@@ -91,10 +94,10 @@ def as_footage(head: Probe, source: Path = Path()) -> Footage:
     )
 
 
-def _frame_bytes(head: Probe) -> int:
-    """Of the first frame; of a typical one where that is all but empty, as when a film fades in from black."""
-    typical = int((_TYPICAL if head.depth == 8 else _TYPICAL_DEEP) * head.pixels)
-    return head.frame_bytes if head.frame_bytes > _EMPTY * typical else typical
+def _likely(head: Probe, first: int, typical: float, typical_deep: float) -> int:
+    """Bytes of the first frame; of a typical one where that is all but empty, as when a film fades in from black."""
+    likely = int((typical if head.depth == 8 else typical_deep) * head.pixels)
+    return first if first > _EMPTY * likely else likely
 
 
 def free_room(destination: Path) -> int:

@@ -12,9 +12,8 @@ from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.run.schedule import finished_frames
 from selfhvd.run.tasks import Workplace, finished_path
 from selfhvd.run.workers import Workers
-from selfhvd.system.atomic import replacing
 from selfhvd.video import Footage, Frame
-from selfhvd.video.png import is_whole_png, read_png, write_png
+from selfhvd.video.frame_file import read_frame
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +46,9 @@ def restored_frames(
         yield from _shared(deblurrer, place, done, workers)
         return
     for index, image in enumerate(deblurrer.restore(done), done):
-        yield _store(to_pixels(image, footage.depth), folder, index)
-
-
-def _store(frame: Frame, folder: Path, index: int) -> Frame:
-    with replacing(finished_path(folder, index), owned=True) as part:
-        write_png(part, frame)
-    return frame
+        frame = to_pixels(image, footage.depth)
+        keep_finished(footage, index, frame, folder)
+        yield frame
 
 
 def _shared(deblurrer: Deblurrer, place: Workplace, first: int, workers: Workers) -> Iterator[Frame]:
@@ -65,7 +60,9 @@ def _shared(deblurrer: Deblurrer, place: Workplace, first: int, workers: Workers
         restorer = deblurrer.restorer(scene)
         if restorer is None:
             for index in range(scene.start + begin, scene.end):
-                yield _store(place.footage.frame(index), place.restored, index)
+                frame = place.footage.frame(index)
+                keep_finished(place.footage, index, frame, place.restored)
+                yield frame
             continue
         shutil.rmtree(place.shelf, ignore_errors=True)
         place.shelf.mkdir()
@@ -86,7 +83,7 @@ def _kept(footage: Footage, folder: Path) -> int:
 
 
 def _read(path: Path) -> Frame:
-    image = read_png(path)
+    image = read_frame(path)
     if image is None:
         raise OutputError(f"{path} was lost while the run went on; run the same command again.")
     return image

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import cv2
+import numpy as np
 import torch
 
 from selfhvd.ops.quantize import to_pixels
@@ -16,8 +17,8 @@ from selfhvd.restore.shelf import Shelf
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.system.atomic import replacing
-from selfhvd.video import Footage
-from selfhvd.video.png import write_png
+from selfhvd.video import Footage, Frame
+from selfhvd.video.frame_file import SUFFIX, link_frame, write_frame
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,21 @@ def do(place: Workplace, task: Task) -> None:
         restorer.alone(task.first)
     else:
         for index, image in enumerate(islice(restorer.since(task.first), task.end - task.first), start + task.first):
-            with replacing(finished_path(place.restored, index), owned=True) as part:
-                write_png(part, to_pixels(image, place.footage.depth))
+            keep_finished(place.footage, index, to_pixels(image, place.footage.depth), place.restored)
 
 
 def finished_path(folder: Path, index: int) -> Path:
     """Where frame `index` of the clip is kept when it is finished."""
-    return folder / f"{index:08d}.png"
+    return folder / f"{index:08d}{SUFFIX}"
+
+
+def keep_finished(footage: Footage, index: int, frame: Frame, folder: Path) -> None:
+    """Keep finished frame `index`; one that comes back as it came is not stored again."""
+    with replacing(finished_path(folder, index), owned=True) as part:
+        if np.array_equal(frame, footage.frame(index)):
+            link_frame(footage.path(index), part)
+        else:
+            write_frame(part, frame)
 
 
 @lru_cache(maxsize=1)

@@ -24,7 +24,7 @@ from selfhvd.system.progress import Progress, Stage
 from selfhvd.video import Footage, ingest
 from selfhvd.video.destination import is_folder
 from selfhvd.video.footage import RECORD
-from selfhvd.video.png import is_whole_png
+from selfhvd.video.frame_file import is_whole_frame
 
 log = logging.getLogger(__name__)
 
@@ -64,14 +64,10 @@ class WorkFolder:
 
         `rate`: frames per second of a folder of images.
         """
-        with suppress(InputError):
-            if not (self._footage / RECORD).exists():
-                raise InputError("there is none")
-            footage = Footage.load(self._footage)
-            if all(is_whole_png(footage.path(i)) for i in range(len(footage))):
-                log.info("going on with the frames that an earlier run laid out")
-                return self._renamed(footage, source)
-            log.warning("%s has damaged frames: the clip is read again", self._footage)
+        footage = self._laid_out()
+        if footage is not None:
+            log.info("going on with the frames that an earlier run laid out")
+            return self._renamed(footage, source)
         return ingest(
             source,
             self._footage,
@@ -79,6 +75,21 @@ class WorkFolder:
             rate=rate,
             destination=None if is_folder(self.destination) else self.destination,
         )
+
+    def _laid_out(self) -> Footage | None:
+        """What an earlier run laid out, if it is whole; that it cannot be used is said."""
+        if not (self._footage / RECORD).exists():
+            return None
+        try:
+            footage = Footage.load(self._footage)
+        except InputError:
+            log.warning("%s is damaged or was laid out by another version: the clip is read again", self._footage)
+            remove(self.restored)  # another version's files have other names and would lie there unused
+            return None
+        if all(is_whole_frame(footage.path(i)) for i in range(len(footage))):
+            return footage
+        log.warning("%s has damaged frames: the clip is read again", self._footage)
+        return None
 
     def held(self) -> int:
         """Bytes that an earlier run left to go on from."""

@@ -138,7 +138,7 @@ class ClipInMaking:
         encode_clip(frames, self.work / "coded.mp4", crf=coding.crf, preset=coding.effort)
         footage = ingest(self.work / "coded.mp4", self.work / "coded")
         for index in range(len(footage)):
-            footage.path(index).replace(self.folder / "blur" / _name(index))
+            write_png(self.folder / "blur" / _name(index), footage.frame(index))
         return tuple(i for i, is_key in enumerate(footage.keyframes) if is_key)
 
 

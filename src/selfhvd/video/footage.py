@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from selfhvd.errors import InputError, OutputError
 from selfhvd.system.atomic import replacing
 from selfhvd.video.frame import Frame, as_tensor
-from selfhvd.video.png import read_png
+from selfhvd.video.frame_file import SUFFIX, read_frame
 
 if TYPE_CHECKING:
     import torch
 
 RECORD = "footage.json"
 FRAMES = "frames"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Footage:
     """A video laid out as losslessly cached frames, with everything needed to write its sharp twin."""
 
     source: Path  # the file or folder of images
-    folder: Path  # holds `frames/00000000.png`, ... and `footage.json`
+    folder: Path  # holds `frames/00000000.frame`, ... and `footage.json`
     kind: Literal["container", "images"]
     count: int  # frames
     width: int  # pixels, upright
     height: int  # pixels, upright
-    depth: int  # bits per channel of the source; the cache holds 8-bit PNG when 8, else 16-bit
+    depth: int  # bits per channel of the source; the cache holds 8 bits when 8, else 16
     times: tuple[int, ...]  # presentation time of each frame, ticks
     durations: tuple[int, ...]  # ticks, 0 where unknown
     time_base: Fraction  # seconds per tick
@@ -85,11 +85,11 @@ class Footage:
         return frame_path(self.folder, index)
 
     def frame(self, index: int) -> Frame:
-        """Read frame `index` (0 .. count-1) from its PNG; nothing is kept."""
+        """Read frame `index` (0 .. count-1) from its file; nothing is kept."""
         if not 0 <= index < self.count:
             raise IndexError(f"frame {index} is outside 0..{self.count - 1}")
         path = self.path(index)
-        image = read_png(path)
+        image = read_frame(path)
         if image is None or image.shape != (self.height, self.width, 3):
             raise InputError(f"cached frame {path} is damaged; delete {self.folder} and start again.")
         return image
@@ -130,7 +130,7 @@ class Footage:
 
 def frame_path(folder: Path, index: int) -> Path:
     """Where the cache under `folder` keeps frame `index`."""
-    return folder / FRAMES / f"{index:08d}.png"
+    return folder / FRAMES / f"{index:08d}{SUFFIX}"
 
 
 def _plain(value: object) -> object:

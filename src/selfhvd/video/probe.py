@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import av
-import cv2
 import numpy as np
 from av.error import FFmpegError
 
 from selfhvd.errors import InputError
 from selfhvd.video.colour import colour_of, known_matrix, to_rgb
 from selfhvd.video.frame import Frame
+from selfhvd.video.frame_file import packed
 from selfhvd.video.limits import Limits
+from selfhvd.video.png import packed_png
 from selfhvd.video.process.child import Child
 from selfhvd.video.process.protocol import Report
 from selfhvd.video.read.animation import first_picture
@@ -43,6 +44,8 @@ class Probe:
     """Bits a channel."""
     frame_bytes: int
     """The first frame as the lossless cache keeps it."""
+    png_bytes: int
+    """The first frame as a PNG result."""
     coded_bytes: int = 0
     """The picture's track, about, as far as the file says; 0 where it does not."""
     profile: str = ""
@@ -94,7 +97,7 @@ def _look(source: Path, limits: Limits) -> Probe:
         return _look_at_images(source, limits)
     if source.is_file() and is_animated_webp(source):
         first, count = first_picture(source, limits)
-        return Probe("images", first.shape[1], first.shape[0], count, True, "webp", "rgb24", 8, _stored(first))
+        return Probe("images", first.shape[1], first.shape[0], count, True, "webp", "rgb24", 8, *_stored(first))
     return _look_at_container(source, limits)
 
 
@@ -104,7 +107,7 @@ def _look_at_images(source: Path, limits: Limits) -> Probe:
     height, width, _ = first.shape
     depth, layout = (8, "rgb24") if first.dtype == np.uint8 else (16, "rgb48le")
     codec = paths[0].suffix.lower().lstrip(".")
-    return Probe("images", width, height, len(paths), True, codec, layout, depth, _stored(first))
+    return Probe("images", width, height, len(paths), True, codec, layout, depth, *_stored(first))
 
 
 def _look_at_container(source: Path, limits: Limits) -> Probe:
@@ -118,7 +121,7 @@ def _look_at_container(source: Path, limits: Limits) -> Probe:
         picture = turned.apply(to_rgb(frame, colour_of(frame), deep=depth > 8))
         height, width, _ = picture.shape
         frames = stream.frames or _reckoned(container, stream)
-        facts = (codec_name(stream), frame.format.name, depth, _stored(picture))
+        facts = (codec_name(stream), frame.format.name, depth, *_stored(picture))
         coded = _coded(container, stream)
         return Probe("container", width, height, frames, bool(stream.frames), *facts, coded, tag_of(stream))
 
@@ -139,10 +142,10 @@ def _coded(container: Any, stream: Any) -> int:  # noqa: ANN401 - PyAV objects
     return round(rate * seconds / 8) or int(container.size)
 
 
-def _stored(picture: Frame) -> int:
-    """Bytes of a frame as PNG, packed as the cache packs it."""
-    packed, data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    return int(np.asarray(data).size) if packed else picture.nbytes
+def _stored(picture: Frame) -> tuple[int, int]:
+    """Bytes of a frame in the cache, and as PNG."""
+    png = packed_png(picture)
+    return len(packed(picture)), picture.nbytes if png is None else len(png)
 
 
 def first_frame(container: Any, stream: Any, source: Path, limits: Limits) -> av.VideoFrame:  # noqa: ANN401 - PyAV

@@ -11,8 +11,8 @@ from PIL import Image
 from selfhvd.errors import InputError
 from selfhvd.video.footage import Color, Footage, frame_path
 from selfhvd.video.frame import Frame
+from selfhvd.video.frame_file import write_frame
 from selfhvd.video.limits import Limits
-from selfhvd.video.png import write_png
 from selfhvd.video.process.protocol import Report
 
 _UNSAID = 100
@@ -25,7 +25,7 @@ def decode_webp(source: Path, folder: Path, limits: Limits, report: Report) -> F
     clear, count, first = False, 0, None
     for picture, seen_through, duration, total in _pictures(source, limits):
         first = picture if first is None else first
-        write_png(frame_path(folder, len(durations)), picture)
+        write_frame(frame_path(folder, len(durations)), picture)
         durations.append(duration)
         clear, count = clear or seen_through, total
         report(frame=len(durations), total=total)

@@ -1,6 +1,5 @@
 """Decode a container into a frame cache. Runs in the child process."""
 
-import shutil
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,12 +9,12 @@ import av
 from av.error import EOFError as EndOfFile
 from av.error import FFmpegError
 
-from selfhvd.errors import InputError, OutputError
+from selfhvd.errors import InputError
 from selfhvd.video.colour import colour_of, known_matrix, to_rgb
 from selfhvd.video.footage import Color, Footage, frame_path
 from selfhvd.video.frame import Frame
+from selfhvd.video.frame_file import link_frame, write_frame
 from selfhvd.video.limits import Limits
-from selfhvd.video.png import write_png
 from selfhvd.video.process.protocol import Report
 from selfhvd.video.read.deinterlace import progressive
 from selfhvd.video.read.demux import choose, codec_name, open_source, tag_of, tracks_of
@@ -92,7 +91,7 @@ class _Reel:
 
     def add(self, frame: av.VideoFrame, picture: Frame) -> None:
         """Cache a frame."""
-        write_png(frame_path(self.folder, len(self.tally.times)), picture)
+        write_frame(frame_path(self.folder, len(self.tally.times)), picture)
         self.transparent = self.transparent or see_through(frame)
         self.tally.add(frame, self.step)
 
@@ -102,18 +101,10 @@ class _Reel:
             index = len(self.tally.times)
             _check_count(self.source, index, self.limits)
             if index:
-                _copy(frame_path(self.folder, index - 1), frame_path(self.folder, index))
+                link_frame(frame_path(self.folder, index - 1), frame_path(self.folder, index))
             elif following is not None:
-                write_png(frame_path(self.folder, index), following)
+                write_frame(frame_path(self.folder, index), following)
             self.tally.add_repeat(time)
-
-
-def _copy(one: Path, other: Path) -> None:
-    """Copy a cached frame."""
-    try:
-        shutil.copyfile(one, other)
-    except OSError as error:
-        raise OutputError(f"{other} cannot be written ({error.strerror}); make room and try again.") from error
 
 
 def _from_start(container: Any, stream: Any, times: list[int]) -> list[int]:  # noqa: ANN401 - PyAV objects

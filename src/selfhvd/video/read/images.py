@@ -13,8 +13,8 @@ import numpy as np
 from selfhvd.errors import InputError, UsageError
 from selfhvd.video.footage import Color, Footage, frame_path
 from selfhvd.video.frame import Frame
+from selfhvd.video.frame_file import write_frame
 from selfhvd.video.limits import Limits
-from selfhvd.video.png import write_png
 from selfhvd.video.process.protocol import Report
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -86,7 +86,7 @@ def decode_images(source: Path, folder: Path, limits: Limits, report: Report, ra
             raise InputError(
                 f"{path} is {_describe(image)}, but {paths[0].name} is {_describe(first)}; make them alike."
             )
-        write_png(frame_path(folder, index), image)
+        write_frame(frame_path(folder, index), image)
         report(frame=index + 1, total=len(paths))
     assert first is not None
     deep = first.dtype != np.uint8
