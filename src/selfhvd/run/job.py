@@ -26,6 +26,8 @@ from selfhvd.system.progress import Progress, Stage, silent, stoppable
 from selfhvd.system.versions import versions
 from selfhvd.video import CodecName, Footage, check_destination, check_source, default_destination, ingest
 from selfhvd.video.destination import check_length, is_folder, reports_of
+from selfhvd.video.part import Part, Time, part_of
+from selfhvd.video.probe import check_part
 from selfhvd.video.read.images import rate_of
 
 
@@ -46,6 +48,8 @@ def deblur(
     report: bool = True,
     strip_location: bool = False,
     fps: str | int | float | Fraction | None = None,
+    start: Time | None = None,
+    end: Time | None = None,
     on_progress: Progress = silent,
     on_frame: OnFrame | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -54,7 +58,8 @@ def deblur(
 
     Args:
         source: any file FFmpeg reads, or a folder of images; never touched.
-        destination: a video file, or a folder for PNG frames; `<source>_deblurred.<same>` beside the source if None.
+        destination: a video file, or a folder for PNG frames; `<source>_deblurred.<same>` beside the source if None,
+            of a part `<source>_START-END_deblurred.<same>`.
         preset: `fast`, `balanced` or `best`; ignored where `config` is given.
         config: everything that decides the restored frames.
         strength: how much of the restoration is blended in, 0 (the clip as it is) to 1. Nothing that is kept hangs on
@@ -73,6 +78,9 @@ def deblur(
         report: write `<destination>.report.html` and `<destination>.run.json` beside the result.
         strip_location: leave out of the result what tells where the clip was taken.
         fps: frames per second of a folder of images, as 24 or "24000/1001"; 30 if None. A file has times of its own.
+        start: restore only the part from here on: seconds, or "H:MM:SS", of the clip's own time, in which its first
+            frame is at 0. Sound, subtitles and chapters are cut to the part. Frames are numbered from its first.
+        end: and up to here, exclusive.
         on_progress: told stage, done, total.
         on_frame: told each restored frame.
         stop: asked after each frame and step; True saves the state.
@@ -94,6 +102,8 @@ def deblur(
         report=report,
         strip_location=strip_location,
         fps=fps,
+        start=start,
+        end=end,
     )
     config = _with_wishes(config or preset_config(preset), restore, sharp_frames)
     request = _checked(Path(source), destination, config, options)
@@ -110,11 +120,14 @@ class _Request:
     options: RunOptions
     rate: Fraction | None
     """Frames per second of a folder of images; None for a file."""
+    part: Part | None
+    """None for the whole clip."""
 
 
 def _checked(source: Path, destination: str | Path | None, config: DeblurConfig, options: RunOptions) -> _Request:
     """All refusals that need no work; they raise as `deblur` does."""
-    destination = Path(destination) if destination is not None else default_destination(source)
+    part = options.part
+    destination = Path(destination) if destination is not None else default_destination(source, options.ending)
     check_strength(options.strength)
     check_source(source)
     rate = rate_of(source, options.fps)
@@ -122,7 +135,8 @@ def _checked(source: Path, destination: str | Path | None, config: DeblurConfig,
     if options.report:
         check_length(*reports_of(destination))
     options.coding.check(destination)
-    return _Request(source, destination, config, options, rate)
+    check_part(source, part, rate)
+    return _Request(source, destination, config, options, rate, part)
 
 
 def _run(request: _Request, on_progress: Progress, on_frame: OnFrame | None, stop: Callable[[], bool]) -> RunFacts:
@@ -130,10 +144,11 @@ def _run(request: _Request, on_progress: Progress, on_frame: OnFrame | None, sto
     config, options, clock = request.config, request.options, _Clock()
     with open_work_folder(request.destination, keep=options.keep_work) as work:
         deblurrer = Deblurrer(config, work.path)
-        manifest = facts_of(request.source, deblurrer, request.rate)
+        manifest = facts_of(request.source, deblurrer, request.rate, request.part)
         work.begin(manifest, restart=options.restart)
-        check_room(request.source, request.destination, config, work.held(), options.coding)
-        clip = work.footage(request.source, on_progress, request.rate)
+        part, rate = request.part, request.rate
+        check_room(request.source, request.destination, config, work.held(), options.coding, part, rate)
+        clip = work.footage(request.source, on_progress, rate, part)
         clock.lap("read")
         deblurrer.fit(clip, clip.keyframes, on_progress, stop)  # scenes, sharp frames (Eq. 1, 2), stages (Eq. 3 to 14)
         clock.lap("select and adapt")
@@ -160,14 +175,20 @@ def inspect(
     *,
     sharp: SharpConfig = SharpConfig(),
     scenes: SceneConfig = SceneConfig(),
+    start: Time | None = None,
+    end: Time | None = None,
     on_progress: Progress = silent,
 ) -> tuple[Footage, Selection]:
     """Find the scenes and the sharp frames of a video, without changing or writing anything.
 
+    `start` and `end` as for `deblur`.
     The returned footage's frames are gone; its facts (size, times, warnings) remain.
     """
+    part = part_of(start, end)
     with tempfile.TemporaryDirectory(prefix="selfhvd-") as work:
-        footage = ingest(Path(source), Path(work), on_frame=lambda n, of: on_progress(Stage.READ, n, of or 0))
+        footage = ingest(
+            Path(source), Path(work), on_frame=lambda n, of: on_progress(Stage.READ, n, of or 0), part=part
+        )
         return footage, joined(find_scenes(footage, footage.keyframes, scenes, sharp, on_progress))
 
 
@@ -239,6 +260,7 @@ def _facts(
         strength=float(request.options.strength),
         left=deblurrer.count_left(),
         fps="" if request.rate is None else str(request.rate),
+        part="" if request.part is None else str(request.part),
         written_codec=request.options.codec,
         written_quality=request.options.quality,
     )

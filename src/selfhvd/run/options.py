@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from selfhvd.video import CodecName, Coding
+from selfhvd.video.destination import RESULT
+from selfhvd.video.part import Part, Time, part_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,21 @@ class RunOptions:
     """Leave out of the result what tells where the clip was taken."""
     fps: str | int | float | Fraction | None = None
     """Frames per second of a folder of images; None: 30. A file has times of its own."""
+
+    start: Time | None = None
+    """Where the part that is restored begins, seconds or H:MM:SS of the clip's own time; None: at its first frame."""
+    end: Time | None = None
+    """Where it ends, exclusive; None: behind the last frame."""
+
+    @property
+    def part(self) -> Part | None:
+        """Both together; `UsageError` where they make no sense, None for the whole clip."""
+        return part_of(self.start, self.end)
+
+    @property
+    def ending(self) -> str:
+        """How the name of the result ends where nobody chose one."""
+        return RESULT if self.part is None else f"_{self.part.name}{RESULT}"
 
     @property
     def coding(self) -> Coding:

@@ -24,6 +24,7 @@ from selfhvd.system.progress import Progress, Stage
 from selfhvd.video import Footage, ingest
 from selfhvd.video.destination import is_folder
 from selfhvd.video.footage import RECORD
+from selfhvd.video.part import Part
 from selfhvd.video.png import is_whole_png
 
 log = logging.getLogger(__name__)
@@ -59,8 +60,10 @@ class WorkFolder:
                 "put it back to go on, or begin anew with --restart."
             )
 
-    def footage(self, source: Path, on_progress: Progress, rate: Fraction | None = None) -> Footage:
-        """The frames of `source`: those laid out by an earlier run if they are whole, else decoded now.
+    def footage(
+        self, source: Path, on_progress: Progress, rate: Fraction | None = None, part: Part | None = None
+    ) -> Footage:
+        """The frames of `source`, or of a part: those laid out by an earlier run if they are whole, else decoded now.
 
         `rate`: frames per second of a folder of images.
         """
@@ -78,6 +81,7 @@ class WorkFolder:
             on_frame=lambda n, of: on_progress(Stage.READ, n, of or 0),
             rate=rate,
             destination=None if is_folder(self.destination) else self.destination,
+            part=part,
         )
 
     def held(self) -> int:

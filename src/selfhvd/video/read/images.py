@@ -14,6 +14,7 @@ from selfhvd.errors import InputError, UsageError
 from selfhvd.video.footage import Color, Footage, frame_path
 from selfhvd.video.frame import Frame
 from selfhvd.video.limits import Limits
+from selfhvd.video.part import Part, nothing_in
 from selfhvd.video.png import write_png
 from selfhvd.video.process.protocol import Report
 
@@ -70,12 +71,18 @@ def png_names(paths: Sequence[Path]) -> tuple[str, ...]:
     return tuple(f"{index:08d}.png" for index in range(len(paths)))
 
 
-def decode_images(source: Path, folder: Path, limits: Limits, report: Report, rate: Fraction = RATE) -> Footage:
-    """Copy the images of `source` into the cache `folder` and return its record (not yet saved).
+def decode_images(
+    source: Path, folder: Path, limits: Limits, report: Report, rate: Fraction = RATE, part: Part | None = None
+) -> Footage:
+    """Copy the images of `source`, or of a part of it, into the cache `folder` and return its record (not yet saved).
 
     `rate`: frames per second.
     """
-    paths = list_images(source)
+    everything = list_images(source)
+    numbers = [n for n in range(len(everything)) if part is None or part.covers(n / rate)]
+    if not numbers:
+        raise InputError(nothing_in(source, part))
+    paths = [everything[n] for n in numbers]
     if len(paths) > limits.frames:
         raise InputError(f"{source} holds more than {limits.frames} images; split it.")
     first: Frame | None = None
@@ -98,7 +105,7 @@ def decode_images(source: Path, folder: Path, limits: Limits, report: Report, ra
         width=first.shape[1],
         height=first.shape[0],
         depth=16 if deep else 8,
-        times=tuple(range(len(paths))),
+        times=tuple(numbers),
         durations=(1,) * len(paths),
         time_base=1 / rate,
         keyframes=(True,) * len(paths),
@@ -107,6 +114,8 @@ def decode_images(source: Path, folder: Path, limits: Limits, report: Report, ra
         rotation=0,
         color=Color(range=1, matrix=1, primaries=1, transfer=1),
         sample_aspect_ratio=Fraction(1),
+        begins=numbers[0] / rate if part and part.start else None,
+        ends=part.end if part else None,
         names=png_names(paths),
     )
 
