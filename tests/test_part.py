@@ -15,6 +15,7 @@ from selfhvd.run.up_to_date import is_finished
 from selfhvd.video import ingest, open_writer
 from selfhvd.video.part import Part, clock, part_of
 from selfhvd.video.read import seek
+from selfhvd.video.write.packets import Bounds, packets_of
 from test_video import make_clip, packets
 
 pytestmark = pytest.mark.unchecked
@@ -321,3 +322,19 @@ def test_an_animation_is_cut_too(tmp_path):
 
 def test_the_ending_of_the_name_tells_the_part():
     assert RunOptions().ending == "_deblurred" and RunOptions(start=2).ending == "_2-end_deblurred"
+
+
+@pytest.mark.parametrize("name", ["in.mp4", "in.mkv", "in.ts"])
+def test_a_part_far_inside_is_sought(tmp_path, monkeypatch, name):
+    """The same packets, without those long before."""
+    clip = make_clip(tmp_path / name, times=STEADY, sound=True)
+    bounds = Bounds(Fraction(1, 5), Fraction(1, 4))
+    wanted = held(clip, bounds)
+    monkeypatch.setattr("selfhvd.video.write.packets._APART", Fraction(1, 10))
+    assert held(clip, bounds) == wanted != []
+
+
+def held(clip, bounds):
+    """Times and bytes of the sound within bounds."""
+    with av.open(str(clip)) as container:
+        return [(packet.pts, bytes(packet)) for _, packet in packets_of(container, [1], bounds)]

@@ -22,6 +22,7 @@ from selfhvd.run.work_folder import WorkFolder
 from selfhvd.system.disk import in_bytes
 from selfhvd.video import check_destination, check_source
 from selfhvd.video.destination import check_length, reports_of
+from selfhvd.video.part import part_of
 from selfhvd.video.probe import check_part
 from selfhvd.video.read.images import rate_of
 
@@ -59,7 +60,7 @@ class ClipRuns:
         for warning in found.warnings:
             self.say(warning, level="warning")
         if found.left == found.frames:
-            kept = "the part is only cut out" if self.options.part else "the clip stays as it is"
+            kept = "the part is only cut out" if found.part else "the clip stays as it is"
             self.say(f"There is nothing to do: no frame is blurred by more than about a pixel, {kept}.")
         else:
             self.say(in_words(found.selection.verdict, found.selection.ratio))
@@ -87,6 +88,7 @@ class ClipRuns:
                 rate,
                 self.options.coding,
                 self.options.part,
+                self.options.preview,
             )
         except OutputError:
             if self.options.overwrite:
@@ -138,7 +140,8 @@ class ClipRuns:
                 coding=self.options.coding,
                 keep_work=self.options.keep_work,
                 strip_location=self.options.strip_location,
-                part=self.options.part,
+                part=part_of(None, self.options.preview) or self.options.part,
+                extent=self.options.extent,
                 rate=rate,
             )
             out(as_text(found) + "\n")

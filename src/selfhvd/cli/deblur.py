@@ -25,6 +25,7 @@ def deblur(
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
     start: str | None = None,
     end: str | None = None,
+    preview: float | None = None,
     preset: Preset = "fast",
     strength: float = 1.0,
     quality: float | None = None,
@@ -65,6 +66,8 @@ def deblur(
             CLIP_deblurred beside each clip.
         start: restore only the part from this time of the clip on, in seconds or as H:MM:SS, with the sound of it.
         end: restore only what comes before this time.
+        preview: restore only the hardest stretch of so many seconds, into CLIP_preview; to find it the whole clip is
+            looked at once.
         preset: how many sharp frames help each frame, and how long --adapt and --from-scratch learn.
         strength: how much of the restoration is blended in: 0 is the clip as it came, 1 all of it.
         quality: of the coding, 0 to 100 (90 shows no loss), on one scale for all codecs. Default: 90, or what keeps the
@@ -109,6 +112,7 @@ def deblur(
     from selfhvd.extensions.scenes import SceneConfig
     from selfhvd.run.batch import Clip, gather, is_batch, lay_out
     from selfhvd.run.options import RunOptions
+    from selfhvd.run.preview import check_preview
     from selfhvd.run.strength import check_strength
     from selfhvd.video import default_destination
     from selfhvd.video.read.images import rate_of
@@ -155,7 +159,9 @@ def deblur(
         fps=fps,
         start=start,
         end=end,
+        preview=preview,
     )
+    check_preview(preview, options.part)
     run = ClipRuns(config, options, skip=skip_existing, style=progress, quiet=quiet)
     found = gather(source)
     batch = is_batch(source, found)

@@ -28,8 +28,8 @@ class Forecast:
     """What would be done, and about what it would take."""
 
     source: Path
-    part: Part | None
-    """None for the whole clip."""
+    extent: str
+    """What of the clip is restored, in words; "" for all of it."""
     destination: Path
     head: Probe
     container: str
@@ -64,7 +64,6 @@ class Forecast:
         return {
             **{name: value for name, value in vars(self).items() if name not in ("head", "room")},
             "source": str(self.source),
-            "part": "" if self.part is None else str(self.part),
             "destination": str(self.destination),
             "head": vars(self.head),
             "disk": {**vars(self.room), "total": self.room.total},
@@ -82,11 +81,12 @@ def forecast(
     keep_work: bool = False,
     strip_location: bool = False,
     part: Part | None = None,
+    extent: str = "",
     rate: Fraction | None = None,
 ) -> Forecast:
     """Look at a clip's head and say what a run on it, or on a part of it, would be.
 
-    `rate`: frames per second of a folder of images.
+    `extent`: the part in words. `rate`: frames per second of a folder of images.
 
     Raises:
         InputError: the clip cannot be read.
@@ -96,7 +96,7 @@ def forecast(
     room = needed_room(head, destination, config, coding)
     return Forecast(
         source=source,
-        part=part,
+        extent=extent,
         destination=destination,
         head=head,
         container=container,

@@ -11,7 +11,7 @@ def as_text(found: Forecast) -> str:
     head = found.head
     number = f"{head.frames:,} frames" if head.stated else f"about {head.frames:,} frames (not stated)"
     number = number if head.frames else "an unknown number of frames"
-    cut = "" if found.part is None else f"{found.part.words}: "
+    cut = f"{found.extent}: " if found.extent else ""
     lesson = "uses the weights as they are" if not found.steps else f"learns for at most {found.steps:,} steps"
     lesson += f"; blended at strength {found.strength:g}" if found.strength < 1 else ""
     rows = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfhvd.errors import OutputError, SelfHVDError, UsageError
-from selfhvd.video.destination import RESULT, check_length, default_destination
+from selfhvd.video.destination import PREVIEW, RESULT, check_length, default_destination
 from selfhvd.video.read.content import holds_video
 from selfhvd.video.read.images import natural
 from selfhvd.video.write.encoder_choice import CONTAINERS
@@ -58,7 +58,8 @@ def gather(sources: Sequence[Path]) -> list[Path]:
     """The clips that files and folders stand for, each once, in the order given and naturally within a folder.
 
     A folder with videos stands for these, not for what lies deeper; any other is a clip of images. A motion photo and
-    an animation are videos. Results of earlier runs (`*_deblurred.*`), hidden files, and the small twin that a camera
+    an animation are videos. Results of earlier runs (`*_deblurred.*`), previews beside their clip (`*_preview.*`),
+    hidden files, and the small twin that a camera
     writes beside a video (`GL010001.LRV` of `GX010001.MP4`) are passed over in a folder.
     """
     found: dict[Path, Path] = {}
@@ -75,8 +76,15 @@ def _videos(folder: Path) -> list[Path]:
     except OSError:
         return []
     of = {_digits(path) for path in inside if path.suffix.lower() not in _PROXIES}
+    stems = {path.stem for path in inside}
+    inside = [path for path in inside if _shown(path) == path.stem or _shown(path) not in stems]
     kept = [path for path in inside if path.suffix.lower() not in _PROXIES or _digits(path) not in of]
     return sorted(kept, key=lambda path: natural(path.name))
+
+
+def _shown(path: Path) -> str:
+    """The stem of the clip that a file is a preview of, if it is one."""
+    return path.stem.removesuffix(PREVIEW)
 
 
 def _is_one(path: Path) -> bool:

@@ -20,6 +20,7 @@ from selfhvd.run.fingerprint import fingerprint
 from selfhvd.run.manifest import facts_of, stamp
 from selfhvd.run.options import RunOptions
 from selfhvd.run.output import OnFrame, Watch, deliver
+from selfhvd.run.preview import check_preview, hardest_stretch
 from selfhvd.run.strength import check_strength
 from selfhvd.run.work_folder import WorkFolder, open_work_folder
 from selfhvd.system.progress import Progress, Stage, silent, stoppable
@@ -50,6 +51,7 @@ def deblur(
     fps: str | int | float | Fraction | None = None,
     start: Time | None = None,
     end: Time | None = None,
+    preview: float | None = None,
     on_progress: Progress = silent,
     on_frame: OnFrame | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -81,6 +83,8 @@ def deblur(
         start: restore only the part from here on: seconds, or "H:MM:SS", of the clip's own time, in which its first
             frame is at 0. Sound, subtitles and chapters are cut to the part. Frames are numbered from its first.
         end: and up to here, exclusive.
+        preview: restore only the stretch of so many seconds with most blur among those with sharp frames, into
+            `<source>_preview.<same>`. To find it the whole clip is decoded once.
         on_progress: told stage, done, total.
         on_frame: told each restored frame.
         stop: asked after each frame and step; True saves the state.
@@ -104,10 +108,15 @@ def deblur(
         fps=fps,
         start=start,
         end=end,
+        preview=preview,
     )
     config = _with_wishes(config or preset_config(preset), restore, sharp_frames)
     request = _checked(Path(source), destination, config, options)
-    return _run(request, stoppable(on_progress, stop), on_frame, stop)
+    on_progress = stoppable(on_progress, stop)
+    if preview is not None:
+        stretch = hardest_stretch(request.source, preview, request.rate, config.sharp, config.scenes, on_progress)
+        request = replace(request, part=stretch.part)
+    return _run(request, on_progress, on_frame, stop)
 
 
 @dataclass(frozen=True)
@@ -129,6 +138,7 @@ def _checked(source: Path, destination: str | Path | None, config: DeblurConfig,
     part = options.part
     destination = Path(destination) if destination is not None else default_destination(source, options.ending)
     check_strength(options.strength)
+    check_preview(options.preview, part)
     check_source(source)
     rate = rate_of(source, options.fps)
     check_destination(source, destination, overwrite=options.overwrite or WorkFolder(destination).placed())
@@ -261,6 +271,7 @@ def _facts(
         left=deblurrer.count_left(),
         fps="" if request.rate is None else str(request.rate),
         part="" if request.part is None else str(request.part),
+        preview=request.options.preview,
         written_codec=request.options.codec,
         written_quality=request.options.quality,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from selfhvd.video import CodecName, Coding
-from selfhvd.video.destination import RESULT
+from selfhvd.video.destination import PREVIEW, RESULT
 from selfhvd.video.part import Part, Time, part_of
 
 
@@ -36,14 +36,26 @@ class RunOptions:
     end: Time | None = None
     """Where it ends, exclusive; None: behind the last frame."""
 
+    preview: float | None = None
+    """Restore only the hardest stretch of so many seconds; None: what `start` and `end` say."""
+
     @property
     def part(self) -> Part | None:
         """Both together; `UsageError` where they make no sense, None for the whole clip."""
         return part_of(self.start, self.end)
 
     @property
+    def extent(self) -> str:
+        """What of the clip is restored, in words; "" for all of it."""
+        if self.preview is not None:
+            return f"the hardest {self.preview:g} s (finding them is not counted)"
+        return "" if self.part is None else self.part.words
+
+    @property
     def ending(self) -> str:
         """How the name of the result ends where nobody chose one."""
+        if self.preview is not None:
+            return PREVIEW
         return RESULT if self.part is None else f"_{self.part.name}{RESULT}"
 
     @property

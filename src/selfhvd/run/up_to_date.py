@@ -25,10 +25,12 @@ def is_finished(
     rate: Fraction | None = None,
     coding: Coding = Coding(),
     part: Part | None = None,
+    preview: float | None = None,
 ) -> bool:
     """Whether there is nothing to do; by the record beside the result, without one by the files' times.
 
-    `rate`: frames per second of a folder of images. `part`: of the clip, None for all of it.
+    `rate`: frames per second of a folder of images. `part`: of the clip, None for all of it, or for a `preview` of
+    so many seconds.
 
     Raises:
         OutputError: there is a result, but of another clip or of other settings.
@@ -50,6 +52,7 @@ def is_finished(
     paced = rate is None or run.get("fps") == str(rate)
     coded = (run.get("written_codec", "auto"), run.get("written_quality")) == (coding.codec, coding.quality)
     cut = run.get("part", "") == ("" if part is None else str(part))
+    cut = cut if preview is None else run.get("preview") == preview
     if not (same and paced and coded and cut) or run.get("strength", 1.0) != strength:
         raise OutputError(f"{destination} was made with other settings; --overwrite makes it anew.")
     return True

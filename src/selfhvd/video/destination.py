@@ -11,6 +11,8 @@ from selfhvd.video.write.encoder_choice import CONTAINERS
 
 RESULT = "_deblurred"
 """How the names of results end, before the suffix."""
+PREVIEW = "_preview"
+"""How those of previews do."""
 _ANIMATED = (".gif", ".webp", ".apng", ".png", "")
 _KIND = re.compile(r"\.[A-Za-z]\w{0,5}(~\d+)?|\.3g[p2]|")
 """What stands for the kind of a file at the end of its name, and not for a date or a number."""

@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from selfhvd.errors import InputError
-from selfhvd.video.footage import Color, Footage, frame_path
+from selfhvd.video.footage import Color, Footage
 from selfhvd.video.frame import Frame
 from selfhvd.video.limits import Limits
 from selfhvd.video.part import Part, nothing_in
-from selfhvd.video.png import write_png
 from selfhvd.video.process.protocol import Report
+from selfhvd.video.read.keep import keep
 
 _TICK = Fraction(1, 1000)
 """Seconds."""
@@ -30,8 +30,8 @@ def decode_webp(source: Path, folder: Path, limits: Limits, report: Report, part
     for picture, seen_through, duration, total in _pictures(source, limits):
         seen, count = seen + 1, total
         if part is None or part.covers(time * _TICK):
-            first = picture if first is None else first
-            write_png(frame_path(folder, len(times)), picture)
+            kept = keep(folder, len(times), picture, limits, report)
+            first = kept if first is None else first
             times.append(time)
             durations.append(duration)
             clear = clear or seen_through

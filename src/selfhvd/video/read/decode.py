@@ -16,10 +16,10 @@ from selfhvd.video.footage import Color, Footage, frame_path
 from selfhvd.video.frame import Frame
 from selfhvd.video.limits import Limits
 from selfhvd.video.part import Part, nothing_in
-from selfhvd.video.png import write_png
 from selfhvd.video.process.protocol import Report
 from selfhvd.video.read.deinterlace import progressive
 from selfhvd.video.read.demux import choose, codec_name, tag_of, tracks_of
+from selfhvd.video.read.keep import keep
 from selfhvd.video.read.missing_frames import Promised
 from selfhvd.video.read.motion_photo import embedded_video
 from selfhvd.video.read.orientation import Orientation, orientation_of
@@ -56,7 +56,7 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report,
         _check_size(source, stream.codec_context.width, stream.codec_context.height, limits)
         stream.codec_context.options = {"max_pixels": str(limits.pixels)}
         ending, promised = Ending(source, container, stream), Promised()
-        reel = _Reel(source, folder, limits, _step(stream))
+        reel = _Reel(source, folder, limits, _step(stream), report)
         frames = _frames(container, stream, ending, promised, reel.sizes, span)
         for frame, shown in progressive(frames, stream):
             lost = span.held(promised.missed(time_of(frame)))
@@ -66,6 +66,7 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report,
                 break
             if not span.holds(reel.tally.when(frame)):
                 reel.tally.pass_by(frame, reel.step)
+                report(passed=reel.tally.following)  # a sign of life
                 continue
             if reel.first is None:
                 reel.first = _settle(source, frame, notes)
@@ -98,16 +99,18 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report,
 class _Reel:
     """The cache as it fills: each frame's picture and what is noted of it."""
 
-    def __init__(self, source: Path, folder: Path, limits: Limits, step: int) -> None:
-        self.source, self.folder, self.limits, self.step = source, folder, limits, step
+    def __init__(self, source: Path, folder: Path, limits: Limits, step: int, report: Report) -> None:
+        self.source, self.folder, self.limits, self.step, self.report = source, folder, limits, step, report
         self.first: _First | None = None
         self.tally = Tally()
         self.sizes: list[int] = []  # bytes of each packet
+        self.width = self.height = 0  # pixels of the pictures as they are kept
         self.transparent = False
 
     def add(self, frame: av.VideoFrame, picture: Frame) -> None:
         """Cache a frame."""
-        write_png(frame_path(self.folder, len(self.tally.times)), picture)
+        kept = keep(self.folder, len(self.tally.times), picture, self.limits, self.report)
+        self.height, self.width = kept.shape[:2]
         self.transparent = self.transparent or see_through(frame)
         self.tally.add(frame, self.step)
 
@@ -121,7 +124,7 @@ class _Reel:
             if index:
                 _copy(frame_path(self.folder, index - 1), frame_path(self.folder, index))
             elif following is not None:
-                write_png(frame_path(self.folder, index), following)
+                keep(self.folder, index, following, self.limits, self.report)
             self.tally.add_repeat(time, self.step)
 
 
@@ -255,16 +258,14 @@ def _footage(
 ) -> Footage:
     """Gather the record."""
     tally = reel.tally
-    turned = first.orientation.transpose
-    width, height = first.stored[::-1] if turned else first.stored
     ratio = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
     return Footage(
         source=source,
         folder=folder,
         kind="container",
         count=len(tally.times),
-        width=width,
-        height=height,
+        width=reel.width,
+        height=reel.height,
         depth=first.depth,
         times=tuple(tally.times),
         durations=tuple(tally.durations),
@@ -274,7 +275,7 @@ def _footage(
         pixel_format=first.pixel_format,
         rotation=first.rotation,
         color=first.color,
-        sample_aspect_ratio=1 / ratio if turned else ratio,
+        sample_aspect_ratio=1 / ratio if first.orientation.transpose else ratio,
         container=container.format.name,
         stream=stream.index,
         tracks=tracks_of(container, stream),

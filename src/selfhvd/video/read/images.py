@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 
 from selfhvd.errors import InputError, UsageError
-from selfhvd.video.footage import Color, Footage, frame_path
+from selfhvd.video.footage import Color, Footage
 from selfhvd.video.frame import Frame
 from selfhvd.video.limits import Limits
 from selfhvd.video.part import Part, nothing_in
-from selfhvd.video.png import write_png
 from selfhvd.video.process.protocol import Report
+from selfhvd.video.read.keep import keep
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 RATE = Fraction(30)  # frames per second of a folder, which has no times of its own, where none is said
@@ -86,6 +86,7 @@ def decode_images(
     if len(paths) > limits.frames:
         raise InputError(f"{source} holds more than {limits.frames} images; split it.")
     first: Frame | None = None
+    kept = None
     for index, path in enumerate(paths):
         image = read_image(path, limits)
         first = image if first is None else first
@@ -93,17 +94,17 @@ def decode_images(
             raise InputError(
                 f"{path} is {_describe(image)}, but {paths[0].name} is {_describe(first)}; make them alike."
             )
-        write_png(frame_path(folder, index), image)
+        kept = keep(folder, index, image, limits, report)
         report(frame=index + 1, total=len(paths))
-    assert first is not None
+    assert first is not None and kept is not None
     deep = first.dtype != np.uint8
     return Footage(
         source=source,
         folder=folder,
         kind="images",
         count=len(paths),
-        width=first.shape[1],
-        height=first.shape[0],
+        width=kept.shape[1],
+        height=kept.shape[0],
         depth=16 if deep else 8,
         times=tuple(numbers),
         durations=(1,) * len(paths),

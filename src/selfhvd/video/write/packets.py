@@ -15,7 +15,7 @@ from selfhvd.video.read.demux import codec_name, open_source
 from selfhvd.video.write.amr import single_frames
 
 _APART = 60
-"""Seconds that a file may hold a packet behind others of its time."""
+"""Seconds by which a file may hold a packet before or behind others of its time, and that a subtitle may be shown."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ def packets_of(container: Any, indices: Sequence[int], bounds: Bounds) -> Iterat
     Sound and timed data are held by their beginning, so they begin with the part but for less than a packet. Subtitles
     are held by what they show, and cut to it.
     """
+    before = 0 if bounds.begins is None else bounds.begins - _APART
+    if before > 0 and container.format.name != "avi":  # whose times are counted from its start
+        with suppress(FFmpegError):  # then all is read
+            container.seek(int(1_000_000 * before), backward=True)
     streams = [container.streams[index] for index in indices]
     codecs = {stream.index: codec_name(stream) for stream in streams}
     subtitles = {stream.index for stream in streams if stream.type == "subtitle"}
