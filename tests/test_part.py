@@ -338,3 +338,49 @@ def held(clip, bounds):
     """Times and bytes of the sound within bounds."""
     with av.open(str(clip)) as container:
         return [(packet.pts, bytes(packet)) for _, packet in packets_of(container, [1], bounds)]
+
+
+@pytest.mark.parametrize(("name", "codec"), [("in.mp4", "aac"), ("in.mov", "pcm_s16le"), ("in.mkv", "libopus")])
+def test_what_is_heard_is_heard_at_its_time(tmp_path, name, codec):
+    clip = clicking(tmp_path / name, codec)
+    footage, _, _ = rewritten(clip, tmp_path / f"out{clip.suffix}", Part(Fraction(101, 100), Fraction(2)))
+    expected = [time - float(footage.begins or 0) for time in clicks(clip)]
+    found = clicks(tmp_path / f"out{clip.suffix}")
+    assert len(found) >= 9 and all(min(abs(time - other) for other in expected) < 0.001 for time in found)
+
+
+def clicking(path, codec):
+    """Three seconds with a click each tenth of a second."""
+    plain = film(path.with_name("plain.mp4"), views(90, 32, 32))
+    wave = np.zeros(3 * 48000, np.float32)
+    for click in range(30):
+        wave[4800 * click : 4800 * click + 40] = 0.8 * np.sin(np.arange(40) * (0.3 + 0.02 * click))
+    with av.open(str(plain)) as source, av.open(str(path), "w") as out:
+        video = out.add_stream_from_template(source.streams.video[0], opaque=True)
+        sound = out.add_stream(codec, rate=48000, layout="mono")
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = video
+                out.mux(packet)
+        whole = sound.format.name.startswith("s16")
+        for start in range(0, wave.size, 960):
+            block = wave[None, start : start + 960]
+            block = (32767 * block).astype(np.int16) if whole else block
+            frame = av.AudioFrame.from_ndarray(block, format=sound.format.name, layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 48000, start, Fraction(1, 48000)
+            out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
+    return path
+
+
+def clicks(path):
+    """Seconds at which something begins to be heard."""
+    times: list[float] = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            wave = frame.to_ndarray().reshape(-1)
+            loud = np.abs(wave.astype(float)) > (0.3 * 32767 if wave.dtype == np.int16 else 0.3)
+            for time in frame.time + np.flatnonzero(loud) / 48000:
+                if not times or time > times[-1] + 0.01:
+                    times.append(time)
+    return times

@@ -53,8 +53,8 @@ class Bounds:
 def packets_of(container: Any, indices: Sequence[int], bounds: Bounds) -> Iterator[tuple[int, Any]]:  # noqa: ANN401 - PyAV
     """Stream and packet, as muxers take them, of the streams `indices`, in the order of the file.
 
-    Sound and timed data are held by their beginning, so they begin with the part but for less than a packet. Subtitles
-    are held by what they show, and cut to it.
+    Sound is held by its beginning, so it begins with the part but for less than a packet. Subtitles and timed data are
+    held by the time that they stand for, and cut to it.
     """
     before = 0 if bounds.begins is None else bounds.begins - _APART
     if before > 0 and container.format.name != "avi":  # whose times are counted from its start
@@ -62,7 +62,7 @@ def packets_of(container: Any, indices: Sequence[int], bounds: Bounds) -> Iterat
             container.seek(int(1_000_000 * before), backward=True)
     streams = [container.streams[index] for index in indices]
     codecs = {stream.index: codec_name(stream) for stream in streams}
-    subtitles = {stream.index for stream in streams if stream.type == "subtitle"}
+    standing = {stream.index for stream in streams if stream.type in ("subtitle", "data")}
     for whole in container.demux(streams) if streams else ():
         if not whole.size or (whole.pts is None and whole.dts is None):
             continue
@@ -70,12 +70,12 @@ def packets_of(container: Any, indices: Sequence[int], bounds: Bounds) -> Iterat
         if bounds.are_far_behind(time_of(whole)):
             return
         for packet in single_frames(whole, codecs[number]):
-            if bounds.is_open or (_cut(packet, bounds) if number in subtitles else bounds.hold(time_of(packet))):
+            if bounds.is_open or (_cut(packet, bounds) if number in standing else bounds.hold(time_of(packet))):
                 yield number, packet
 
 
 def _cut(packet: Any, bounds: Bounds) -> bool:  # noqa: ANN401 - PyAV packet
-    """Cut a packet to what it shows within; False if that is nothing."""
+    """Cut a packet to the time that it stands for within; False if that is none."""
     start, tick = time_of(packet), Fraction(packet.time_base)
     if not packet.duration:
         return bounds.hold(start)
