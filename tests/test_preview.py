@@ -12,6 +12,8 @@ from selfhvd.report.record import read_run
 from selfhvd.run.batch import gather
 from selfhvd.run.preview import hardest, hardest_stretch
 from selfhvd.video import Limits, ingest
+from selfhvd.video.part import part_of
+from test_video import make_clip, packets
 
 pytestmark = pytest.mark.unchecked
 
@@ -142,3 +144,31 @@ def test_previews_that_make_no_sense_are_refused(filmed, tmp_path, run, words, s
     assert refused.code == 2 and said in refused.err and names(tmp_path) == []
     with pytest.raises(UsageError, match="a length above 0"):
         selfhvd.deblur(filmed, tmp_path / "out.mp4", preview=-1)
+
+
+def test_frames_that_stand_in_for_damaged_ones_are_measured_too(tmp_path):
+    """More of them in a row than may lie on the disk at once."""
+    clip = make_clip(
+        tmp_path / "in.mkv", codec="mjpeg", pix_fmt="yuvj420p", color=(2, 5, 2, 2), times=range(0, 3000 * 60, 3000)
+    )
+    data = clip.read_bytes()
+    for _, packet in packets(clip, "video")[10:50]:
+        data = data.replace(packet, bytes(len(packet)))
+    clip.write_bytes(data)
+    told = []
+    found = hardest_stretch(clip, 1.0, on_progress=lambda stage, done, total: told.append(done))
+    assert found.frames == 30 and told[-1] == 60
+
+
+def test_damaged_frames_outside_a_part_are_no_concern_of_it(tmp_path):
+    clip = make_clip(
+        tmp_path / "in.mkv", codec="mjpeg", pix_fmt="yuvj420p", color=(2, 5, 2, 2), times=range(0, 3000 * 12, 3000)
+    )
+    data = clip.read_bytes()
+    for number in (2, 6, 10):
+        packet = packets(clip, "video")[number][1]
+        data = data.replace(packet, bytes(len(packet)))
+    clip.write_bytes(data)
+    whole, part = ingest(clip, tmp_path / "whole"), ingest(clip, tmp_path / "part", part=part_of("0.13", "0.3"))
+    assert part.warnings == ("damaged frames repeat their neighbours: 2",)
+    assert seconds(part) == seconds(whole)[4:9]

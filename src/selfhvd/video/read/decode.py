@@ -56,7 +56,8 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report,
         _check_size(source, stream.codec_context.width, stream.codec_context.height, limits)
         stream.codec_context.options = {"max_pixels": str(limits.pixels)}
         ending, promised = Ending(source, container, stream), Promised()
-        reel = _Reel(source, folder, limits, _step(stream), report)
+        total = None if part else stream.frames or None
+        reel = _Reel(source, folder, limits, _step(stream), lambda **said: report(**said, total=total))
         frames = _frames(container, stream, ending, promised, reel.sizes, span)
         for frame, shown in progressive(frames, stream):
             lost = span.held(promised.missed(time_of(frame)))
@@ -74,7 +75,6 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report,
             picture = _picture(shown, reel.first)
             reel.repeat(lost, picture)
             reel.add(frame, picture)
-            report(frame=len(reel.tally.times), total=None if part else stream.frames or None)
         first, tally = reel.first, reel.tally
         if first is None:
             raise InputError(nothing_in(source, part))
@@ -113,6 +113,7 @@ class _Reel:
         self.height, self.width = kept.shape[:2]
         self.transparent = self.transparent or see_through(frame)
         self.tally.add(frame, self.step)
+        self.report(frame=len(self.tally.times))
 
     def repeat(self, times: list[int], following: Frame | None = None) -> None:
         """Put the frame before, or else the `following` one, at `times` whose own frames are lost."""
@@ -126,6 +127,7 @@ class _Reel:
             elif following is not None:
                 keep(self.folder, index, following, self.limits, self.report)
             self.tally.add_repeat(time, self.step)
+            self.report(frame=len(self.tally.times))
 
 
 def _copy(one: Path, other: Path) -> None:
