@@ -44,7 +44,7 @@ def made(folder: Path) -> set[str]:
 
 
 def test_names_commands():
-    assert len(COMMANDS) == 6 and ["selfhvd", "clip.mp4"] in COMMANDS
+    assert len(COMMANDS) == 7 and ["selfhvd", "clip.mp4"] in COMMANDS
 
 
 @pytest.mark.slow

@@ -72,6 +72,8 @@ def inspect(
     *,
     as_json: AsJson = False,
     plot: Path | None = None,
+    start: str | None = None,
+    end: str | None = None,
     segment: int = 20,
     progress: ShownProgress = "auto",
     quiet: Quiet = False,
@@ -83,6 +85,8 @@ def inspect(
         source: the clip; it is never touched.
         as_json: print the facts as JSON.
         plot: draw the sharpness over time into this PNG file.
+        start: look only at the part from this time of the clip on, in seconds or as H:MM:SS.
+        end: look only at what comes before this time.
         segment: at least one sharp frame is chosen in each segment of so many frames.
         progress: auto, lines, none, or json: one object a line on stderr.
         quiet: print nothing but the result.
@@ -100,7 +104,7 @@ def inspect(
     if plot is not None and not plot.absolute().parent.is_dir():
         raise OutputError(f"{plot.absolute().parent} does not exist or is no folder; create it first.")
     with shown_progress(quiet or (as_json and progress != "json"), style=progress) as told:
-        footage, selection = run(source, sharp=SharpConfig(segment=segment), on_progress=told)
+        footage, selection = run(source, sharp=SharpConfig(segment=segment), start=start, end=end, on_progress=told)
     if plot is not None:
         from selfhvd.cli.inspection import save_plot
 

@@ -22,6 +22,8 @@ from selfhvd.run.work_folder import WorkFolder
 from selfhvd.system.disk import in_bytes
 from selfhvd.video import check_destination, check_source
 from selfhvd.video.destination import check_length, reports_of
+from selfhvd.video.part import part_of
+from selfhvd.video.probe import check_part
 from selfhvd.video.read.images import rate_of
 
 
@@ -58,7 +60,8 @@ class ClipRuns:
         for warning in found.warnings:
             self.say(warning, level="warning")
         if found.left == found.frames:
-            self.say("There is nothing to do: no frame is blurred by more than about a pixel, the clip stays as it is.")
+            kept = "the part is only cut out" if found.part else "the clip stays as it is"
+            self.say(f"There is nothing to do: no frame is blurred by more than about a pixel, {kept}.")
         else:
             self.say(in_words(found.selection.verdict, found.selection.ratio))
         self.tell_kept(clip)
@@ -78,7 +81,14 @@ class ClipRuns:
         try:
             rate = rate_of(clip.source, self.options.fps)
             return is_finished(
-                clip.source, clip.destination, self.config, self.options.strength, rate, self.options.coding
+                clip.source,
+                clip.destination,
+                self.config,
+                self.options.strength,
+                rate,
+                self.options.coding,
+                self.options.part,
+                self.options.preview,
             )
         except OutputError:
             if self.options.overwrite:
@@ -119,6 +129,8 @@ class ClipRuns:
                 check_destination(clip.source, clip.destination, overwrite=self.options.overwrite or self.skip)
             if self.options.report:
                 check_length(*reports_of(clip.destination))
+            rate = rate_of(clip.source, self.options.fps)
+            check_part(clip.source, self.options.part, rate)
             found = forecast(
                 clip.source,
                 clip.destination,
@@ -128,6 +140,9 @@ class ClipRuns:
                 coding=self.options.coding,
                 keep_work=self.options.keep_work,
                 strip_location=self.options.strip_location,
+                part=part_of(None, self.options.preview) or self.options.part,
+                extent=self.options.extent,
+                rate=rate,
             )
             out(as_text(found) + "\n")
             kept = sum(other.stays for other in seen)

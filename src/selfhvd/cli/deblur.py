@@ -23,6 +23,9 @@ Flow = Literal["auto", "dis", "sea-raft-s", "sea-raft-m", "raft", "flowformer++"
 def deblur(
     *source: Path,
     output: Annotated[Path | None, Parameter(name=["--output", "-o"])] = None,
+    start: str | None = None,
+    end: str | None = None,
+    preview: float | None = None,
     preset: Preset = "fast",
     strength: float = 1.0,
     quality: float | None = None,
@@ -62,6 +65,10 @@ def deblur(
         source: clips, or folders of videos, which are never touched; a folder of images is one clip.
         output: a video file, or a folder for PNG frames; of several clips the folder for the results. Default:
             CLIP_deblurred beside each clip.
+        start: restore only the part from this time of the clip on, in seconds or as H:MM:SS, with the sound of it.
+        end: restore only what comes before this time.
+        preview: restore only the hardest stretch of so many seconds, into CLIP_preview; to find it the whole clip is
+            looked at once.
         preset: how many sharp frames help each frame, and how long --adapt and --from-scratch learn.
         strength: how much of the restoration is blended in: 0 is the clip as it came, 1 all of it.
         quality: of the coding, 0 to 100 (90 shows no loss), on one scale for all codecs. Default: 90, or what keeps the
@@ -107,6 +114,7 @@ def deblur(
     from selfhvd.extensions.scenes import SceneConfig
     from selfhvd.run.batch import Clip, gather, is_batch, lay_out
     from selfhvd.run.options import RunOptions
+    from selfhvd.run.preview import check_preview
     from selfhvd.run.strength import check_strength
     from selfhvd.video import default_destination
     from selfhvd.video.read.images import rate_of
@@ -154,11 +162,19 @@ def deblur(
         strip_location=strip_location,
         fps=fps,
         workers=workers,
+        start=start,
+        end=end,
+        preview=preview,
     )
+    check_preview(preview, options.part)
     run = ClipRuns(config, options, skip=skip_existing, style=progress, quiet=quiet)
     found = gather(source)
     batch = is_batch(source, found)
-    clips = lay_out(found, output) if batch else [Clip(source[0], output or default_destination(source[0]))]
+    clips = (
+        lay_out(found, output, options.ending)
+        if batch
+        else [Clip(source[0], output or default_destination(source[0], options.ending))]
+    )
     for clip in clips:
         options.coding.check(clip.destination)
         if fps is not None:

@@ -78,8 +78,8 @@ def set_up_logging(words: list[str]) -> None:
     for handler in logging.getLogger().handlers:
         if type(handler) is logging.StreamHandler:
             handler.setFormatter(_JsonLines() if speaks_json(words) else logging.Formatter("%(message)s"))
-    # Which flow `auto` came to, and why, and what a training takes of the disk, is said always.
-    for name in ("selfhvd.weights.choose_flow", "selfhvd.training.disk_space"):
+    # Which flow `auto` came to, and why, which stretch a preview shows, and what a training takes, is said always.
+    for name in ("selfhvd.weights.choose_flow", "selfhvd.run.preview", "selfhvd.training.disk_space"):
         logging.getLogger(name).setLevel(logging.ERROR if is_quiet(words) else logging.INFO)
 
 

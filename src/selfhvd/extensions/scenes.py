@@ -64,36 +64,58 @@ class Scene:
         return frames if len(self) == len(frames) else FrameSlice(frames, self.start, self.end)
 
 
+class CutFinder:
+    """Takes the frames of a clip in order; a few of them are kept, reduced."""
+
+    def __init__(self, config: SceneConfig = SceneConfig()) -> None:
+        from scenedetect.detectors import ContentDetector
+
+        self.cuts: list[int] = []
+        """Numbers of the frames with which a new scene begins, ascending, without 0; known `around` frames later."""
+        self._config, self._seen = config, 0
+        self._detector = ContentDetector(threshold=config.change, min_scene_len=0)
+        self._outlines: deque[Outline] = deque(maxlen=2 * config.around)
+        self._proposed: deque[int] = deque()
+
+    def add(self, image: Float[Tensor, "3 height width"]) -> None:
+        """See the next frame, RGB in [0, 1]."""
+        self.look(_picture(image))
+
+    def look(self, picture: UInt8[np.ndarray, "h w 3"]) -> None:
+        """The same, the frame already reduced by `_picture`."""
+        from scenedetect import FrameTimecode
+
+        self._outlines.append(_outline(picture))
+        if self._detector.process_frame(FrameTimecode(self._seen, 30.0), picture) and self._seen > 0:
+            self._proposed.append(self._seen)
+        self._seen += 1
+        if self._proposed and self._seen - self._proposed[0] == self._config.around:
+            self._decide()
+
+    def end(self) -> tuple[int, ...]:
+        """All cuts, after the last frame."""
+        while self._proposed:
+            self._decide()
+        return tuple(self.cuts)
+
+    def _decide(self) -> None:
+        cut = self._proposed.popleft()
+        after = self._seen - cut
+        if _nothing_shared(list(self._outlines)[:-after], list(self._outlines)[-after:], self._config):
+            self.cuts.append(cut)
+
+
 def find_cuts(
     frames: Frames,
     config: SceneConfig = SceneConfig(),
     on_frame: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[int, ...]:
-    """Numbers of the frames with which a new scene begins, ascending, without 0; a few reduced frames are kept."""
-    from scenedetect import FrameTimecode
-    from scenedetect.detectors import ContentDetector
-
-    detector = ContentDetector(threshold=config.change, min_scene_len=0)
-    outlines: deque[Outline] = deque(maxlen=2 * config.around)
-    proposed: deque[int] = deque()
-    cuts: list[int] = []
-
-    def decide(seen: int) -> None:
-        cut = proposed.popleft()
-        after = seen - cut
-        if _nothing_shared(list(outlines)[:-after], list(outlines)[-after:], config):
-            cuts.append(cut)
-
+    """Numbers of the frames with which a new scene begins, ascending, without 0."""
+    finder = CutFinder(config)
     for i, picture in enumerate(ahead(lambda i: _picture(frames.tensor(i)), len(frames))):
-        outlines.append(_outline(picture))
-        if detector.process_frame(FrameTimecode(i, 30.0), picture) and i > 0:
-            proposed.append(i)
-        if proposed and i + 1 - proposed[0] == config.around:
-            decide(i + 1)
+        finder.look(picture)
         on_frame(i + 1, len(frames))
-    while proposed:
-        decide(len(frames))
-    return tuple(cuts)
+    return finder.end()
 
 
 def find_scenes(

@@ -1,6 +1,7 @@
 """Forecast: the plan of one run and what it will take, without running it."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from selfhvd.run.config import DeblurConfig
 from selfhvd.run.disk_space import Room, as_footage, free_room, needed_room
 from selfhvd.video import Coding
 from selfhvd.video.destination import is_folder
+from selfhvd.video.part import Part
 from selfhvd.video.probe import Probe, foretold, probe
 from selfhvd.video.write.encoder_choice import Plan, plan
 
@@ -26,6 +28,8 @@ class Forecast:
     """What would be done, and about what it would take."""
 
     source: Path
+    extent: str
+    """What of the clip is restored, in words; "" for all of it."""
     destination: Path
     head: Probe
     container: str
@@ -76,17 +80,23 @@ def forecast(
     coding: Coding = Coding(),
     keep_work: bool = False,
     strip_location: bool = False,
+    part: Part | None = None,
+    extent: str = "",
+    rate: Fraction | None = None,
 ) -> Forecast:
-    """Look at a clip's head and say what a run on it would be.
+    """Look at a clip's head and say what a run on it, or on a part of it, would be.
+
+    `extent`: the part in words. `rate`: frames per second of a folder of images.
 
     Raises:
         InputError: the clip cannot be read.
     """
-    head = probe(source)
+    head = probe(source).within(part, rate)
     container, codec, pixel_format, quality, notes = _coding(head, source, destination, coding)
     room = needed_room(head, destination, config, coding)
     return Forecast(
         source=source,
+        extent=extent,
         destination=destination,
         head=head,
         container=container,

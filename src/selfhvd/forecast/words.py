@@ -11,10 +11,11 @@ def as_text(found: Forecast) -> str:
     head = found.head
     number = f"{head.frames:,} frames" if head.stated else f"about {head.frames:,} frames (not stated)"
     number = number if head.frames else "an unknown number of frames"
+    cut = f"{found.extent}: " if found.extent else ""
     lesson = "uses the weights as they are" if not found.steps else f"learns for at most {found.steps:,} steps"
     lesson += f"; blended at strength {found.strength:g}" if found.strength < 1 else ""
     rows = {
-        "clip": f"{number} of {head.width}x{head.height}, {head.codec}, {head.depth} bits",
+        "clip": f"{cut}{number} of {head.width}x{head.height}, {head.codec}, {head.depth} bits",
         "writes": _coding(found),
         "method": f"preset {found.preset}: network {found.network}, flow {found.flow}, on {found.device}; {lesson}",
         "disk": f"about {in_bytes(found.room.total)} while it works, {in_bytes(found.free)} free; "

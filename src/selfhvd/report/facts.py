@@ -48,6 +48,10 @@ class RunFacts:
     """Frames that came back as they came, because they were not blurred."""
     fps: str = ""
     """Frames per second of a folder of images, as a fraction; "" for what has times of its own."""
+    part: str = ""
+    """What of the clip was restored, in seconds of its own time: `10-20.5`, `10-end`; "" for all of it."""
+    preview: float | None = None
+    """Seconds of the preview that this is, None where the part was not chosen as one."""
     written_codec: str = "auto"
     """The codec asked for; `auto` is the source's own where the container carries it."""
     written_quality: float | int | None = None

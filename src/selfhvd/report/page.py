@@ -73,6 +73,8 @@ def _tiles(facts: RunFacts) -> Iterator[tuple[str, str]]:
 
 def _found(facts: RunFacts) -> Iterator[tuple[str, str]]:
     yield "Clip", facts.source
+    if facts.part:
+        yield "Part of it", f"{facts.part} s" + (", the hardest stretch" if facts.preview else "")
     yield "Length", words.duration(facts.seconds)
     yield "Coded as", f"{facts.codec}, {facts.depth} bits a channel"
     if facts.selection.by_segment:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selfhvd.errors import OutputError, SelfHVDError, UsageError
-from selfhvd.video.destination import check_length, default_destination
+from selfhvd.video.destination import PREVIEW, RESULT, check_length, default_destination
 from selfhvd.video.read.content import holds_video
 from selfhvd.video.read.images import natural
 from selfhvd.video.write.encoder_choice import CONTAINERS
@@ -23,7 +23,6 @@ _NEVER = {
 """Suffixes of what may hold a video track in a folder, and is none: sound with pictures, and what is not finished."""
 _PROXIES = {".lrv", ".lrf"}
 """Suffixes of the small twins that cameras write beside a video."""
-_RESULT = "_deblurred"
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,8 @@ def gather(sources: Sequence[Path]) -> list[Path]:
     """The clips that files and folders stand for, each once, in the order given and naturally within a folder.
 
     A folder with videos stands for these, not for what lies deeper; any other is a clip of images. A motion photo and
-    an animation are videos. Results of earlier runs (`*_deblurred.*`), hidden files, and the small twin that a camera
+    an animation are videos. Results of earlier runs (`*_deblurred.*`), previews beside their clip (`*_preview.*`),
+    hidden files, and the small twin that a camera
     writes beside a video (`GL010001.LRV` of `GX010001.MP4`) are passed over in a folder.
     """
     found: dict[Path, Path] = {}
@@ -76,13 +76,20 @@ def _videos(folder: Path) -> list[Path]:
     except OSError:
         return []
     of = {_digits(path) for path in inside if path.suffix.lower() not in _PROXIES}
+    stems = {path.stem for path in inside}
+    inside = [path for path in inside if _shown(path) == path.stem or _shown(path) not in stems]
     kept = [path for path in inside if path.suffix.lower() not in _PROXIES or _digits(path) not in of]
     return sorted(kept, key=lambda path: natural(path.name))
 
 
+def _shown(path: Path) -> str:
+    """The stem of the clip that a file is a preview of, if it is one."""
+    return path.stem.removesuffix(PREVIEW)
+
+
 def _is_one(path: Path) -> bool:
     """Whether a file of a folder is a video to restore."""
-    if path.name[0] == "." or path.stem.endswith(_RESULT) or not path.is_file():
+    if path.name[0] == "." or path.stem.endswith(RESULT) or not path.is_file():
         return False
     suffix = path.suffix.lower()
     return suffix in VIDEOS or (suffix not in _NEVER and holds_video(path))
@@ -93,8 +100,10 @@ def _digits(path: Path) -> str:
     return "".join(filter(str.isdecimal, path.stem)) or path.stem.casefold()
 
 
-def lay_out(sources: Sequence[Path], output: Path | None = None) -> list[Clip]:
+def lay_out(sources: Sequence[Path], output: Path | None = None, ending: str = RESULT) -> list[Clip]:
     """A destination for each clip, beside it or in the folder `output`, no two of which share a stem.
+
+    `ending`: of their names, before the suffix.
 
     Reports are named by the stem too, so `a.mp4` and `a.mov` in one folder become `a_mp4_deblurred.mp4` and
     `a_mov_deblurred.mov`; the same name from two folders gets the folder's name before it.
@@ -107,7 +116,7 @@ def lay_out(sources: Sequence[Path], output: Path | None = None) -> list[Clip]:
         check_length(output)
     if output is not None and (output.suffix.lower() in CONTAINERS or output.is_file()):
         raise UsageError(f"--output {output} is no folder; several clips need one.")
-    plain = [default_destination(source) for source in sources]
+    plain = [default_destination(source, ending) for source in sources]
     wanted = plain if output is None else [output / path.name for path in plain]
     counts = Counter(map(_key, wanted))
     taken = {key for key, count in counts.items() if count == 1}
@@ -116,7 +125,7 @@ def lay_out(sources: Sequence[Path], output: Path | None = None) -> list[Clip]:
         chosen = path
         if counts[_key(path)] > 1:
             same = [other for other, its in zip(sources, wanted, strict=True) if _key(its) == _key(path)]
-            chosen = next(name for name in _names(source, same, path) if _key(name) not in taken)
+            chosen = next(name for name in _names(source, same, path, ending) if _key(name) not in taken)
             taken.add(_key(chosen))
         clips.append(Clip(source, chosen))
     _refuse_overlap(clips)
@@ -131,9 +140,9 @@ def _refuse_overlap(clips: Sequence[Clip]) -> None:
             raise UsageError(f"{clip.destination} is both an input and the result of {clip.source}; leave one out.")
 
 
-def _names(source: Path, same: Sequence[Path], path: Path) -> Iterator[Path]:
+def _names(source: Path, same: Sequence[Path], path: Path, end: str) -> Iterator[Path]:
     """Names for one of several clips that would get the same: by suffix, by folder, by both, by number."""
-    stem, ending = path.stem.removesuffix(_RESULT), f"{_RESULT}{path.suffix}"
+    stem, ending = path.stem.removesuffix(end), f"{end}{path.suffix}"
     suffix, folder = source.suffix.lstrip("."), source.resolve().parent.name
     alike = [other for other in same if other is not source]
     if suffix and all(other.suffix.lower() != source.suffix.lower() for other in alike):

@@ -11,6 +11,7 @@ from selfhvd.system.disk import free_in, in_bytes
 from selfhvd.training.disk_space import record_bytes
 from selfhvd.video import Coding, Color, Footage
 from selfhvd.video.destination import is_folder
+from selfhvd.video.part import Part
 from selfhvd.video.probe import Probe, probe
 from selfhvd.video.write.encoder_choice import plan
 
@@ -105,7 +106,15 @@ def free_room(destination: Path) -> int:
     return free_in(destination.absolute().parent)
 
 
-def check_room(source: Path, destination: Path, config: DeblurConfig, held: int = 0, coding: Coding = Coding()) -> None:
+def check_room(
+    source: Path,
+    destination: Path,
+    config: DeblurConfig,
+    held: int = 0,
+    coding: Coding = Coding(),
+    part: Part | None = None,
+    rate: Fraction | None = None,
+) -> None:
     """Refuse a run before it begins for which there is no room.
 
     Args:
@@ -114,12 +123,14 @@ def check_room(source: Path, destination: Path, config: DeblurConfig, held: int 
         config: of the run.
         held: bytes that an earlier, unfinished run of the same clip left there and this one goes on from.
         coding: of the result.
+        part: of the clip, None for all of it.
+        rate: frames per second of a folder of images.
 
     Raises:
         OutputError: there is less room than needed.
     """
     try:
-        head = probe(source)
+        head = probe(source).within(part, rate)
     except InputError as error:
         log.info("the room on the disk was not checked: %s", error)  # decoding will tell what is wrong, if anything is
         return

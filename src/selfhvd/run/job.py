@@ -20,6 +20,7 @@ from selfhvd.run.fingerprint import fingerprint
 from selfhvd.run.manifest import facts_of, stamp
 from selfhvd.run.options import RunOptions
 from selfhvd.run.output import OnFrame, Watch, deliver
+from selfhvd.run.preview import check_preview, hardest_stretch
 from selfhvd.run.strength import check_strength
 from selfhvd.run.work_folder import WorkFolder, open_work_folder
 from selfhvd.run.workers import side_by_side, workers_for
@@ -27,6 +28,8 @@ from selfhvd.system.progress import Progress, Stage, silent, stoppable
 from selfhvd.system.versions import versions
 from selfhvd.video import CodecName, Footage, check_destination, check_source, default_destination, ingest
 from selfhvd.video.destination import check_length, is_folder, reports_of
+from selfhvd.video.part import Part, Time, part_of
+from selfhvd.video.probe import check_part
 from selfhvd.video.read.images import rate_of
 
 
@@ -48,6 +51,9 @@ def deblur(
     strip_location: bool = False,
     fps: str | int | float | Fraction | None = None,
     workers: int | None = 1,
+    start: Time | None = None,
+    end: Time | None = None,
+    preview: float | None = None,
     on_progress: Progress = silent,
     on_frame: OnFrame | None = None,
     stop: Callable[[], bool] = lambda: False,
@@ -56,7 +62,8 @@ def deblur(
 
     Args:
         source: any file FFmpeg reads, or a folder of images; never touched.
-        destination: a video file, or a folder for PNG frames; `<source>_deblurred.<same>` beside the source if None.
+        destination: a video file, or a folder for PNG frames; `<source>_deblurred.<same>` beside the source if None,
+            of a part `<source>_START-END_deblurred.<same>`.
         preset: `fast`, `balanced` or `best`; ignored where `config` is given.
         config: everything that decides the restored frames.
         strength: how much of the restoration is blended in, 0 (the clip as it is) to 1. Nothing that is kept hangs on
@@ -77,6 +84,11 @@ def deblur(
         fps: frames per second of a folder of images, as 24 or "24000/1001"; 30 if None. A file has times of its own.
         workers: processes that restore frames side by side; None: as many as there are cores for, and memory. More than
             one start this program's main module anew, as `multiprocessing` does: guard it by `__name__ == "__main__"`.
+        start: restore only the part from here on: seconds, or "H:MM:SS", of the clip's own time, in which its first
+            frame is at 0. Sound, subtitles and chapters are cut to the part. Frames are numbered from its first.
+        end: and up to here, exclusive.
+        preview: restore only the stretch of so many seconds with most blur among those with sharp frames, into
+            `<source>_preview.<same>`. To find it the whole clip is decoded once.
         on_progress: told stage, done, total.
         on_frame: told each restored frame.
         stop: asked after each frame and step; True saves the state.
@@ -99,10 +111,17 @@ def deblur(
         strip_location=strip_location,
         fps=fps,
         workers=workers,
+        start=start,
+        end=end,
+        preview=preview,
     )
     config = _with_wishes(config or preset_config(preset), restore, sharp_frames)
     request = _checked(Path(source), destination, config, options)
-    return _run(request, stoppable(on_progress, stop), on_frame, stop)
+    on_progress = stoppable(on_progress, stop)
+    if preview is not None:
+        stretch = hardest_stretch(request.source, preview, request.rate, config.sharp, config.scenes, on_progress)
+        request = replace(request, part=stretch.part)
+    return _run(request, on_progress, on_frame, stop)
 
 
 @dataclass(frozen=True)
@@ -115,19 +134,24 @@ class _Request:
     options: RunOptions
     rate: Fraction | None
     """Frames per second of a folder of images; None for a file."""
+    part: Part | None
+    """None for the whole clip."""
 
 
 def _checked(source: Path, destination: str | Path | None, config: DeblurConfig, options: RunOptions) -> _Request:
     """All refusals that need no work; they raise as `deblur` does."""
-    destination = Path(destination) if destination is not None else default_destination(source)
+    part = options.part
+    destination = Path(destination) if destination is not None else default_destination(source, options.ending)
     check_strength(options.strength)
+    check_preview(options.preview, part)
     check_source(source)
     rate = rate_of(source, options.fps)
     check_destination(source, destination, overwrite=options.overwrite or WorkFolder(destination).placed())
     if options.report:
         check_length(*reports_of(destination))
     options.coding.check(destination)
-    return _Request(source, destination, config, options, rate)
+    check_part(source, part, rate)
+    return _Request(source, destination, config, options, rate, part)
 
 
 def _run(request: _Request, on_progress: Progress, on_frame: OnFrame | None, stop: Callable[[], bool]) -> RunFacts:
@@ -135,10 +159,11 @@ def _run(request: _Request, on_progress: Progress, on_frame: OnFrame | None, sto
     config, options, clock = request.config, request.options, _Clock()
     with open_work_folder(request.destination, keep=options.keep_work) as work:
         deblurrer = Deblurrer(config, work.path)
-        manifest = facts_of(request.source, deblurrer, request.rate)
+        manifest = facts_of(request.source, deblurrer, request.rate, request.part)
         work.begin(manifest, restart=options.restart)
-        check_room(request.source, request.destination, config, work.held(), options.coding)
-        clip = work.footage(request.source, on_progress, request.rate)
+        part, rate = request.part, request.rate
+        check_room(request.source, request.destination, config, work.held(), options.coding, part, rate)
+        clip = work.footage(request.source, on_progress, rate, part)
         clock.lap("read")
         count = workers_for(clip.width * clip.height, len(clip), deblurrer.device, options.workers)
         with side_by_side(count) as workers:
@@ -168,14 +193,20 @@ def inspect(
     *,
     sharp: SharpConfig = SharpConfig(),
     scenes: SceneConfig = SceneConfig(),
+    start: Time | None = None,
+    end: Time | None = None,
     on_progress: Progress = silent,
 ) -> tuple[Footage, Selection]:
     """Find the scenes and the sharp frames of a video, without changing or writing anything.
 
+    `start` and `end` as for `deblur`.
     The returned footage's frames are gone; its facts (size, times, warnings) remain.
     """
+    part = part_of(start, end)
     with tempfile.TemporaryDirectory(prefix="selfhvd-") as work:
-        footage = ingest(Path(source), Path(work), on_frame=lambda n, of: on_progress(Stage.READ, n, of or 0))
+        footage = ingest(
+            Path(source), Path(work), on_frame=lambda n, of: on_progress(Stage.READ, n, of or 0), part=part
+        )
         return footage, joined(find_scenes(footage, footage.keyframes, scenes, sharp, on_progress))
 
 
@@ -247,6 +278,8 @@ def _facts(
         strength=float(request.options.strength),
         left=deblurrer.count_left(),
         fps="" if request.rate is None else str(request.rate),
+        part="" if request.part is None else str(request.part),
+        preview=request.options.preview,
         written_codec=request.options.codec,
         written_quality=request.options.quality,
     )

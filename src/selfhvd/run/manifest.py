@@ -14,22 +14,24 @@ from selfhvd.report.record import plain
 from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.run.fingerprint import fingerprint
 from selfhvd.system.versions import versions
+from selfhvd.video.part import Part
 from selfhvd.video.read.images import list_images
 
 Facts = Mapping[str, str]
 """What it is, to its value as text."""
 
 
-def facts_of(source: Path, deblurrer: Deblurrer, rate: Fraction | None = None) -> Facts:
+def facts_of(source: Path, deblurrer: Deblurrer, rate: Fraction | None = None, part: Part | None = None) -> Facts:
     """The input, the settings, the weights, the kind of device and the versions of what computes.
 
-    `rate`: frames per second of a folder of images.
+    `rate`: frames per second of a folder of images. `part`: of the input, None for all of it.
 
     Raises:
         InputError: the input cannot be read.
     """
     facts = {f"the input's {name}": value for name, value in _input(source).items()}
     facts |= {"the input's frame rate": str(rate)} if rate is not None else {}
+    facts |= {"the input's part": str(part)} if part is not None else {}
     settings = cast("dict[str, object]", plain(asdict(deblurrer.config)))
     facts |= {name: value for name, value in _flat(settings) if name not in _TOLD_OTHERWISE}
     facts |= {

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from selfhvd.video import CodecName, Coding
+from selfhvd.video.destination import PREVIEW, RESULT
+from selfhvd.video.part import Part, Time, part_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,33 @@ class RunOptions:
     """Frames per second of a folder of images; None: 30. A file has times of its own."""
     workers: int | None = 1
     """Processes that restore frames side by side; None: as many as there are cores for, and memory."""
+
+    start: Time | None = None
+    """Where the part that is restored begins, seconds or H:MM:SS of the clip's own time; None: at its first frame."""
+    end: Time | None = None
+    """Where it ends, exclusive; None: behind the last frame."""
+
+    preview: float | None = None
+    """Restore only the hardest stretch of so many seconds; None: what `start` and `end` say."""
+
+    @property
+    def part(self) -> Part | None:
+        """Both together; `UsageError` where they make no sense, None for the whole clip."""
+        return part_of(self.start, self.end)
+
+    @property
+    def extent(self) -> str:
+        """What of the clip is restored, in words; "" for all of it."""
+        if self.preview is not None:
+            return f"the hardest {self.preview:g} s (finding them is not counted)"
+        return "" if self.part is None else self.part.words
+
+    @property
+    def ending(self) -> str:
+        """How the name of the result ends where nobody chose one."""
+        if self.preview is not None:
+            return PREVIEW
+        return RESULT if self.part is None else f"_{self.part.name}{RESULT}"
 
     @property
     def coding(self) -> Coding:

@@ -55,8 +55,8 @@ def deliver(
 ) -> tuple[str, ...]:
     """Write the result of `work`, whole and verified or not at all; warnings for the person.
 
-    `comment` goes into the container. A clip that is sharp already is copied as it is, unless its place is to be left
-    out or a coding is asked for.
+    `comment` goes into the container. A clip that is sharp already is copied as it is, unless it is a part, its place
+    is to be left out or a coding is asked for.
 
     Raises:
         OutputError: it cannot be written.
@@ -89,7 +89,8 @@ def _untouched(footage: Footage) -> Iterator[Frame]:
 
 
 def _can_copy(footage: Footage, destination: Path) -> bool:
-    return footage.kind == "container" and own_suffix(footage.source).lower() == destination.suffix.lower()
+    whole = footage.kind == "container" and not footage.is_part
+    return whole and own_suffix(footage.source).lower() == destination.suffix.lower()
 
 
 def _copy_through(source: Path, work: WorkFolder) -> None:

@@ -10,10 +10,10 @@ from selfhvd.errors import OutputError
 from selfhvd.ops.quantize import to_pixels
 from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.run.schedule import finished_frames
-from selfhvd.run.tasks import Workplace, finished_path
+from selfhvd.run.tasks import Workplace, finished_path, keep_finished
 from selfhvd.run.workers import Workers
 from selfhvd.video import Footage, Frame
-from selfhvd.video.frame_file import read_frame
+from selfhvd.video.frame_file import is_whole_frame, read_frame
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def _shared(deblurrer: Deblurrer, place: Workplace, first: int, workers: Workers
 
 def _kept(footage: Footage, folder: Path) -> int:
     """How many frames from the first on are there and whole."""
-    done = next((i for i in range(len(footage)) if not is_whole_png(finished_path(folder, i))), len(footage))
+    done = next((i for i in range(len(footage)) if not is_whole_frame(finished_path(folder, i))), len(footage))
     if done < len(footage) and finished_path(folder, done).exists():
         log.warning("%s is damaged: it is restored again, and those after it", finished_path(folder, done))
     if done:

@@ -11,6 +11,7 @@ from selfhvd.run.config import DeblurConfig
 from selfhvd.run.fingerprint import fingerprint
 from selfhvd.video import Coding
 from selfhvd.video.destination import check_length, reports_of
+from selfhvd.video.part import Part
 
 _NOT_OF_THE_FRAMES = ("device", "max_minutes")
 """Settings that say how a run goes about it, not what comes out; no minutes at all say that nothing is learned."""
@@ -23,10 +24,13 @@ def is_finished(
     strength: float = 1.0,
     rate: Fraction | None = None,
     coding: Coding = Coding(),
+    part: Part | None = None,
+    preview: float | None = None,
 ) -> bool:
     """Whether there is nothing to do; by the record beside the result, without one by the files' times.
 
-    `rate`: frames per second of a folder of images.
+    `rate`: frames per second of a folder of images. `part`: of the clip, None for all of it, or for a `preview` of
+    so many seconds.
 
     Raises:
         OutputError: there is a result, but of another clip or of other settings.
@@ -47,7 +51,9 @@ def is_finished(
     same = _frames_of(run.get("settings")) == _frames_of(plain(asdict(config.resolved())))
     paced = rate is None or run.get("fps") == str(rate)
     coded = (run.get("written_codec", "auto"), run.get("written_quality")) == (coding.codec, coding.quality)
-    if not (same and paced and coded) or run.get("strength", 1.0) != strength:
+    cut = run.get("part", "") == ("" if part is None else str(part))
+    cut = cut if preview is None else run.get("preview") == preview
+    if not (same and paced and coded and cut) or run.get("strength", 1.0) != strength:
         raise OutputError(f"{destination} was made with other settings; --overwrite makes it anew.")
     return True
 

@@ -25,6 +25,7 @@ from selfhvd.video import Footage, ingest
 from selfhvd.video.destination import is_folder
 from selfhvd.video.footage import RECORD
 from selfhvd.video.frame_file import is_whole_frame
+from selfhvd.video.part import Part
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +60,10 @@ class WorkFolder:
                 "put it back to go on, or begin anew with --restart."
             )
 
-    def footage(self, source: Path, on_progress: Progress, rate: Fraction | None = None) -> Footage:
-        """The frames of `source`: those laid out by an earlier run if they are whole, else decoded now.
+    def footage(
+        self, source: Path, on_progress: Progress, rate: Fraction | None = None, part: Part | None = None
+    ) -> Footage:
+        """The frames of `source`, or of a part: those laid out by an earlier run if they are whole, else decoded now.
 
         `rate`: frames per second of a folder of images.
         """
@@ -74,6 +77,7 @@ class WorkFolder:
             on_frame=lambda n, of: on_progress(Stage.READ, n, of or 0),
             rate=rate,
             destination=None if is_folder(self.destination) else self.destination,
+            part=part,
         )
 
     def _laid_out(self) -> Footage | None:

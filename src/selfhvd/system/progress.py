@@ -12,6 +12,7 @@ Progress = Callable[[str, int, int], None]
 class Stage(StrEnum):
     """What a run does after the other, as progress and its log call it."""
 
+    PREVIEW = "preview"
     READ = "read"
     SCENES = "scenes"
     SELECT = "select"

@@ -9,23 +9,27 @@ from selfhvd.errors import OutputError, UsageError
 from selfhvd.video.read.content import own_suffix
 from selfhvd.video.write.encoder_choice import CONTAINERS
 
+RESULT = "_deblurred"
+"""How the names of results end, before the suffix."""
+PREVIEW = "_preview"
+"""How those of previews do."""
 _ANIMATED = (".gif", ".webp", ".apng", ".png", "")
 _KIND = re.compile(r"\.[A-Za-z]\w{0,5}(~\d+)?|\.3g[p2]|")
 """What stands for the kind of a file at the end of its name, and not for a date or a number."""
 
 
-def default_destination(source: Path) -> Path:
-    """`clip.mp4` -> `clip_deblurred.mp4`; a folder of images -> `<folder>_deblurred`.
+def default_destination(source: Path, ending: str = RESULT) -> Path:
+    """`clip.mp4` -> `clip_deblurred.mp4`; a folder of images -> `<folder>_deblurred`; or with another `ending`.
 
     Where the name does not tell the container its content does: `clip.LRV` -> `clip_deblurred.mp4`. One that cannot be
     written becomes `.mkv`, which carries any sound; animated GIF, PNG and WebP become `.mp4`.
     """
     if _is_dir(source):
         full = source.resolve()
-        return full.with_name(f"{full.name}_deblurred") if full.name else full / "deblurred"
+        return full.with_name(f"{full.name}{ending}") if full.name else full / ending.lstrip("_")
     suffix = own_suffix(source) or (".mp4" if source.suffix.lower() in _ANIMATED else ".mkv")
     stem = source.stem if _KIND.fullmatch(source.suffix) else source.name
-    return source.with_name(f"{stem}_deblurred{suffix}")
+    return source.with_name(f"{stem}{ending}{suffix}")
 
 
 def is_folder(destination: Path) -> bool:

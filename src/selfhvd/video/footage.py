@@ -75,10 +75,17 @@ class Footage:
     marks: tuple[str, ...] = ()  # "360-degree", "3D": how the picture is to be looked at, beside what it shows
     warnings: tuple[str, ...] = field(default=())
     faults: tuple[str, ...] = ()  # those of the warnings that hold of the source itself, and so of a copy of it
+    begins: Fraction | None = None  # of a part: seconds, the time of its first frame; None: begins as the source does
+    ends: Fraction | None = None  # of a part: seconds, where it ends, exclusive; None: ends as the source does
     names: tuple[str, ...] = ()  # of the PNG results of a folder of images, one for each frame; else empty
 
     def __len__(self) -> int:
         return self.count
+
+    @property
+    def is_part(self) -> bool:
+        """Whether something of the source was left out, before these frames or after them."""
+        return self.begins is not None or self.ends is not None
 
     def path(self, index: int) -> Path:
         """Where frame `index` (0 .. count-1) is cached."""
@@ -148,8 +155,8 @@ def _rich(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, any field ou
     """The inverse of `_plain` for field `name`."""
     if name == "source":
         return Path(value)
-    if name in ("time_base", "sample_aspect_ratio"):
-        return Fraction(value)
+    if name in ("time_base", "sample_aspect_ratio", "begins", "ends"):
+        return None if value is None else Fraction(value)
     if name == "color":
         return Color(**value)
     if name == "tracks":

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from jaxtyping import Float, UInt8, UInt16
 
@@ -46,6 +47,15 @@ def as_bytes(frame: Picture) -> UInt8[np.ndarray, "height width 3"]:
     if frame.dtype == np.uint8:
         return frame
     return np.rint(frame / 257 if frame.dtype == np.uint16 else 255 * frame).astype(np.uint8)
+
+
+def reduced(frame: Frame, longest: int | None) -> Frame:
+    """A frame of at most `longest` pixels on the longer side, each the mean of those that it stands for."""
+    height, width = frame.shape[:2]
+    if longest is None or max(height, width) <= longest:
+        return frame
+    size = (max(1, round(longest * side / max(height, width))) for side in (width, height))
+    return np.asarray(cv2.resize(frame, tuple(size), interpolation=cv2.INTER_AREA), frame.dtype)
 
 
 def as_tensor(frame: Picture) -> "torch.Tensor":

@@ -75,7 +75,7 @@ def packed(image: Frame) -> bytes:
     """The bytes of the file."""
     press = zstandard.ZstdCompressor(compression_params=_CODING)
     height, width, _ = image.shape
-    strips = [press.compress(_left_over(image, rows)) for rows in _strips(height, width, image.itemsize)]
+    strips = [press.compress(_left_over(image, rows).data) for rows in _strips(height, width, image.itemsize)]
     lengths = np.array([len(strip) for strip in strips], "<u4").tobytes()
     data = b"".join([_HEAD.pack(_MARK, image.itemsize, height, width), lengths, *strips])
     return data + _CHECK.pack(zlib.crc32(data))

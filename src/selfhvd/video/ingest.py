@@ -10,6 +10,7 @@ from typing import Any
 from selfhvd.errors import InputError, OutputError
 from selfhvd.video.footage import FRAMES, RECORD, Footage
 from selfhvd.video.limits import Limits
+from selfhvd.video.part import Part
 from selfhvd.video.process.child import Child
 from selfhvd.video.read.demux import sniff
 from selfhvd.video.read.images import list_images
@@ -23,16 +24,19 @@ def ingest(
     limits: Limits | None = None,
     rate: Fraction | None = None,
     destination: Path | None = None,
+    part: Part | None = None,
 ) -> Footage:
     """Decode `source` (a video file, or a folder of images) into the cache `folder`, in a child process.
 
+    Of a `part` only its frames are decoded, and those from the key frame before it, which are not kept. Their times
+    stay those of the whole clip.
     `rate` is that of a folder of images, 30 frames per second if None. `on_frame(done, total)` is called after each
     frame; `total` is None where the file does not say. Whether the video file `destination` can hold what a video
     brings along (times, sound, other tracks) is tried now, where it is given. `folder` is created; frames of an
     earlier, interrupted run in it are replaced. `footage.json` comes last.
 
     Raises:
-        InputError: the source cannot be read, holds no moving picture, or broke the decoder.
+        InputError: the source cannot be read, holds no moving picture or none in the part, or broke the decoder.
         OutputError: the cache cannot be written, or `destination` could not hold the result.
     """
     limits = limits or Limits()
@@ -46,6 +50,8 @@ def ingest(
         "destination": str(destination) if destination is not None else None,
     }
     request |= {"rate": str(rate)} if rate is not None else {}
+    if part is not None:
+        request["part"] = [str(part.start), None if part.end is None else str(part.end)]
     child = Child(request, crash=InputError, subject=source, stall=limits.stall)
     try:
         while (line := child.next()) is not None:

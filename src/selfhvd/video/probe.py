@@ -3,7 +3,8 @@
 As all decoding it happens in a child process, which imports no torch.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from selfhvd.video.colour import colour_of, known_matrix, to_rgb
 from selfhvd.video.frame import Frame
 from selfhvd.video.frame_file import packed
 from selfhvd.video.limits import Limits
+from selfhvd.video.part import Part, clock
 from selfhvd.video.png import packed_png
 from selfhvd.video.process.child import Child
 from selfhvd.video.process.protocol import Report
@@ -50,6 +52,21 @@ class Probe:
     """The picture's track, about, as far as the file says; 0 where it does not."""
     profile: str = ""
     """The four letters that the container names the coding by."""
+    seconds: float = 0.0
+    """Length, as stated; 0 where it is not."""
+
+    def within(self, part: Part | None, rate: Fraction | None = None) -> "Probe":
+        """The head of a part: as many of its frames and bytes as of its length; the first frame stands for the part's.
+
+        `rate`: frames per second of a folder of images.
+        """
+        length = Fraction(self.frames) / rate if rate else Fraction(self.seconds)
+        if part is None or not length:
+            return self
+        kept = min(length, length if part.end is None else part.end) - part.start
+        share = max(Fraction(0), kept / length)
+        frames, coded = (round(share * number) for number in (self.frames, self.coded_bytes))
+        return replace(self, frames=frames, stated=False, coded_bytes=coded, seconds=float(share * length))
 
     @property
     def stated_frames(self) -> int | None:
@@ -74,6 +91,18 @@ def probe(source: Path) -> Probe:
         return Probe(**child.follow())
     finally:
         child.end()
+
+
+def check_part(source: Path, part: Part | None, rate: Fraction | None = None) -> None:
+    """`InputError` if a part begins behind the end of its clip, as far as the clip's head tells.
+
+    `rate`: frames per second of a folder of images.
+    """
+    if part is not None:
+        head = probe(source)
+        length = Fraction(head.frames) / rate if rate else Fraction(head.seconds)
+        if length and part.start >= length:
+            raise InputError(f"{source} ends at {clock(length)}; a part cannot start at {clock(part.start)}.")
 
 
 def foretold(source: Path, destination: Path, *, strip_location: bool = False) -> tuple[str, ...]:
@@ -123,14 +152,20 @@ def _look_at_container(source: Path, limits: Limits) -> Probe:
         frames = stream.frames or _reckoned(container, stream)
         facts = (codec_name(stream), frame.format.name, depth, *_stored(picture))
         coded = _coded(container, stream)
-        return Probe("container", width, height, frames, bool(stream.frames), *facts, coded, tag_of(stream))
+        stated, tag, length = bool(stream.frames), tag_of(stream), _seconds(container, stream)
+        return Probe("container", width, height, frames, stated, *facts, coded, tag, length)
+
+
+def _seconds(container: Any, stream: Any) -> float:  # noqa: ANN401 - PyAV objects
+    """Length of the picture, else of the file; 0 where neither is stated."""
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    return (container.duration or 0) / 1_000_000
 
 
 def _reckoned(container: Any, stream: Any) -> int:  # noqa: ANN401 - PyAV objects
     """Length times rate; 0 where either is unknown."""
-    seconds = (container.duration or 0) / 1_000_000
-    if stream.duration:
-        seconds = float(stream.duration * stream.time_base)
+    seconds = _seconds(container, stream)
     rate = stream.average_rate or stream.guessed_rate or 0
     return max(0, round(seconds * float(rate)))
 

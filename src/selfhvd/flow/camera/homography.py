@@ -17,7 +17,7 @@ _LEAST_OVERLAP = 0.3
 _ALIKE = 0.95
 """Correlation, low-passed, below which a motion is doubtful and more are proposed; neither light nor contrast counts
 (docs/ablations.md#homography._ALIKE)."""
-_CLEAR = 0.985
+_CLEAR = 0.995
 """Correlation, low-passed, from which the first motion that is tried is right."""
 _BLANK = 1e-3
 """Grey levels of contrast below which there is nothing to compare."""

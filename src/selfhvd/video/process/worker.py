@@ -73,16 +73,18 @@ def _footage(request: dict[str, Any]) -> "Footage":
 
 def _decode(request: dict[str, Any]) -> "Footage":
     """Lay out a folder of images, an animation or a video."""
+    from selfhvd.video.part import part_of
     from selfhvd.video.read.animation import decode_webp
     from selfhvd.video.read.decode import decode_container
     from selfhvd.video.read.images import RATE, decode_images
     from selfhvd.video.read.stills import is_animated_webp
 
     source, folder, limits = Path(request["source"]), Path(request["folder"]), Limits(**request["limits"])
+    part = part_of(*request["part"]) if "part" in request else None
     if source.is_dir():
-        return decode_images(source, folder, limits, report, Fraction(request.get("rate", RATE)))
+        return decode_images(source, folder, limits, report, Fraction(request.get("rate", RATE)), part)
     decode = decode_webp if is_animated_webp(source) else decode_container
-    return decode(source, folder, limits, report)
+    return decode(source, folder, limits, report, part)
 
 
 if __name__ == "__main__":

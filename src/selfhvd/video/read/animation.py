@@ -9,47 +9,59 @@ import numpy as np
 from PIL import Image
 
 from selfhvd.errors import InputError
-from selfhvd.video.footage import Color, Footage, frame_path
+from selfhvd.video.footage import Color, Footage
 from selfhvd.video.frame import Frame
-from selfhvd.video.frame_file import write_frame
 from selfhvd.video.limits import Limits
+from selfhvd.video.part import Part, nothing_in
 from selfhvd.video.process.protocol import Report
+from selfhvd.video.read.keep import keep
 
+_TICK = Fraction(1, 1000)
+"""Seconds."""
 _UNSAID = 100
 """Milliseconds that a picture stands which does not say how long, as in browsers."""
 
 
-def decode_webp(source: Path, folder: Path, limits: Limits, report: Report) -> Footage:
-    """Decode the pictures of `source` into `folder` and return its record (not yet saved)."""
+def decode_webp(source: Path, folder: Path, limits: Limits, report: Report, part: Part | None = None) -> Footage:
+    """Decode the pictures of `source`, or of a part of it, into `folder` and return its record (not yet saved)."""
+    times: list[int] = []
     durations: list[int] = []
-    clear, count, first = False, 0, None
+    clear, count, first, seen, time = False, 0, None, 0, 0
     for picture, seen_through, duration, total in _pictures(source, limits):
-        first = picture if first is None else first
-        write_frame(frame_path(folder, len(durations)), picture)
-        durations.append(duration)
-        clear, count = clear or seen_through, total
-        report(frame=len(durations), total=total)
+        seen, count = seen + 1, total
+        if part is None or part.covers(time * _TICK):
+            kept = keep(folder, len(times), picture, limits, report)
+            first = kept if first is None else first
+            times.append(time)
+            durations.append(duration)
+            clear = clear or seen_through
+            report(frame=len(times), total=None if part else total)
+        time += duration
     if first is None:
-        raise InputError(f"{source} holds no moving picture: no frame can be decoded; copy it again.")
+        raise InputError(nothing_in(source, part))
     notes = ["transparency is dropped"] if clear else []
-    notes += [f"source ends early at frame {len(durations)}"] if len(durations) < count else []
+    notes += [f"source ends early at frame {len(times)}"] if seen < count else []
+    if part and part.end is not None:
+        durations[-1] = min(durations[-1], max(1, int(part.end / _TICK) - times[-1]))
     return Footage(
         source=source,
         folder=folder,
         kind="images",
-        count=len(durations),
+        count=len(times),
         width=first.shape[1],
         height=first.shape[0],
         depth=8,
-        times=tuple(int(time) for time in np.cumsum([0, *durations[:-1]])),
+        times=tuple(times),
         durations=tuple(durations),
-        time_base=Fraction(1, 1000),
-        keyframes=(True,) * len(durations),
+        time_base=_TICK,
+        keyframes=(True,) * len(times),
         codec="webp",
         pixel_format="rgb24",
         rotation=0,
         color=Color(range=1, matrix=1, primaries=1, transfer=1),
         sample_aspect_ratio=Fraction(1),
+        begins=times[0] * _TICK if part and part.start else None,
+        ends=part.end if part else None,
         warnings=tuple(notes),
     )
 

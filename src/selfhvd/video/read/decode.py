@@ -13,14 +13,17 @@ from selfhvd.errors import InputError
 from selfhvd.video.colour import colour_of, known_matrix, to_rgb
 from selfhvd.video.footage import Color, Footage, frame_path
 from selfhvd.video.frame import Frame
-from selfhvd.video.frame_file import link_frame, write_frame
+from selfhvd.video.frame_file import link_frame
 from selfhvd.video.limits import Limits
+from selfhvd.video.part import Part, nothing_in
 from selfhvd.video.process.protocol import Report
 from selfhvd.video.read.deinterlace import progressive
-from selfhvd.video.read.demux import choose, codec_name, open_source, tag_of, tracks_of
+from selfhvd.video.read.demux import choose, codec_name, tag_of, tracks_of
+from selfhvd.video.read.keep import keep
 from selfhvd.video.read.missing_frames import Promised
 from selfhvd.video.read.motion_photo import embedded_video
 from selfhvd.video.read.orientation import Orientation, orientation_of
+from selfhvd.video.read.seek import Span, open_at, span_of
 from selfhvd.video.read.side_data import dolby_vision, light, marks, mastering
 from selfhvd.video.read.tally import Tally, time_of
 from selfhvd.video.read.transparency import marked_transparent, see_through
@@ -45,30 +48,43 @@ class _First:
     marks: tuple[str, ...]
 
 
-def decode_container(source: Path, folder: Path, limits: Limits, report: Report) -> Footage:
-    """Decode `source` into `folder` frame by frame and return its record (not yet saved)."""
-    with open_source(source, limits) as container:
+def decode_container(source: Path, folder: Path, limits: Limits, report: Report, part: Part | None = None) -> Footage:
+    """Decode `source`, or a part of it, into `folder` frame by frame and return its record (not yet saved)."""
+    span = span_of(source, part, limits)
+    with open_at(source, span, limits) as container:
         stream, notes = choose(container, source)
         _check_size(source, stream.codec_context.width, stream.codec_context.height, limits)
         stream.codec_context.options = {"max_pixels": str(limits.pixels)}
         ending, promised = Ending(source, container, stream), Promised()
-        reel = _Reel(source, folder, limits, _step(stream))
-        frames = _frames(container, stream, ending, promised, reel.sizes)
+        total = None if part else stream.frames or None
+        reel = _Reel(source, folder, limits, _step(stream), lambda **said: report(**said, total=total))
+        frames = _frames(container, stream, ending, promised, reel.sizes, span)
         for frame, shown in progressive(frames, stream):
+            lost = span.held(promised.missed(time_of(frame)))
+            if span.is_over(reel.tally.when(frame)):
+                ending.left = True
+                reel.repeat(lost)
+                break
+            if not span.holds(reel.tally.when(frame)):
+                reel.tally.pass_by(frame, reel.step)
+                report(passed=reel.tally.following)  # a sign of life
+                continue
             if reel.first is None:
                 reel.first = _settle(source, frame, notes)
             _check_frame(source, frame, reel.first, len(reel.tally.times), limits)
             picture = _picture(shown, reel.first)
-            reel.repeat(promised.missed(time_of(frame)), picture)
+            reel.repeat(lost, picture)
             reel.add(frame, picture)
-            report(frame=len(reel.tally.times), total=stream.frames or None)
         first, tally = reel.first, reel.tally
         if first is None:
-            raise InputError(f"{source} holds no moving picture: no frame can be decoded; copy it again.")
-        reel.repeat(promised.missed(None))
+            raise InputError(nothing_in(source, part))
+        if not ending.left:
+            reel.repeat(span.held(promised.missed(None)))
+        tally.durations[-1] = span.until_end(tally.times[-1], tally.durations[-1])
         if reel.transparent or marked_transparent(stream):
             notes.append("transparency is dropped: what lies under it is shown whole")
-        tally.times, repaired = forward(_from_start(container, stream, tally.times), reel.step)
+        late = _late(container, stream, tally.times[0] if span.origin is None else span.origin)
+        tally.times, repaired = forward([time - late for time in tally.times], reel.step)
         if repaired:
             notes.append(f"{repaired} frame times ran backwards and were put between their neighbours")
         notes += tally.notes(ending)
@@ -76,50 +92,64 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report)
         if embedded_video(source) is not None:
             notes.insert(0, _WITHOUT_PHOTO)
             faults.insert(0, _WITHOUT_PHOTO)
-        return _footage(source, folder, container, stream, first, reel, notes, faults)
+        footage = _footage(source, folder, container, stream, first, reel, notes, faults)
+        return span.marked(footage, late)
 
 
 class _Reel:
     """The cache as it fills: each frame's picture and what is noted of it."""
 
-    def __init__(self, source: Path, folder: Path, limits: Limits, step: int) -> None:
-        self.source, self.folder, self.limits, self.step = source, folder, limits, step
+    def __init__(self, source: Path, folder: Path, limits: Limits, step: int, report: Report) -> None:
+        self.source, self.folder, self.limits, self.step, self.report = source, folder, limits, step, report
         self.first: _First | None = None
         self.tally = Tally()
         self.sizes: list[int] = []  # bytes of each packet
+        self.width = self.height = 0  # pixels of the pictures as they are kept
         self.transparent = False
 
     def add(self, frame: av.VideoFrame, picture: Frame) -> None:
         """Cache a frame."""
-        write_frame(frame_path(self.folder, len(self.tally.times)), picture)
+        kept = keep(self.folder, len(self.tally.times), picture, self.limits, self.report)
+        self.height, self.width = kept.shape[:2]
         self.transparent = self.transparent or see_through(frame)
         self.tally.add(frame, self.step)
+        self.report(frame=len(self.tally.times))
 
     def repeat(self, times: list[int], following: Frame | None = None) -> None:
         """Put the frame before, or else the `following` one, at `times` whose own frames are lost."""
         for time in times:
             index = len(self.tally.times)
+            if index == 0 and following is None:
+                continue
             _check_count(self.source, index, self.limits)
             if index:
                 link_frame(frame_path(self.folder, index - 1), frame_path(self.folder, index))
             elif following is not None:
-                write_frame(frame_path(self.folder, index), following)
-            self.tally.add_repeat(time)
+                keep(self.folder, index, following, self.limits, self.report)
+            self.tally.add_repeat(time, self.step)
+            self.report(frame=len(self.tally.times))
 
 
-def _from_start(container: Any, stream: Any, times: list[int]) -> list[int]:  # noqa: ANN401 - PyAV objects
-    """Times as the container means them: AVI has no times, and its first frame is always shown at the start.
+def _late(container: Any, stream: Any, first: int) -> int:  # noqa: ANN401 - PyAV objects
+    """Ticks by which the decoder reports the frames later than the container means them.
 
-    What the decoder reports there is late by the frames it held back for reordering.
+    AVI has no times, and its first frame is always shown at the start; what the decoder reports there, `first`, is late
+    by the frames it held back for reordering.
     """
-    late = times[0] - (stream.start_time or 0) if container.format.name == "avi" else 0
-    return [time - late for time in times]
+    return first - (stream.start_time or 0) if container.format.name == "avi" else 0
 
 
-def _frames(container: Any, stream: Any, ending: Ending, promised: Promised, sizes: list[int]) -> Any:  # noqa: ANN401 - PyAV's unions
+def _frames(
+    container: Any,  # noqa: ANN401 - PyAV objects
+    stream: Any,  # noqa: ANN401
+    ending: Ending,
+    promised: Promised,
+    sizes: list[int],
+    span: Span,
+) -> Any:  # noqa: ANN401 - PyAV's unions
     """Frames in presentation order; a packet that cannot be decoded is counted and passed over.
 
-    `sizes` takes down the bytes of each packet.
+    `sizes` takes down the bytes of each packet of the span.
     """
     packets = container.demux()
     while True:
@@ -132,7 +162,8 @@ def _frames(container: Any, stream: Any, ending: Ending, promised: Promised, siz
             continue
         if packet is not None:
             promised.expect(packet)
-            sizes.append(packet.size)
+            if span.holds(packet.pts if packet.pts is not None else packet.dts):
+                sizes.append(packet.size)
         try:
             yield from stream.decode(packet) if packet is None or packet.size else ()
         except EndOfFile:
@@ -221,16 +252,14 @@ def _footage(
 ) -> Footage:
     """Gather the record."""
     tally = reel.tally
-    turned = first.orientation.transpose
-    width, height = first.stored[::-1] if turned else first.stored
     ratio = Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
     return Footage(
         source=source,
         folder=folder,
         kind="container",
         count=len(tally.times),
-        width=width,
-        height=height,
+        width=reel.width,
+        height=reel.height,
         depth=first.depth,
         times=tuple(tally.times),
         durations=tuple(tally.durations),
@@ -240,7 +269,7 @@ def _footage(
         pixel_format=first.pixel_format,
         rotation=first.rotation,
         color=first.color,
-        sample_aspect_ratio=1 / ratio if turned else ratio,
+        sample_aspect_ratio=1 / ratio if first.orientation.transpose else ratio,
         container=container.format.name,
         stream=stream.index,
         tracks=tracks_of(container, stream),

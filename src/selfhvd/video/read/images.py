@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 
 from selfhvd.errors import InputError, UsageError
-from selfhvd.video.footage import Color, Footage, frame_path
+from selfhvd.video.footage import Color, Footage
 from selfhvd.video.frame import Frame
-from selfhvd.video.frame_file import write_frame
 from selfhvd.video.limits import Limits
+from selfhvd.video.part import Part, nothing_in
 from selfhvd.video.process.protocol import Report
+from selfhvd.video.read.keep import keep
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 RATE = Fraction(30)  # frames per second of a folder, which has no times of its own, where none is said
@@ -70,15 +71,22 @@ def png_names(paths: Sequence[Path]) -> tuple[str, ...]:
     return tuple(f"{index:08d}.png" for index in range(len(paths)))
 
 
-def decode_images(source: Path, folder: Path, limits: Limits, report: Report, rate: Fraction = RATE) -> Footage:
-    """Copy the images of `source` into the cache `folder` and return its record (not yet saved).
+def decode_images(
+    source: Path, folder: Path, limits: Limits, report: Report, rate: Fraction = RATE, part: Part | None = None
+) -> Footage:
+    """Copy the images of `source`, or of a part of it, into the cache `folder` and return its record (not yet saved).
 
     `rate`: frames per second.
     """
-    paths = list_images(source)
+    everything = list_images(source)
+    numbers = [n for n in range(len(everything)) if part is None or part.covers(n / rate)]
+    if not numbers:
+        raise InputError(nothing_in(source, part))
+    paths = [everything[n] for n in numbers]
     if len(paths) > limits.frames:
         raise InputError(f"{source} holds more than {limits.frames} images; split it.")
     first: Frame | None = None
+    kept = None
     for index, path in enumerate(paths):
         image = read_image(path, limits)
         first = image if first is None else first
@@ -86,19 +94,19 @@ def decode_images(source: Path, folder: Path, limits: Limits, report: Report, ra
             raise InputError(
                 f"{path} is {_describe(image)}, but {paths[0].name} is {_describe(first)}; make them alike."
             )
-        write_frame(frame_path(folder, index), image)
+        kept = keep(folder, index, image, limits, report)
         report(frame=index + 1, total=len(paths))
-    assert first is not None
+    assert first is not None and kept is not None
     deep = first.dtype != np.uint8
     return Footage(
         source=source,
         folder=folder,
         kind="images",
         count=len(paths),
-        width=first.shape[1],
-        height=first.shape[0],
+        width=kept.shape[1],
+        height=kept.shape[0],
         depth=16 if deep else 8,
-        times=tuple(range(len(paths))),
+        times=tuple(numbers),
         durations=(1,) * len(paths),
         time_base=1 / rate,
         keyframes=(True,) * len(paths),
@@ -107,6 +115,8 @@ def decode_images(source: Path, folder: Path, limits: Limits, report: Report, ra
         rotation=0,
         color=Color(range=1, matrix=1, primaries=1, transfer=1),
         sample_aspect_ratio=Fraction(1),
+        begins=numbers[0] / rate if part and part.start else None,
+        ends=part.end if part else None,
         names=png_names(paths),
     )
 

@@ -22,24 +22,33 @@ class Tally:
     corrupt: list[int] = field(default_factory=list[int])  # frames that the decoder mended
     interlaced: int = 0
     untimed: int = 0
+    following: int = 0  # when a frame that carries no time is shown
     dropped: set[str] = field(default_factory=set[str])  # kinds of side data that will not be in the result
 
     def add(self, frame: Any, step: int) -> None:  # noqa: ANN401 - PyAV frame
         """Note the time of `frame`; `step` ticks after its predecessor where the file does not say."""
-        time = time_of(frame)
-        if time is None:
-            self.untimed += 1
-            time = self.times[-1] + (self.durations[-1] or step) if self.times else 0
+        self.untimed += time_of(frame) is None
         if frame.is_corrupt:
             self.corrupt.append(len(self.times))
-        self.times.append(time)
+        self.times.append(self.when(frame))
+        self.pass_by(frame, step)
         self.durations.append(frame.duration or 0)
         self.keyframes.append(bool(frame.key_frame))
         self.dropped |= dropped(frame)
         self.interlaced += frame.interlaced_frame
 
-    def add_repeat(self, time: int) -> None:
+    def when(self, frame: Any) -> int:  # noqa: ANN401 - PyAV frame
+        """When `frame` is shown, ticks."""
+        time = time_of(frame)
+        return self.following if time is None else time
+
+    def pass_by(self, frame: Any, step: int) -> None:  # noqa: ANN401 - PyAV frame
+        """Note that `frame`, kept or not, has been shown."""
+        self.following = self.when(frame) + (frame.duration or step)
+
+    def add_repeat(self, time: int, step: int) -> None:
         """Note a frame that repeats its neighbour at `time`."""
+        self.following = time + step
         self.repeated.append(len(self.times))
         self.times.append(time)
         self.durations.append(0)

@@ -18,6 +18,7 @@ class Ending:
         self.origin = (container.start_time or 0) / 1_000_000  # seconds
         self.last = 0.0  # seconds, end of the last packet seen
         self.broken = False  # the demuxer gave up with an error
+        self.left = False  # nobody wanted to read to the end
         self.cut = any(entry.pos + entry.size > self.size for entry in stream.index_entries)
 
     def cut_by(self, packet: Any) -> bool:  # noqa: ANN401 - PyAV packet
@@ -32,4 +33,4 @@ class Ending:
     def early(self) -> bool:
         """Whether the source stops short of what it promised."""
         short = self.promised and self.promised - (self.last - self.origin) > _SLACK
-        return self.cut or self.broken or bool(short)
+        return not self.left and (self.cut or self.broken or bool(short))

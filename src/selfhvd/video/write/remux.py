@@ -22,6 +22,7 @@ from selfhvd.video.write.attachments import covers
 from selfhvd.video.write.encoder_choice import MP4_LIKE
 from selfhvd.video.write.mp4_index import Index, index_of, read_index
 from selfhvd.video.write.mp4_metadata import PLACE, called, describable, has_marks, put_back
+from selfhvd.video.write.packets import Bounds, first_times, packets_of
 from selfhvd.video.write.tags import commented, fresh
 from selfhvd.video.write.time_shift import first_time, move, shift_of
 
@@ -45,7 +46,8 @@ class Copier:
         self.strip_location = strip_location
         self.copied: list[list[int]] = []  # [index in the source, index in the output]
         self.attached: list[int] = []  # index in the source of pictures and files that go along whole
-        self.shift = Fraction(0)  # seconds that all times are moved by
+        self.shift = Fraction(0) if footage.begins is None else -footage.begins  # seconds that all times are moved by
+        self.bounds = Bounds.of(footage)
         self.index = _index(footage)  # None: no MP4
         self._streams: dict[int, Any] = {}
         self._source: Any = None
@@ -57,28 +59,40 @@ class Copier:
         kept = container in MP4_LIKE and self.index is not None and has_marks(self.index, footage)
         if footage.marks and not kept:
             report(warning=f"marks of a {' '.join(footage.marks)} picture cannot be kept in {container}")
+        self._starts = self._first_times()
+        self._take_no_timecode(report)
         for track in sorted(footage.tracks, key=lambda track: track.kind == "attachment" or track.picture):
             self._take(track, report)  # what is attached comes last: it gets no number among the streams
-        ticks = [stream.time_base for stream in self._copied_streams()]
-        self.shift = shift_of(footage, container, first_time(footage.source, list(self._streams)), ticks)
+        if footage.begins is None:
+            ticks = [self._source.streams[index].time_base for index in self._streams]
+            self.shift = shift_of(footage, container, first_time(footage.source, list(self._streams)), ticks)
         if container == "avi":
             self._tell_starts(report)
-        elif self.shift:
+        elif self.shift and footage.begins is None:
             report(warning=f"all times are moved together by {float(self.shift):.6f} s, so that they can be written")
         if self._streams:
             self._packets = self._demux()
 
+    def _first_times(self) -> dict[int, Fraction]:
+        """When each track begins in a part; of a whole clip nobody needs to know of all at once."""
+        if self.bounds.is_open:
+            return {}
+        timed = [track.index for track in self.footage.tracks if track.kind in ("audio", "subtitle", "data")]
+        return first_times(self.footage.source, timed, self.bounds)
+
+    def _take_no_timecode(self, report: Report) -> None:
+        """Name the time code of a part's source, which counts from the first frame of the clip."""
+        tags = (self._source.metadata, self._source.streams[self.footage.stream].metadata)
+        if self.footage.begins is not None and any("timecode" in these for these in tags):
+            report(warning="the time code is left out, as it counts from the first frame of the clip")
+
     def _tell_starts(self, report: Report) -> None:
         """Name what AVI, which lets everything begin at once, does to sound that does not."""
         for index in self._streams:
-            start = first_time(self.footage.source, [index])
+            start = self._starts.get(index) if self._starts else first_time(self.footage.source, [index])
             off = float(start + self.shift) if start is not None else 0.0
             if abs(off) >= _NOTICED:
                 report(warning=f"avi holds no start times: stream {index} is {off:+.2f} s away from where it belongs")
-
-    def _copied_streams(self) -> list[Any]:
-        """The streams of the source whose packets are copied."""
-        return [self._source.streams[index] for index in self._streams]
 
     def _take(self, track: Track, report: Report) -> None:
         """Add one track to the output, or say why not."""
@@ -93,10 +107,13 @@ class Copier:
             report(warning=f"{what} may tell the place and is left out")
         elif track.picture or track.kind == "attachment":
             self._attach(track, stream, what, report)
+        elif not self.bounds.is_open and track.index not in self._starts:
+            report(warning=f"{what} holds nothing in this part and is left out")
         elif not self._carries(track):
             report(warning=f"{what} cannot be copied into {self.container}")
         else:
-            added = _add(self.output, stream, strip_location=self.strip_location)
+            cut = not self.bounds.is_open
+            added = _add(self.output, stream, strip_location=self.strip_location, coded_anew=cut)
             self._streams[track.index] = added
             self.copied.append([track.index, added.index])
 
@@ -170,14 +187,23 @@ class Copier:
             stream = self._source.streams[self.footage.stream]
             video.metadata.update(fresh(stream.metadata, strip_location=strip, coded_anew=True))
             video.disposition = stream.disposition
-            if self._source.chapters():
-                self.output.set_chapters([self._moved(chapter) for chapter in self._source.chapters()])
+            if self.footage.begins is not None:  # `_take_no_timecode` has said so
+                video.metadata.pop("timecode", None)
+                tags.pop("timecode", None)
+            chapters = [moved for chapter in self._source.chapters() if (moved := self._moved(chapter)) is not None]
+            if chapters:
+                self.output.set_chapters(chapters)
         self.output.metadata.update(commented(tags, comment))
 
     def _moved(self, chapter: Any) -> Any:  # noqa: ANN401 - PyAV's dictionary
-        """A chapter at its time in the output."""
-        ticks = round(self.shift / chapter["time_base"])
-        return {**chapter, "start": chapter["start"] + ticks, "end": chapter["end"] + ticks}
+        """A chapter at its time in the output, cut to the part; None where it is not of it."""
+        tick = Fraction(chapter["time_base"])
+        whole = chapter["start"] * tick, chapter["end"] * tick
+        inside = whole if self.bounds.is_open else self.bounds.trimmed(*whole)
+        if inside is None:
+            return None
+        start, end = (round((time + self.shift) / tick) for time in inside)
+        return {**chapter, "start": start, "end": end}
 
     def copy_until(self, time: Fraction | None) -> None:
         """Mux packets up to `time` seconds, all that are left where it is None."""
@@ -201,22 +227,16 @@ class Copier:
 
     def _demux(self) -> Iterator[Any]:
         """Packets of the copied streams as the muxer takes them, each bound to its stream of the output."""
-        streams = self._copied_streams()
-        codecs = {stream.index: codec_name(stream) for stream in streams}
-        for whole in self._source.demux(streams):
-            if not whole.size or (whole.pts is None and whole.dts is None):
-                continue
-            stream = self._streams[whole.stream_index]
-            move(whole, self.shift)
-            for packet in single_frames(whole, codecs[whole.stream_index]):
-                packet.stream = stream
-                yield packet
+        for number, packet in packets_of(self._source, list(self._streams), self.bounds):
+            move(packet, self.shift)
+            packet.stream = self._streams[number]
+            yield packet
 
 
-def _add(output: Any, stream: Any, *, strip_location: bool = False) -> Any:  # noqa: ANN401 - PyAV objects
+def _add(output: Any, stream: Any, *, strip_location: bool = False, coded_anew: bool = False) -> Any:  # noqa: ANN401 - PyAV
     """A track like `stream` in `output`."""
     added = output.add_stream_from_template(stream, opaque=True)
-    added.metadata.update(fresh(stream.metadata, strip_location=strip_location))
+    added.metadata.update(fresh(stream.metadata, strip_location=strip_location, coded_anew=coded_anew))
     if "handler_name" in stream.metadata:
         added.metadata["handler_name"] = stream.metadata["handler_name"]
     added.disposition = stream.disposition

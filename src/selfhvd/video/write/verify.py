@@ -14,6 +14,7 @@ from selfhvd.video.read.demux import open_source
 from selfhvd.video.read.tally import time_of
 from selfhvd.video.write.attachments import lost
 from selfhvd.video.write.encoder_choice import MP4_LIKE, container_of
+from selfhvd.video.write.packets import Bounds
 from selfhvd.video.write.time_shift import moved
 from selfhvd.video.write.verify_copies import check_copies, lost_flags
 
@@ -21,12 +22,12 @@ from selfhvd.video.write.verify_copies import check_copies, lost_flags
 def verify(footage: Footage, request: dict[str, Any], report: Report) -> None:
     """Raise `OutputError` unless the part file holds every frame at its time, and every copied packet."""
     shift = Fraction(request["shift"])
-    footage = moved(footage, shift)
+    source, footage = footage, moved(footage, shift)
     part, name = Path(request["part"]), request["destination"]
     try:
         _check_video(footage, part, name, report, tuple(request["size"]))
         if request["copied"]:
-            check_copies(footage.source, part, name, request["copied"], shift)
+            check_copies(source.source, part, name, request["copied"], shift, Bounds.of(source))
         if footage.kind == "container":
             for word in lost_flags(footage.source, part, [(footage.stream, 0), *request["copied"]]):
                 report(warning=word)

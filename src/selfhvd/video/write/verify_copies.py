@@ -18,7 +18,7 @@ from av.stream import Disposition
 from selfhvd.errors import OutputError
 from selfhvd.video.limits import Limits
 from selfhvd.video.read.demux import codec_name, open_source
-from selfhvd.video.write.amr import single_frames
+from selfhvd.video.write.packets import Bounds, packets_of, time_of
 from selfhvd.video.write.time_shift import move
 
 _UNSAID = Disposition.default | Disposition.multilayer
@@ -54,8 +54,7 @@ class _Copy:
 
     def add(self, packet: Any) -> None:  # noqa: ANN401 - PyAV packet
         """Note the next packet."""
-        ticks = packet.pts if packet.pts is not None else packet.dts
-        time = Fraction(ticks) * Fraction(packet.time_base)
+        time = time_of(packet)
         if not self.stretches or not self.stretches[-1].goes_on(time):
             self.stretches.append(_Stretch(time))
         self.packets.append(_Stretch(time))
@@ -92,10 +91,18 @@ class _Copy:
 
 
 def check_copies(
-    source: Path, part: Path, name: str, copied: Sequence[tuple[int, int]], shift: Fraction = Fraction(0)
+    source: Path,
+    part: Path,
+    name: str,
+    copied: Sequence[tuple[int, int]],
+    shift: Fraction = Fraction(0),
+    bounds: Bounds = Bounds(),
 ) -> None:
-    """Raise `OutputError` unless the tracks `copied` (index before, after) hold the same, `shift` seconds later."""
-    before = _read(source, [old for old, _ in copied], shift)
+    """Raise `OutputError` unless the tracks `copied` (index before, after) hold the same, `shift` seconds later.
+
+    Of the source what lies within `bounds` is asked for.
+    """
+    before = _read(source, [old for old, _ in copied], shift, bounds)
     after = _read(part, [new for _, new in copied])
     for old, new in copied:
         if after[new].container == "avi":
@@ -110,18 +117,14 @@ def check_copies(
             )
 
 
-def _read(path: Path, indices: list[int], shift: Fraction = Fraction(0)) -> dict[int, _Copy]:
+def _read(path: Path, indices: list[int], shift: Fraction = Fraction(0), bounds: Bounds = Bounds()) -> dict[int, _Copy]:
     """What the given streams hold, their times moved by `shift` seconds."""
     with open_source(path, Limits()) as container:
         found = {index: _Copy(codec_name(container.streams[index]), container.format.name) for index in indices}
-        streams = [container.streams[index] for index in indices]
         with suppress(FFmpegError):  # a source that breaks off; the copy broke off there too
-            for whole in container.demux(streams):
-                if whole.size and (whole.pts is not None or whole.dts is not None):
-                    copy = found[whole.stream_index]
-                    move(whole, shift)
-                    for packet in single_frames(whole, copy.codec):
-                        copy.add(packet)
+            for number, packet in packets_of(container, indices, bounds):
+                move(packet, shift)
+                found[number].add(packet)
     return found
 
 
