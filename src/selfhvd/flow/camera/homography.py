@@ -1,6 +1,6 @@
 """Which homography leads from one image to another, however far apart and however blurred they are? Ours."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -17,8 +17,6 @@ _LEAST_OVERLAP = 0.3
 _ALIKE = 0.95
 """Correlation, low-passed, below which a motion is doubtful and more are proposed; neither light nor contrast counts
 (docs/ablations.md#homography._ALIKE)."""
-_CLEAR = 0.995
-"""Correlation, low-passed, from which the first motion that is tried is right."""
 _BLANK = 1e-3
 """Grey levels of contrast below which there is nothing to compare."""
 _TURNS = (-18.0, -9.0, 9.0, 18.0)
@@ -27,7 +25,7 @@ _WORST_MISFIT = 25.0
 """Grey levels by which a motion may miss and still be one."""
 
 
-def find_homography(a: Grey, b: Grey, proposal: Callable[[], Homography | None] = lambda: None) -> Homography | None:
+def find_homography(a: Grey, b: Grey, proposal: Homography | None = None) -> Homography | None:
     """From pixels of `a` to pixels of `b`, to a pixel or so, more where blur hides it; None where none explains them.
 
     Phase correlation, the correlation of what overlaps and `proposal` each give a motion, refined by ECC at a quarter
@@ -36,10 +34,7 @@ def find_homography(a: Grey, b: Grey, proposal: Callable[[], Homography | None] 
     the view by a third turns it, too (docs/ablations.md#homography._TURNS).
     """
     quarter, half = _Pair(a, b, 4), _Pair(a, b, 2)
-    best = quarter.refined(_shift(a, b))
-    if best is None or not is_plausible(best, a.shape) or quarter.likeness(best) < _CLEAR:
-        given = proposal()
-        best = quarter.best((_shift(a, b), _overlap(a, b), given), (given, np.eye(3)))
+    best = quarter.best((_shift(a, b), _overlap(a, b), proposal), (proposal, np.eye(3)))
     if quarter.likeness(best) < _ALIKE:
         turned = [_overlap(a, b, degrees) for degrees in _TURNS]
         best = quarter.best(turned, (*turned, best))

@@ -154,7 +154,7 @@ class GlobalMotionFlow(FlowPredictor):
             return None
         a, b = _grey(first), _grey(second)
         guess = guess if guess is not None and explains(guess, a, b) else None
-        best = find_homography(a, b, lambda: self._consensus(first, second)) if guess is None else guess
+        best = find_homography(a, b, self._consensus(first, second)) if guess is None else guess
         if best is None:
             return None
         lights = linear_light(first), linear_light(second)
