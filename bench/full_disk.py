@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from selfhvd.video import Footage, Frame
+    from selfhvd.video import Frame
     from selfhvd.video.write.writer import Writer
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
@@ -85,7 +85,7 @@ def run(words: list[str], disk: Path, log: Path, moment: Moment | None) -> None:
     """The command; `log` is told the progress and at last the digest of the frames, `log`.txt what is said."""
     import selfhvd.cli.clip_runs as runs
     import selfhvd.run.job as jobs
-    import selfhvd.run.restored_frames as restored
+    import selfhvd.run.tasks as tasks
     from clips_for_tests import quick
     from selfhvd.cli import main
     from selfhvd.run.work_folder import WorkFolder
@@ -94,7 +94,7 @@ def run(words: list[str], disk: Path, log: Path, moment: Moment | None) -> None:
     os.dup2(os.open(log.with_suffix(".txt"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     digest, told, deblur = hashlib.sha256(), log.open("w", buffering=1), runs.deblur
-    write, keep, anew = Writer.write, restored._keep, list[object]()
+    write, keep, anew = Writer.write, tasks.write_frame, list[object]()
 
     def now(name: str, done: int) -> None:
         if moment is not None and moment.at == (name, done) and not (disk / "ballast").exists():
@@ -117,11 +117,11 @@ def run(words: list[str], disk: Path, log: Path, moment: Moment | None) -> None:
         now("write", writer.written)
         write(writer, frame)
 
-    def kept(footage: "Footage", index: int, frame: "Frame", path: Path) -> None:
-        keep(footage, index, frame, path)
+    def kept(path: Path, frame: "Frame") -> None:
+        keep(path, frame)
         anew.append(path)
 
-    Writer.write, restored._keep = written, kept
+    Writer.write, tasks.write_frame = written, kept
     for name in ("check_room", "write_report", "write_run"):
         setattr(jobs, name, around(getattr(jobs, name), name))
     WorkFolder.place = around(WorkFolder.place, "place")

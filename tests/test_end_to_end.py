@@ -261,16 +261,16 @@ for source in {sources!r}:
 @pytest.mark.subprocess
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from /proc")
 def test_memory_does_not_grow_with_the_length(tmp_path):
-    sources = [str(film(tmp_path / f"{n}.mp4", views(n, 160, 96, lambda i: i % 4 == 0))) for n in (20, 70)]
+    sources = [str(film(tmp_path / f"{n}.mp4", views(n, 160, 96, lambda i: i % 4 == 0))) for n in (20, 70, 200)]
     code = _MEASURED.format(tests=str(Path(__file__).parent), sources=sources)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (short, short_worker), (long, long_worker) = (
+    _, (short, short_worker), (long, long_worker) = (  # what is loaded but once, and caches, the first has filled
         [int(word) for word in line.split()] for line in done.stdout.splitlines()
     )
     assert short > 50_000 and short_worker > 10_000
-    # Fifty frames more, as float32, are 9 MB: less than 2 % of torch itself, so bytes are counted. 2 MB were seen.
-    assert long - short < 7_000
+    # 130 frames more, as float32, are 24 MB: 4 % of torch itself, so bytes are counted. 5 MB were seen.
+    assert long - short < 9_000
     assert long_worker - short_worker < 4_500
 
 

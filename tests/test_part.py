@@ -161,8 +161,8 @@ def test_what_comes_before_the_part_is_not_decoded(tmp_path, monkeypatch):
     with seek.open_at(clip, span, seek.Limits()) as container:
         first = next(container.decode(video=0))
         assert part.start - 12 * Fraction(1, 30) <= first.pts * first.time_base < part.start
-    assert len(list((tmp_path / "cache").rglob("*.png"))) == 0
-    assert len(ingest(clip, tmp_path / "cache", part=part)) == 15 == len(list((tmp_path / "cache").rglob("*.png")))
+    assert len(list((tmp_path / "cache").rglob("*.frame"))) == 0
+    assert len(ingest(clip, tmp_path / "cache", part=part)) == 15 == len(list((tmp_path / "cache").rglob("*.frame")))
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv", "out.ts", "out.avi"])

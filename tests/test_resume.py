@@ -212,7 +212,7 @@ def test_a_second_process_stops(source):
 FULL = (
     "selfhvd.training.precompute.AlignedStore.finish",
     "selfhvd.training.checkpoint.torch.save",
-    "selfhvd.run.restored_frames.write_frame",
+    "selfhvd.run.tasks.write_frame",
 )
 
 
@@ -301,8 +301,8 @@ def test_frames_that_come_back_as_they_came_are_stored_once(source):
 
     footage = ingest(source, source.parent / "footage")
     folder = source.parent / "restored"
-    frames = list(restored_frames(Halves(), footage, folder))
+    frames = list(restored_frames(Halves(), footage, source.parent, folder))
     same = [(folder / f"{index:08d}.frame").samefile(footage.path(index)) for index in range(12)]
     assert same == [False, True] * 6
-    again = restored_frames(Halves(), footage, folder)
+    again = restored_frames(Halves(), footage, source.parent, folder)
     assert [frame.tobytes() for frame in again] == [frame.tobytes() for frame in frames]

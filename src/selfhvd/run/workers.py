@@ -22,7 +22,7 @@ from selfhvd.system.memory import free_bytes
 log = logging.getLogger(__name__)
 
 _BYTES, _BYTES_PER_PIXEL = 350 * 2**20, 580
-"""Memory of a worker, and what it takes more for each pixel of a frame; see docs/performance.md."""
+"""Memory of a worker, and what it takes more for each pixel of a frame; see docs/speed.md."""
 _SHARE = 0.75
 """Part of the free memory that they may fill."""
 _ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**31)}

@@ -84,7 +84,7 @@ def test_weights_that_are_not_at_hand_leave_the_row_out(clip, monkeypatch, tmp_p
 @pytest.mark.unchecked
 def test_the_truth_teaches_more_than_its_neighbours(clip):
     """The upper bound is one: with a few more steps the supervised network is nearer to the truth."""
-    size = replace(TINY, frames=14, steps=20)
+    size = replace(TINY, frames=14, steps=40)
     longer = film(photos_of(None), size, 2)
     bound, ours = try_out(Setup("supervised"), size, longer, 0), try_out(FULL, size, longer, 0)
     assert bound is not None and ours is not None and bound.psnr > ours.psnr
