@@ -94,13 +94,14 @@ class TestDisk:
 
 class TestTime:
     def test_by_hand(self):
-        # One view, six sharp frames and the frame beside it, seen at 720 of 1000 pixels; 0.15 s of coding.
-        one = 500_000 * 2e-6 + 7 * 500_000 * 0.72**2 * 1e-6 + 0.3 * 0.5
-        assert expected_seconds(HEAD, FAST, PACE) == pytest.approx(10 * one)
+        # One view, six sharp frames and the frame beside it, seen at 720 of 1000 pixels; 0.225 s of coding; 3 s to load.
+        one = 500_000 * 2e-6 + 7 * 500_000 * 0.72**2 * 1e-6
+        assert expected_seconds(HEAD, FAST, PACE) == pytest.approx(3 + 10 * (one + 0.225))
+        assert expected_seconds(HEAD, FAST, PACE, workers=4) == pytest.approx(3 + 10 * (1.15 * one / 4 + 0.225))
 
     def test_without_guides_there_is_one_round(self):
         pace = replace(PACE, needs=Needs(window=20))
-        assert expected_seconds(HEAD, FAST, pace) == pytest.approx(10 * (500_000 * (2e-6 + 0.72**2 * 1e-6) + 0.15))
+        assert expected_seconds(HEAD, FAST, pace) == pytest.approx(3 + 10 * (500_000 * (2e-6 + 0.72**2 * 1e-6) + 0.225))
 
     def test_learning_takes_its_time_and_no_more_than_allowed(self):
         balanced = preset_config("balanced", from_scratch=True)

@@ -143,6 +143,7 @@ class ClipRuns:
                 part=part_of(None, self.options.preview) or self.options.part,
                 extent=self.options.extent,
                 rate=rate,
+                workers=self.options.workers,
             )
             out(as_text(found) + "\n")
             kept = sum(other.stays for other in seen)

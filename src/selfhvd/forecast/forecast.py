@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import torch
 
 from selfhvd.forecast.pace import Pace, expected_seconds
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.disk_space import Room, as_footage, free_room, needed_room
+from selfhvd.run.workers import workers_for
 from selfhvd.video import Coding
 from selfhvd.video.destination import is_folder
 from selfhvd.video.part import Part
@@ -83,10 +85,11 @@ def forecast(
     part: Part | None = None,
     extent: str = "",
     rate: Fraction | None = None,
+    workers: int | None = 1,
 ) -> Forecast:
     """Look at a clip's head and say what a run on it, or on a part of it, would be.
 
-    `extent`: the part in words. `rate`: frames per second of a folder of images.
+    `extent`: the part in words. `rate`: frames per second of a folder of images. `workers`: as asked for.
 
     Raises:
         InputError: the clip cannot be read.
@@ -94,6 +97,8 @@ def forecast(
     head = probe(source).within(part, rate)
     container, codec, pixel_format, quality, notes = _coding(head, source, destination, coding)
     room = needed_room(head, destination, config, coding)
+    single = pace.needs.window == 1 and pace.needs.guides > 0
+    beside = workers_for(head.pixels, head.frames, torch.device(pace.device), workers) if single else 1
     return Forecast(
         source=source,
         extent=extent,
@@ -112,7 +117,7 @@ def forecast(
         room=room,
         free=free_room(destination),
         memory=_memory(head, pace, config.restore.kept_guides),
-        seconds=expected_seconds(head, config, pace),
+        seconds=expected_seconds(head, config, pace, beside),
         strength=strength,
         stays=room.result + (room.cache if keep_work else 0),
     )

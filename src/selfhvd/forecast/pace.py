@@ -12,6 +12,7 @@ from selfhvd.method.align import align_guides
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.system.device import convolving
+from selfhvd.system.threads import one_thread
 from selfhvd.video.frame_source import ArrayFrames
 from selfhvd.video.probe import Probe
 
@@ -19,8 +20,12 @@ _SIDE = 256
 """Pixels a side of the picture."""
 _ENOUGH = 1.0
 """Seconds over which a timing is steady: other load on the machine comes and goes."""
-_HANDLING = 0.3
-"""Seconds a megapixel to decode, cache, measure, code and check a frame (an estimate, not measured)."""
+_HANDLING = 0.45
+"""Seconds a megapixel to decode, cache, measure, code and check a frame, one after the other."""
+_LOADING = 3.0
+"""Seconds until the first frame is read."""
+_BESIDE = 1.15
+"""So many times as long a frame takes where others are restored beside it: memory is shared."""
 _STEP = 3.0
 """Views that a step of learning costs for each window of its batch: once forth, and twice as much back."""
 
@@ -40,7 +45,7 @@ class Pace:
 
 
 def measure_pace(config: DeblurConfig) -> Pace:
-    """Load what a run would load, and time it: 1 to 10 seconds.
+    """Load what a run would load, and time it, on a CPU in one thread: 1 to 10 seconds.
 
     Raises:
         DeviceError, UsageError, WeightsError: the run could not begin, for the same reason.
@@ -66,14 +71,16 @@ def measure_pace(config: DeblurConfig) -> Pace:
         float(align_guides(first, frames, around, ready.predictor, config.align).images.mean())
 
     pixels = _SIDE * _SIDE
-    shown, aligned = _timed(view) / (count * pixels), _timed(guides) / (len(around) * pixels)
+    with one_thread():
+        shown, aligned = _timed(view) / (count * pixels), _timed(guides) / (len(around) * pixels)
     return Pace(shown, aligned, needs, ready.predictor.name, str(ready.device))
 
 
-def expected_seconds(head: Probe, config: DeblurConfig, pace: Pace) -> float:
+def expected_seconds(head: Probe, config: DeblurConfig, pace: Pace, workers: int = 1) -> float:
     """Time of a whole run, if no frame is handed through, none restored or steadied twice.
 
-    Two more sharp frames, which are shown to sharp ones, are not counted.
+    That two sharp frames more are shown to sharp ones is not counted, nor that pairs of them are looked at once: on our
+    clips the one is worth about the other.
     """
     flown = head.pixels * min(1.0, config.align.resolution, config.align.longest / max(head.width, head.height)) ** 2
     guided = config.restore.guided and pace.needs.guides > 0
@@ -82,8 +89,9 @@ def expected_seconds(head: Probe, config: DeblurConfig, pace: Pace) -> float:
     guides = 2 * (turns + config.restore.each_side) if guided else 0
     aligned = guides + bool(config.restore.steadiness)
     restore = views * head.pixels * pace.view + aligned * flown * pace.guide
+    shared = restore * _BESIDE / workers if workers > 1 else restore
     handling = _HANDLING * head.pixels / 1e6
-    return head.frames * (restore + handling) + _learning(head, config, pace, flown, restore)
+    return _LOADING + head.frames * (shared + handling) + _learning(head, config, pace, flown, restore)
 
 
 def _learning(head: Probe, config: DeblurConfig, pace: Pace, flown: float, restore: float) -> float:

@@ -11,7 +11,7 @@ from selfhvd.run.tasks import Task
 
 _CHUNK = 4
 """Frames that are finished together: each chunk aligns its border frames once more."""
-_WAITING = 1
+_WAITING = 2
 """Tasks beyond those at work that are handed out, so that nobody waits."""
 _LOSSES = 6
 """Tasks lost in a row, for each worker, after which the run gives up."""
@@ -43,7 +43,8 @@ def finished_frames(
     while course.emitted < len(restorer.frames):
         for task in course.ready(workers + _WAITING - len(at_work)):
             at_work[submit(task)] = task
-        done, _ = wait(at_work, return_when=FIRST_COMPLETED)
+        # Nobody is waited for while there is a frame to hand on: what is done with it takes time, too.
+        done, _ = wait(at_work, timeout=0 if course.at_hand() else None, return_when=FIRST_COMPLETED)
         for future in done:
             task = at_work.pop(future)
             try:
@@ -56,10 +57,10 @@ def finished_frames(
             else:
                 course.finish(task)
                 lost = 0
-        before = course.emitted
-        yield from course.emit()
-        if course.emitted > before:
-            course.tidy(shelf)
+        if course.at_hand():
+            yield course.emitted
+            if course.emit():
+                course.tidy(shelf)
 
 
 @dataclass
@@ -77,13 +78,16 @@ class _Course:
     chunks: dict[int, Task] = field(default_factory=dict[int, Task])
     """Finished, by their first frame."""
 
+    def __post_init__(self) -> None:
+        self._begun = self.emitted  # of the chunk that is handed on
+
     def ready(self, count: int) -> list[Task]:
         """Up to `count` tasks of which all that they need is there, those of the earliest frames first."""
         found: list[Task] = []
         if count < 1:
             return found
         frames, ahead = len(self.restorer.frames), _CHUNK * (self.workers // 2 + 2)
-        for start in range(self.emitted, min(frames, self.emitted + ahead), _CHUNK):
+        for start in range(self._begun, min(frames, self._begun + ahead), _CHUNK):
             end = min(frames, start + _CHUNK)
             reach = self.restorer.steadied_over
             wanted = [i for i in range(max(0, start - reach), min(frames, end + reach)) if self.restorer.is_worked(i)]
@@ -119,11 +123,17 @@ class _Course:
         else:
             self.chunks[task.first] = task
 
-    def emit(self) -> Iterator[int]:
-        """Frames that are finished and next."""
-        while (task := self.chunks.pop(self.emitted, None)) is not None:
-            yield from range(task.first, task.end)
-            self.emitted = task.end
+    def at_hand(self) -> bool:
+        """Whether the next frame is finished."""
+        return self._begun in self.chunks
+
+    def emit(self) -> bool:
+        """The next frame was handed on; whether it was the last of its chunk."""
+        self.emitted += 1
+        if self.emitted < self.chunks[self._begun].end:
+            return False
+        self._begun = self.chunks.pop(self._begun).end
+        return True
 
     def tidy(self, shelf: Path) -> None:
         """Remove what no frame to come needs."""
