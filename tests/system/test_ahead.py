@@ -10,11 +10,13 @@ from selfhvd.system.ahead import ahead
 
 @pytest.fixture(params=[1, 3])
 def threads(request):
+    """As many as torch is given; a test that left it others would make forks of this process wait for ever."""
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
     yield request.param
-    assert torch.get_num_threads() == request.param
+    left = torch.get_num_threads()
     torch.set_num_threads(before)
+    assert left == request.param
 
 
 def test_all_in_order(threads):
@@ -33,8 +35,7 @@ def test_few_are_held(threads):
         assert len(begun) <= number + 1 + 2 * threads
 
 
-def test_each_has_one_of_torchs_threads():
-    torch.set_num_threads(3)
+def test_each_has_one_of_torchs_threads(threads):
     assert set(ahead(lambda n: torch.get_num_threads(), 9)) == {1}
 
 
