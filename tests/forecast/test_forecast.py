@@ -70,6 +70,9 @@ class TestDisk:
     def test_by_hand(self, tmp_path):
         room = needed_room(HEAD, tmp_path / "a.mp4", FAST)
         assert (room.cache, room.material, room.result) == (12_000_000, 0, 500_000)
+        # 10 frames twice in 16 bits, 40 motions of six floats at 720 of 1000 pixels.
+        shelf = needed_room(HEAD, tmp_path / "a.mp4", FAST, workers=4).shelf
+        assert room.shelf == 0 and shelf == 500_000 * (20 * 6 + 40 * 24 * 0.72**2)
         learned = needed_room(HEAD, tmp_path / "a.mp4", preset_config("balanced", from_scratch=True))
         assert learned.material == 10 * 500_000 * 27  # frame 3, truth 3, four guides of 3, 1 and 1, 1 to spare
         assert needed_room(HEAD, tmp_path / "shots", FAST).result == 7_000_000

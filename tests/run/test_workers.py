@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from clips_for_tests import film, names, views
-from selfhvd.run.workers import workers_for
+from selfhvd.backbones.backbone import Needs
+from selfhvd.errors import UsageError
+from selfhvd.run.workers import check_workers, workers_for
 
 CPU = torch.device("cpu")
 
@@ -19,11 +21,15 @@ CPU = torch.device("cpu")
 def test_as_many_as_there_are_cores_and_memory_for(monkeypatch):
     monkeypatch.setattr("selfhvd.run.workers.free_bytes", lambda device: 8 * 2**30)
     monkeypatch.setattr("torch.get_num_threads", lambda: 4)
-    assert workers_for(480 * 272, 300, CPU, None) == 4
-    assert workers_for(3840 * 2160, 300, CPU, None) == 1
-    assert workers_for(480 * 272, 8, CPU, None) == 1
-    assert workers_for(64 * 48, 8, CPU, 3) == 3
-    assert workers_for(480 * 272, 300, torch.device("cuda"), 3) == 1
+    single = Needs(guides=2)
+    assert workers_for(480 * 272, 300, single, CPU, None) == 4
+    assert workers_for(3840 * 2160, 300, single, CPU, None) == 1
+    assert workers_for(480 * 272, 8, single, CPU, None) == 1
+    assert workers_for(64 * 48, 8, single, CPU, 3) == 3
+    assert workers_for(480 * 272, 300, single, torch.device("cuda"), 3) == 1
+    assert workers_for(480 * 272, 300, Needs(window=20), CPU, 3) == 1
+    with pytest.raises(UsageError, match="at least 1 worker, not 0"):
+        check_workers(0)
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,11 @@ class Needs:
     starts_as_identity: bool = False
     """Whether the untrained network gives its input back."""
 
+    @property
+    def single(self) -> bool:
+        """Whether frames are restored one by one, each from sharp frames beside it, and so in any order."""
+        return self.window == 1 and self.guides > 0
+
 
 Frames = Float[Tensor, "batch frame 3 height width"]
 Guides = Float[Tensor, "batch frame guide 3 height width"]

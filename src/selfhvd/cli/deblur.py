@@ -116,6 +116,7 @@ def deblur(
     from selfhvd.run.options import RunOptions
     from selfhvd.run.preview import check_preview
     from selfhvd.run.strength import check_strength
+    from selfhvd.run.workers import check_workers
     from selfhvd.video import default_destination
     from selfhvd.video.read.images import rate_of
 
@@ -130,8 +131,7 @@ def deblur(
         raise UsageError(f"--segment {segment} must be at least 1.")
     if max_minutes is not None and not max_minutes >= 0:
         raise UsageError(f"--max-minutes {max_minutes:g} must be at least 0.")
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers} must be at least 1.")
+    check_workers(workers)
     if not 0 <= seed < _SEEDS:
         raise UsageError(f"--seed {seed} must be at least 0 and below {_SEEDS}.")
     config = replace(

@@ -11,7 +11,7 @@ import torch
 from selfhvd.forecast.pace import Pace, expected_seconds
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.disk_space import Room, as_footage, free_room, needed_room
-from selfhvd.run.workers import workers_for
+from selfhvd.run.workers import worker_bytes, workers_for
 from selfhvd.video import Coding
 from selfhvd.video.destination import is_folder
 from selfhvd.video.part import Part
@@ -96,9 +96,8 @@ def forecast(
     """
     head = probe(source).within(part, rate)
     container, codec, pixel_format, quality, notes = _coding(head, source, destination, coding)
-    room = needed_room(head, destination, config, coding)
-    single = pace.needs.window == 1 and pace.needs.guides > 0
-    beside = workers_for(head.pixels, head.frames, torch.device(pace.device), workers) if single else 1
+    beside = workers_for(head.pixels, head.frames, pace.needs, torch.device(pace.device), workers)
+    room = needed_room(head, destination, config, coding, beside)
     return Forecast(
         source=source,
         extent=extent,
@@ -116,7 +115,7 @@ def forecast(
         steps=config.steps,
         room=room,
         free=free_room(destination),
-        memory=_memory(head, pace, config.restore.kept_guides),
+        memory=_memory(head, pace, config.restore.kept_guides, beside),
         seconds=expected_seconds(head, config, pace, beside),
         strength=strength,
         stays=room.result + (room.cache if keep_work else 0),
@@ -148,8 +147,10 @@ def _quality(chosen: Plan) -> str:
     return f"quality {chosen.quality:g} of 100{bound}"
 
 
-def _memory(head: Probe, pace: Pace, guides: int) -> int:
-    """What this process has by now, frames, and the network's work, which tiles keep below its share."""
+def _memory(head: Probe, pace: Pace, guides: int, workers: int) -> int:
+    """What this process has by now, and its workers; or frames, and the network's work, below its share by tiles."""
+    if workers > 1:
+        return psutil.Process().memory_info().rss + workers * worker_bytes(head.pixels)
     window = max(1, pace.needs.window)
     work = pace.needs.bytes_per_pixel * window * head.pixels
     tiled = min(work, int(_SHARE * psutil.virtual_memory().available))

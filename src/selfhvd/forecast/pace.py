@@ -82,7 +82,7 @@ def expected_seconds(head: Probe, config: DeblurConfig, pace: Pace, workers: int
     That two sharp frames more are shown to sharp ones is not counted, nor that pairs of them are looked at once: on our
     clips the one is worth about the other.
     """
-    flown = head.pixels * min(1.0, config.align.resolution, config.align.longest / max(head.width, head.height)) ** 2
+    flown = head.pixels * min(1.0, config.align.scale(head.height, head.width)) ** 2
     guided = config.restore.guided and pace.needs.guides > 0
     turns = config.restore.rounds - 1 if guided else 0
     views = turns + config.restore.ensemble

@@ -37,6 +37,10 @@ class AlignConfig:
     use_uncertainty: bool = True
     """M_uncer of Eq. 4; off only for ablation."""
 
+    def scale(self, height: int, width: int) -> float:
+        """The part of a frame's size at which flow and masks are made."""
+        return min(self.resolution, self.longest / max(height, width))
+
 
 @dataclass(frozen=True)
 class Aligned:
@@ -109,7 +113,7 @@ def _flows(
 
 
 def _scale(image: Float[Tensor, "batch 3 height width"], config: AlignConfig) -> float:
-    return min(config.resolution, config.longest / max(image.shape[-2:]))
+    return config.scale(*image.shape[-2:])
 
 
 def _aligned(

@@ -43,10 +43,6 @@ class Shelf:
         except OSError as error:
             raise OutputError(f"{path} cannot be written ({error.strerror}); make room and run again.") from error
 
-    def drop(self, kind: str, *numbers: int) -> None:
-        """No longer keep it, if it was."""
-        self._path(kind, numbers).unlink(missing_ok=True)
-
     def _path(self, kind: str, numbers: tuple[int, ...]) -> Path:
         return self.folder / "-".join([kind, *(f"{number:08d}" for number in numbers)])
 

@@ -233,8 +233,7 @@ class Deblurrer:
 
     def can_share(self) -> bool:
         """Whether the fitted clip's frames can be restored one by one, in whatever process; else in order, in this."""
-        single = self.network.needs.window == 1 and self.network.needs.guides > 0
-        return single and not self.is_left() and self._knows_something()
+        return self.network.needs.single and not self.is_left() and self._knows_something()
 
     def _knows_something(self) -> bool:
         """Whether the network is more than noise: trained, or the identity before any training."""

@@ -1,6 +1,7 @@
 """Room on the disk: how much a run needs while it works, and whether it is there."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +30,9 @@ _TYPICAL, _TYPICAL_DEEP = 0.9, 3.5
 """Bytes of a pixel of a frame file of 8 bits, and of more (first frames: 0.7 to 1.1 on seven clips, 3.5 on one)."""
 _TYPICAL_PNG, _TYPICAL_DEEP_PNG = 1.0, 4.5
 """The same of a PNG (0.9 to 1.5, and 4.5)."""
+_SHELVED, _MOTIONS = 25, 15
+"""Frames, and motions, on the shelf for each worker at most (485 bytes a pixel were seen at 1280x720 with two, 954 and
+1615 at 480x272 with two and four)."""
 _EMPTY = 0.1
 """Share of that below which a frame says nothing about the others; the emptiest of our clips has 0.12."""
 
@@ -42,21 +46,35 @@ class Room:
     material: int
     """What is learned from; at most, for how many frames are blurry is not known before."""
     result: int
+    shelf: int = 0
+    """What workers leave to one another, at most at a time."""
 
     @property
     def total(self) -> int:
         """All of them at once."""
-        return self.cache + self.material + self.result
+        return self.cache + self.material + self.result + self.shelf
 
 
-def needed_room(head: Probe, destination: Path, config: DeblurConfig, coding: Coding = Coding()) -> Room:
+def needed_room(
+    head: Probe, destination: Path, config: DeblurConfig, coding: Coding = Coding(), workers: int = 1
+) -> Room:
     """What a run will fill, going by the size of its first frame in the cache."""
     frames = head.frames * _likely(head, head.frame_bytes, _TYPICAL, _TYPICAL_DEEP)
     pngs = head.frames * _likely(head, head.png_bytes, _TYPICAL_PNG, _TYPICAL_DEEP_PNG)
     adapt = config.adapt
     learned_from = min(adapt.frames, head.frames) if config.steps else 0
     result = pngs if is_folder(destination) else result_bytes(head, destination, coding)
-    return Room(2 * frames, learned_from * record_bytes(2 * adapt.candidates) * head.pixels, result)
+    material = learned_from * record_bytes(2 * adapt.candidates) * head.pixels
+    return Room(2 * frames, material, result, _shelf_bytes(head, config, workers))
+
+
+def _shelf_bytes(head: Probe, config: DeblurConfig, workers: int) -> int:
+    """Frames of 16 bits, and motions of sharp frames, six floats a pixel of the size at which flow is found."""
+    if workers < 2:
+        return 0
+    flown = head.pixels * min(1.0, config.align.scale(head.height, head.width)) ** 2
+    frames, motions = min(2 * head.frames, _SHELVED * workers), min(4 * head.frames, _MOTIONS * workers)
+    return int(6 * frames * head.pixels + 24 * motions * flown)
 
 
 def result_bytes(head: Probe, destination: Path, coding: Coding) -> int:
@@ -114,6 +132,7 @@ def check_room(
     coding: Coding = Coding(),
     part: Part | None = None,
     rate: Fraction | None = None,
+    beside: Callable[[int, int], int] = lambda pixels, frames: 1,
 ) -> None:
     """Refuse a run before it begins for which there is no room.
 
@@ -125,6 +144,7 @@ def check_room(
         coding: of the result.
         part: of the clip, None for all of it.
         rate: frames per second of a folder of images.
+        beside: how many workers there are for pixels of a frame, and frames.
 
     Raises:
         OutputError: there is less room than needed.
@@ -134,7 +154,8 @@ def check_room(
     except InputError as error:
         log.info("the room on the disk was not checked: %s", error)  # decoding will tell what is wrong, if anything is
         return
-    refuse_without_room(needed_room(head, destination, config, coding).total - held, destination)
+    room = needed_room(head, destination, config, coding, beside(head.pixels, head.frames))
+    refuse_without_room(room.total - held, destination)
 
 
 def refuse_without_room(needed: int, destination: Path) -> None:

@@ -23,7 +23,7 @@ from selfhvd.run.output import OnFrame, Watch, deliver
 from selfhvd.run.preview import check_preview, hardest_stretch
 from selfhvd.run.strength import check_strength
 from selfhvd.run.work_folder import WorkFolder, open_work_folder
-from selfhvd.run.workers import side_by_side, workers_for
+from selfhvd.run.workers import check_workers, side_by_side, workers_for
 from selfhvd.system.progress import Progress, Stage, silent, stoppable
 from selfhvd.system.versions import versions
 from selfhvd.video import CodecName, Footage, check_destination, check_source, default_destination, ingest
@@ -143,6 +143,7 @@ def _checked(source: Path, destination: str | Path | None, config: DeblurConfig,
     part = options.part
     destination = Path(destination) if destination is not None else default_destination(source, options.ending)
     check_strength(options.strength)
+    check_workers(options.workers)
     check_preview(options.preview, part)
     check_source(source)
     rate = rate_of(source, options.fps)
@@ -162,11 +163,15 @@ def _run(request: _Request, on_progress: Progress, on_frame: OnFrame | None, sto
         manifest = facts_of(request.source, deblurrer, request.rate, request.part)
         work.begin(manifest, restart=options.restart)
         part, rate = request.part, request.rate
-        check_room(request.source, request.destination, config, work.held(), options.coding, part, rate)
+        needs, device = deblurrer.network.needs, deblurrer.device
+
+        def beside(pixels: int, frames: int) -> int:
+            return workers_for(pixels, frames, needs, device, options.workers)
+
+        check_room(request.source, request.destination, config, work.held(), options.coding, part, rate, beside)
         clip = work.footage(request.source, on_progress, rate, part)
         clock.lap("read")
-        count = workers_for(clip.width * clip.height, len(clip), deblurrer.device, options.workers)
-        with side_by_side(count) as workers:
+        with side_by_side(beside(clip.width * clip.height, len(clip))) as workers:
             # Scenes, sharp frames (Eq. 1, 2), stages (Eq. 3 to 14).
             deblurrer.fit(clip, clip.keyframes, on_progress, stop)
             clock.lap("select and adapt")

@@ -34,10 +34,7 @@ def restored_frames(
         OutputError: a frame cannot be kept.
         DeviceError: there is not enough memory.
     """
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made ({error.strerror}); make room and try again.") from error
+    _make(folder)
     done = _kept(footage, folder)
     for index in range(done):
         yield _read(finished_path(folder, index))
@@ -65,11 +62,18 @@ def _shared(deblurrer: Deblurrer, place: Workplace, first: int, workers: Workers
                 yield frame
             continue
         shutil.rmtree(place.shelf, ignore_errors=True)
-        place.shelf.mkdir()
+        _make(place.shelf)
         submit = partial(workers.submit, place)
         for index in finished_frames(restorer, number, begin, workers.count, submit, place.shelf):
             yield _read(finished_path(place.restored, scene.start + index))
     shutil.rmtree(place.shelf, ignore_errors=True)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder} cannot be made ({error.strerror}); make room and try again.") from error
 
 
 def _kept(footage: Footage, folder: Path) -> int:

@@ -87,6 +87,5 @@ def keep_finished(footage: Footage, index: int, frame: Frame, folder: Path) -> N
 def _restorers(place: Workplace) -> tuple[tuple[Restorer | None, int], ...]:
     """Those of each scene and where it begins; made of what the run has left on disk."""
     logging.getLogger("selfhvd").setLevel(logging.ERROR)  # the run itself has told it
-    place.shelf.mkdir(exist_ok=True)
     deblurrer = Deblurrer(place.config, place.folder).fit(place.footage, place.footage.keyframes)
     return tuple((deblurrer.restorer(scene, Shelf(place.shelf)), scene.start) for scene in deblurrer.scenes)

@@ -15,7 +15,8 @@ from typing import ParamSpec
 
 import torch
 
-from selfhvd.errors import DeviceError
+from selfhvd.backbones.backbone import Needs
+from selfhvd.errors import DeviceError, UsageError
 from selfhvd.run.tasks import Task, Workplace, do
 from selfhvd.system.memory import free_bytes
 
@@ -34,22 +35,34 @@ _TRIES = 5
 P = ParamSpec("P")
 
 
-def workers_for(pixels: int, frames: int, device: torch.device, asked: int | None) -> int:
+def check_workers(asked: int | None) -> None:
+    """`UsageError` unless it is a number of processes, or None."""
+    if asked is not None and asked < 1:
+        raise UsageError(f"There must be at least 1 worker, not {asked}.")
+
+
+def worker_bytes(pixels: int) -> int:
+    """Memory that a worker takes for frames of so many pixels, about."""
+    return _BYTES + _BYTES_PER_PIXEL * pixels
+
+
+def workers_for(pixels: int, frames: int, needs: Needs, device: torch.device, asked: int | None) -> int:
     """How many processes restore a clip at a time; 1: this one, alone.
 
     Args:
         pixels: of a frame.
         frames: of the clip.
+        needs: of the network; one that looks at several frames at once takes them in order.
         device: a graphics card is one, and so is its worker.
         asked: by the user; None: as many as torch was given threads, and as fit into the free memory.
     """
-    if device.type != "cpu":
+    if device.type != "cpu" or not needs.single:
         return 1
     if asked is not None:
         return asked
     if pixels * frames < _WORTH:
         return 1
-    room = int(_SHARE * free_bytes(device)) // (_BYTES + _BYTES_PER_PIXEL * pixels)
+    room = int(_SHARE * free_bytes(device)) // worker_bytes(pixels)
     return max(1, min(torch.get_num_threads(), room))
 
 
