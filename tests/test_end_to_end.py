@@ -269,8 +269,8 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
         [int(word) for word in line.split()] for line in done.stdout.splitlines()
     )
     assert short > 50_000 and short_worker > 10_000
-    # 130 frames more, as float32, are 24 MB: 4 % of torch itself, so bytes are counted. 5 MB were seen.
-    assert long - short < 9_000
+    # 130 frames more, as float32, are 24 MB: 4 % of torch itself, so bytes are counted. 5 to 9 MB were seen.
+    assert long - short < 14_000
     assert long_worker - short_worker < 4_500
 
 
