@@ -6,12 +6,14 @@ import sys
 from types import FrameType
 
 from selfhvd.errors import INTERRUPTED
+from selfhvd.system.allocation import keep_freed
 
 
 def main() -> None:
     """Entry point."""
     # On a busy machine threads that wait by spinning make everything several times slower. Read when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    keep_freed()
     signal.signal(signal.SIGINT, interrupt)
     from selfhvd.cli import main as command_line
 

@@ -18,6 +18,7 @@ import torch
 from selfhvd.backbones.backbone import Needs
 from selfhvd.errors import DeviceError, UsageError
 from selfhvd.run.tasks import Task, Workplace, do
+from selfhvd.system.allocation import keep_freed_in_children
 from selfhvd.system.memory import free_bytes
 
 log = logging.getLogger(__name__)
@@ -26,8 +27,6 @@ _BYTES, _BYTES_PER_PIXEL = 350 * 2**20, 580
 """Memory of a worker, and what it takes more for each pixel of a frame; see docs/speed.md."""
 _SHARE = 0.75
 """Part of the free memory that they may fill."""
-_ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(32 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(2**31)}
-"""For glibc in the workers: memory of a frame is used again, not given back and asked for anew, a tenth of the time."""
 _WORTH = 1_500_000
 """Pixels of a clip below which others are not yet loaded when it is done."""
 _TRIES = 5
@@ -124,8 +123,7 @@ def _context() -> BaseContext:
     """Processes that share the loaded libraries, where the system can."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    for name, value in _ALLOCATION.items():
-        os.environ.setdefault(name, value)
+    keep_freed_in_children()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["selfhvd.run.tasks"])
     return context
