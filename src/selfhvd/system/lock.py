@@ -28,8 +28,10 @@ _EVERY = 0.2
 @contextlib.contextmanager
 def locked(
     path: Path, busy: SelfHVDError, patience: float = 0.0, on_wait: Callable[[], None] = lambda: None
-) -> Generator[None]:
+) -> Generator[IO[bytes]]:
     """Hold the lock file `path`; it is set free when its holder ends, however it ends.
+
+    A child that is given the file that comes holds it, too.
 
     Args:
         path: the lock file; it stays.
@@ -46,7 +48,7 @@ def locked(
         raise OutputError(f"{path.parent} cannot be written ({error.strerror}); choose another place.") from error
     with file:
         _wait(file, busy, patience, on_wait)
-        yield
+        yield file
 
 
 def _wait(file: IO[bytes], busy: SelfHVDError, patience: float, on_wait: Callable[[], None]) -> None:
