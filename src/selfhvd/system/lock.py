@@ -14,11 +14,16 @@ if sys.platform == "win32":
 
     def _take(file: IO[bytes]) -> None:
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+    _share = _take
 else:
     import fcntl
 
     def _take(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _share(file: IO[bytes]) -> None:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 _EVERY = 0.2
@@ -64,3 +69,17 @@ def _wait(file: IO[bytes], busy: SelfHVDError, patience: float, on_wait: Callabl
         if time.monotonic() > deadline:
             raise busy
         time.sleep(_EVERY)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock file `path`; any number may ask at the same time."""
+    try:
+        file = path.open("rb")
+    except OSError:
+        return False
+    with file:
+        try:
+            _share(file)
+        except OSError:
+            return True
+    return False
