@@ -51,6 +51,11 @@ class JobFolder:
         return self.path / "look.json"
 
     @property
+    def looked(self) -> Path:
+        """There once all is found that a look finds, or it failed."""
+        return self.path / "looked"
+
+    @property
     def copy(self) -> Path:
         """Before and after in one video that browsers play."""
         return self.path / "play.mp4"
@@ -118,7 +123,7 @@ class JobFolder:
 
     def lend(self, source: Path, other: "JobFolder") -> Path:
         """Give another job the same clip, and what was found of it: no byte is stored twice where links are known."""
-        for path in (self.look, self.poster):
+        for path in (self.look, self.poster, self.looked):
             if path.exists():
                 shutil.copyfile(path, other.path / path.name)
         if not source.is_relative_to(self.path):

@@ -17,7 +17,7 @@ from selfhvd.errors import OutputError
 from selfhvd.web.folder import JobFolder
 from selfhvd.web.record import ENDED, Job, Outcome, State, Wanted
 from selfhvd.web.slots import free_slots
-from selfhvd.web.store import Entry, JobStore, is_looked_at
+from selfhvd.web.store import Entry, JobStore
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Keeper:
         waiting = [entry for entry in self._unsettled() if entry.state not in (State.READY, State.PAUSED)]
         for entry in waiting:
             self._clear(entry)
-        self._begin("look", _LOOKS, (e for e in waiting if e.job.wanted == Wanted.LOOK))
+        self._begin("look", _LOOKS, (e for e in waiting if e.state == State.LOOKING))
         queued = [e for e in waiting if e.state == State.QUEUED]
         self._begin("run", self.at_once, sorted(queued, key=lambda e: (e.job.queued, e.job.id)))
 
@@ -114,7 +114,7 @@ class Keeper:
             if free < 1:
                 return
             recently = time.monotonic() - self._ended.get(entry.job.id, -_PAUSE) < _PAUSE
-            if self._is_starting(entry.job) or recently or (kind == "look" and not _needs_look(entry)):
+            if self._is_starting(entry.job) or recently:
                 continue
             self._children[kind, entry.job.id] = self._runner(kind, entry)
             free -= 1
@@ -144,10 +144,6 @@ class Keeper:
             if child.poll() is not None:
                 del self._children[key]
                 self._ended[key[1]] = time.monotonic()
-
-
-def _needs_look(entry: Entry) -> bool:
-    return entry.state == State.LOOKING and not is_looked_at(entry.folder)
 
 
 def _stamp(path: Path) -> tuple[int, int]:

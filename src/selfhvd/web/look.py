@@ -14,23 +14,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
 from selfhvd.errors import SelfHVDError
-from selfhvd.report.record import plain
 from selfhvd.system.atomic import write_aside
 from selfhvd.video import Frame, Limits, Probe, ingest, probe
 from selfhvd.video.footage import frame_path
-from selfhvd.video.frame import as_bytes
 from selfhvd.video.frame_file import read_frame
 from selfhvd.web.folder import JobFolder
+from selfhvd.web.pictures import jpeg
 
 _POSTER = 960
 """Pixels of the longer side."""
 _HARDEST = 5
 """Seconds of the stretch that is offered to try things on."""
-_JPEG = 85
 
 
 def main(words: Sequence[str]) -> int:
@@ -100,7 +95,7 @@ class _Look:
 
     def _keep(self, **found: object) -> None:
         self.found |= found
-        write_aside(self.folder.look, json.dumps(plain(self.found)).encode())
+        write_aside(self.folder.look, json.dumps(self.found).encode())
 
 
 def _facts(head: Probe, source: Path) -> dict[str, Any]:
@@ -126,12 +121,6 @@ def first_picture(source: Path) -> Frame | None:
         except _Seen:
             return read_frame(frame_path(Path(work), 0))
     return None
-
-
-def jpeg(picture: Frame) -> bytes:
-    """A picture for a browser, 8 bits a channel."""
-    pixels = np.ascontiguousarray(as_bytes(picture)[..., ::-1])
-    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _JPEG])[1].tobytes()
 
 
 def _line(**fields: object) -> None:

@@ -5,7 +5,8 @@ import re
 import unicodedata
 
 _SHOWN = 200
-"""Characters."""
+"""Characters; of longer names the start and the end are kept."""
+_END = 12
 _BYTES = 100
 """Bytes of a name on the disk; the result adds some, its report more."""
 _UNSAFE = re.compile(r"[^\w .()+@~-]")
@@ -18,7 +19,7 @@ def shown_name(name: str) -> str:
     last = re.split(r"[/\\]", name)[-1]
     plain = "".join(c for c in last if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
     plain = " ".join(plain.split())
-    return plain[:_SHOWN] or "clip"
+    return (plain if len(plain) <= _SHOWN else f"{plain[: _SHOWN - _END - 1]}…{plain[-_END:]}") or "clip"
 
 
 def file_name(name: str) -> str:

@@ -1,18 +1,27 @@
-"""Pictures of a run under way: its newest frame, as it came and as it was restored, read from the work folder."""
+"""Pictures for a browser; those of a run under way are read from its work folder."""
 
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from selfhvd.run.places import FOOTAGE, RESTORED, finished_path, work_path
 from selfhvd.video.footage import frame_path
-from selfhvd.video.frame import Frame, reduced
+from selfhvd.video.frame import Frame, as_bytes, reduced
 from selfhvd.video.frame_file import read_frame
 from selfhvd.web.folder import JobFolder
-from selfhvd.web.look import jpeg
 from selfhvd.web.record import Job
 from selfhvd.web.runner import destination_name
 
 _LONGEST = 1280
 """Pixels of the longer side that is shown."""
+_QUALITY = 85
+
+
+def jpeg(picture: Frame) -> bytes:
+    """A picture as JPEG, of 8 bits a channel."""
+    pixels = np.ascontiguousarray(as_bytes(picture)[..., ::-1])
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
 
 
 def picture_under_way(job: Job, folder: JobFolder, index: int, *, restored: bool) -> bytes | None:

@@ -64,7 +64,7 @@ def _look(folder: JobFolder, files: tuple[int, ...]) -> None:
         return
     if fate.code != 0:
         folder.write(Outcome(run=job.run, state="failed", exit_code=_code(fate), sentence=_sentence(fate)))
-    write_aside(folder.path / "looked", b"")
+    write_aside(folder.looked, b"")
 
 
 def _run(folder: JobFolder, files: tuple[int, ...]) -> None:

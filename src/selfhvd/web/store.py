@@ -144,15 +144,10 @@ def state_of(job: Job, folder: JobFolder, *, working: bool | None = None) -> Sta
     if outcome is not None:
         return State(outcome.state)
     if job.wanted == Wanted.LOOK:
-        return State.READY if is_looked_at(folder) else State.LOOKING
+        return State.READY if folder.looked.exists() else State.LOOKING
     held = folder.is_held() if working is None else working
     during, otherwise = _STATES[job.wanted]
     return during if held else otherwise
-
-
-def is_looked_at(folder: JobFolder) -> bool:
-    """Whether all is found that a look finds."""
-    return (folder.path / "looked").exists()
 
 
 _STATES = {

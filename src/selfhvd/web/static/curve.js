@@ -5,9 +5,9 @@ import { clock } from "./words.js";
 
 const LEFT = 44;
 const RIGHT = 12;
-const TOP = 12;
-const BOTTOM = 26;
-const HIGH = 190;
+const TOP = 26;
+const BOTTOM = 34;
+const HIGH = 210;
 
 /**
  * Draws lines over the frames of a clip.
@@ -55,7 +55,7 @@ function scaleOf(lines, log, mark) {
 }
 
 function roundSteps(most) {
-  const raw = most / 3;
+  const raw = most / 4;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map((n) => n * power).find((n) => n >= raw);
   return Array.from({ length: Math.floor(most / step) + 1 }, (_, n) => n * step);
@@ -66,7 +66,7 @@ function grid(scale, y, wide, unit) {
     svg("path", { class: "grid", d: `M${LEFT} ${y(step)}H${wide - RIGHT}` }),
     svg("text", { x: LEFT - 6, y: y(step) + 4, class: "tick end" }, String(Number(step.toPrecision(2)))),
   ]);
-  return [...lines, svg("text", { x: LEFT, y: HIGH - 6, class: "tick" }, unit)];
+  return [...lines, svg("text", { x: 0, y: 12, class: "tick" }, unit)];
 }
 
 function ticks(times, x, wide) {

@@ -188,7 +188,7 @@ function acts(job, refresh) {
     made.setAttribute("aria-label", `${words}: ${job.name}`);
     return made;
   };  // prettier-ignore
-  if (job.state === "ready") return [act("Make it sharp", () => api.start(job.id), "main"), removal(job, refresh)];
+  if (job.state === "ready" || job.state === "looking") return [act("Make it sharp", () => api.start(job.id), "main"), removal(job, refresh)];
   if (job.state === "running" || job.state === "queued") return [act("Pause", () => api.wish(job.id, "pause")), act("Cancel", () => api.wish(job.id, "cancel"))];
   if (job.state === "paused") return [act("Go on", () => api.start(job.id), "main"), act("Cancel", () => api.wish(job.id, "cancel"))];
   if (job.state === "done") return [h("a", { class: "button", href: `/jobs/${job.id}`, "data-link": true, "aria-label": `Compare: ${job.name}` }, "Compare"), removal(job, refresh)];

@@ -4,7 +4,7 @@
 export function bytes(count) {
   if (count < 1e6) return `${Math.max(1, Math.round(count / 1e3))} kB`;
   if (count < 1e7) return `${(count / 1e6).toFixed(1)} MB`;
-  return count < 1e9 ? `${Math.round(count / 1e6)} MB` : `${(count / 1e9).toFixed(1)} GB`;
+  return count < 1e9 ? `${Math.round(count / 1e6)} MB` : `${(count / 1e9).toFixed(count < 1e10 ? 1 : 0)} GB`;
 }
 
 /** A time no finer than it is known: 5 s, 40 s, 3 min, 2.5 h. */
