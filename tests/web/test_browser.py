@@ -79,13 +79,17 @@ def test_from_a_clip_to_its_file(sites, clip, open_page, tmp_path):
     stage.wait_for()
     page.get_by_role("button", name="Play", exact=True).click()
     before = time_of(page)
-    page.wait_for_function("then => document.querySelector('video').currentTime !== then", arg=before)
+    deadline = time.monotonic() + 10
+    while time_of(page) == before:
+        assert time.monotonic() < deadline, "it does not play"
     page.get_by_role("button", name="Pause", exact=True).click()
+    stage.scroll_into_view_if_needed()
     box = stage.bounding_box()
+    across, middle = box["width"], box["y"] + box["height"] / 2
     split = page.get_by_role("slider", name="How much is shown as it was before")
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+    page.mouse.move(box["x"] + across / 2, middle)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] / 4, box["y"] + 20, steps=5)
+    page.mouse.move(box["x"] + across / 4, middle, steps=5)
     page.mouse.up()
     assert abs(int(split.get_attribute("aria-valuenow")) - 25) <= 2
     page.get_by_role("button", name="Larger").click()
@@ -121,7 +125,7 @@ def test_cancel_and_two_clips_at_once(sites, clip, open_page):
     page.set_input_files("#files", [file("a.mp4", clip), file("b.mp4", clip)])
     for name in "ab":
         page.get_by_role("button", name=f"Make it sharp: {name}.mp4").click()
-    page.wait_for_function("document.querySelectorAll('[data-state=running]').length === 2")
+    sync_api.expect(page.locator("[data-state=running]")).to_have_count(2, timeout=20000)
     began = time.monotonic()
     page.get_by_role("button", name="Cancel: a.mp4").click()
     page.locator("[data-state=cancelled]").wait_for()
