@@ -87,8 +87,8 @@ def make_copy(result: Path, folder: JobFolder) -> None:
     first = reduced(footage.frame(0), _LONGEST)
     layout = Layout(first.shape[1], first.shape[0], across=first.shape[0] > first.shape[1])
     with replacing(folder.copy) as part, av.open(str(part), "w", format="mp4", container_options=_INDEX) as out:
-        _Copy(footage, work / RESTORED, layout, out, result).write()
-    write_aside(folder.copy_facts, json.dumps(_facts(footage, layout)).encode())
+        has_sound = _Copy(footage, work / RESTORED, layout, out, result).write()
+    write_aside(folder.copy_facts, json.dumps({**_facts(footage, layout), "sound": has_sound}).encode())
 
 
 def _facts(footage: Footage, layout: Layout) -> dict[str, Any]:
@@ -103,8 +103,8 @@ class _Copy:
         self.footage, self.restored, self.layout, self.out, self.result = footage, restored, layout, out, result
         self.color = _shown(footage.color)
 
-    def write(self) -> None:
-        """All frames, then the sound of the result, where browsers play it."""
+    def write(self) -> bool:
+        """All frames, then the sound of the result, where browsers play it; whether there is some."""
         stream = self._stream()
         with av.open(str(self.result)) as source:
             sound = self._sound(source)
@@ -117,6 +117,7 @@ class _Copy:
             self.out.mux(stream.encode(None))
             if sound is not None:
                 self._add_sound(source, sound)
+        return sound is not None
 
     def _pairs(self) -> Iterator[tuple[Frame, Frame]]:
         """Each frame as it came and as it was restored; a clip that was left as it is has only the first."""

@@ -63,7 +63,8 @@ def _look(folder: JobFolder, files: tuple[int, ...]) -> None:
     if fate.stopped or fate.cut_off:
         return
     if fate.code != 0:
-        folder.write(Outcome(run=job.run, state="failed", exit_code=_code(fate), sentence=_sentence(fate)))
+        sentence = _without_paths(_sentence(fate), job, folder)
+        folder.write(Outcome(run=job.run, state="failed", exit_code=_code(fate), sentence=sentence))
     write_aside(folder.looked, b"")
 
 
@@ -155,7 +156,10 @@ class _Run:
 
     def _outcome(self, state: str, **facts: object) -> Outcome:
         spent = round(time.monotonic() - self.began, 1)
-        return Outcome.model_validate({"run": self.job.run, "state": state, "seconds": spent, **facts})
+        found = Outcome.model_validate({"run": self.job.run, "state": state, "seconds": spent, **facts})
+        sentence = _without_paths(found.sentence, self.job, self.folder)
+        warnings = tuple(_without_paths(warning, self.job, self.folder) for warning in found.warnings)
+        return found.model_copy(update={"sentence": sentence, "warnings": warnings})
 
 
 def destination_name(source: Path) -> str:
@@ -175,6 +179,12 @@ def _told(folder: JobFolder, job: Job) -> Callable[[dict[str, object]], None]:
         folder.write(Progress.model_validate({"run": job.run, "share": share, **found}))
 
     return told
+
+
+def _without_paths(text: str, job: Job, folder: JobFolder) -> str:
+    """What a run said, with the clip called as the person called it, and nothing told of where things lie."""
+    text = text.replace(str(job.source), job.name)
+    return text.replace(f"{folder.output}/", "").replace(f"{folder.path}/", "")
 
 
 def _code(fate: Fate) -> int:

@@ -1,12 +1,12 @@
 // One clip by itself: what it is at decides what is shown.
 
 import * as api from "./api.js";
-import { button, complain, h, once, setText } from "./dom.js";
+import { button, h, once, setText } from "./dom.js";
 import { removal } from "./home.js";
 import { resultPanel } from "./result.js";
 import { setupPanel } from "./setup.js";
 import { wayPanel } from "./way.js";
-import { facts, state } from "./words.js";
+import { facts } from "./words.js";
 
 const WAY = ["queued", "running", "pausing", "paused", "cancelling"];
 
@@ -34,7 +34,7 @@ export function clipView(id, { go, refresh }) {
     job = stale ? await api.job(id) : { ...job, ...found };
     view.title = job.name;
     setText(name, job.name);
-    setText(about, facts(job.facts));
+    setText(about, job.facts || job.state === "looking" ? facts(job.facts) : "");
     if (kindOf(job) !== shown) {
       panel?.leave?.();
       shown = kindOf(job);
@@ -55,16 +55,17 @@ function kindOf(job) {
 const PANELS = { way: wayPanel, ready: setupPanel, done: resultPanel, failed: endPanel, cancelled: endPanel };
 
 /** A clip that failed or was cancelled. */
-function endPanel(job, { refresh, home }) {
+function endPanel(job, { refresh, home, go }) {
   const again = button("Start again", () => once(again, async () => { await api.start(job.id); await refresh(); }), "main");  // prettier-ignore
-  const other = button("Start with other settings", () => once(other, async () => { const made = await api.wish(job.id, "again"); home(); location.assign(`/jobs/${made.id}`); }));  // prettier-ignore
+  const other = button("Start with other settings", () => once(other, async () => { go(`/jobs/${(await api.wish(job.id, "again")).id}`); }));  // prettier-ignore
   const failed = job.state === "failed";
+  const isClip = job.exit_code !== 3;
   const element = h(
     "section",
     { class: "card" },
     h("p", { class: failed ? "alert" : "" }, failed ? job.sentence : "It was cancelled; what had been done is cleared away. The clip is still here."),
     failed ? h("p", { class: "hint" }, `Exit code ${job.exit_code}, as of the command.`) : null,
-    h("div", { class: "acts" }, again, other, removal(job, home)),
+    h("div", { class: "acts" }, isClip ? [again, other] : null, removal(job, home)),
   );
   return { element };
 }
@@ -75,5 +76,3 @@ function gone(place, about) {
   place.dataset.gone = "yes";
   place.replaceChildren(h("p", { class: "card" }, "There is no such clip; it may have been removed."));
 }
-
-export { complain, state };

@@ -162,7 +162,7 @@ function makeJob(job, { refresh }) {
     h("div", { class: "acts" }, acts(job, refresh)),
   );  // prettier-ignore
   const update = ({ job: now, before }) => {
-    setText(about, facts(now.facts));
+    setText(about, now.facts || now.state !== "failed" ? facts(now.facts) : "");
     setText(said, line(now, before));
     if (now.progress) bar.value = now.progress.share;
   };
@@ -192,6 +192,7 @@ function acts(job, refresh) {
   if (job.state === "running" || job.state === "queued") return [act("Pause", () => api.wish(job.id, "pause")), act("Cancel", () => api.wish(job.id, "cancel"))];
   if (job.state === "paused") return [act("Go on", () => api.start(job.id), "main"), act("Cancel", () => api.wish(job.id, "cancel"))];
   if (job.state === "done") return [h("a", { class: "button", href: `/jobs/${job.id}`, "data-link": true, "aria-label": `Compare: ${job.name}` }, "Compare"), removal(job, refresh)];
+  if (job.state === "failed" && job.exit_code === 3) return [removal(job, refresh)];
   if (job.state === "failed" || job.state === "cancelled") return [act("Start again", () => api.start(job.id)), removal(job, refresh)];
   return [];
 }
@@ -208,7 +209,6 @@ export function removal(job, done) {
     }
     once(made, async () => { await api.remove(job.id); await done(); });
   }, "quiet");  // prettier-ignore
-  made.setAttribute("aria-describedby", "");
   made.title = `Remove ${job.name} and its result`;
   return made;
 }

@@ -76,13 +76,14 @@ function ask() {
   document.title = `${view.title} · selfhvd`;
 }
 
+/** The view is there at once; who is signed in is asked beside it. */
 async function begin() {
+  show();
   const session = await api.session();
   const promise = document.getElementById("promise");
   promise.textContent = session.local ? "Nothing leaves this machine" : `Clips go to ${location.hostname}, and nowhere else`;
   document.getElementById("leave").hidden = !session.asks || !session.owner;
-  if (session.owner) show();
-  else ask();
+  if (!session.owner) ask();
 }
 
 document.addEventListener("click", (event) => {

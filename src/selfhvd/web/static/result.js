@@ -18,6 +18,7 @@ export function resultPanel(job, { refresh, home, go }) {
     seeking?.setAttribute("aria-valuetext", `${clock(copy.times[frame], 2)}, frame ${frame + 1}`);
   });  // prettier-ignore
   seeking?.addEventListener("input", () => shown.seek(Number(seeking.value)));
+  shown?.seek(hardest(result));
   const element = h(
     "div",
     { class: "result" },
@@ -29,6 +30,11 @@ export function resultPanel(job, { refresh, home, go }) {
       h("div", { class: "acts" }, others(job, { refresh, go }), removal(job, home))),
   );  // prettier-ignore
   return { element, leave: () => shown?.leave() };
+}
+
+/** The most blurred frame: there it shows at once what was gained. */
+function hardest({ blur }) {
+  return Math.max(0, blur.reduce((best, value, frame) => ((value ?? 0) > (blur[best] ?? 0) ? frame : best), 0));
 }
 
 function verdict(job) {

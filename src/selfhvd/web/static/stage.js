@@ -115,7 +115,7 @@ export function stage(address, layout, moved) {
   for (const kind of ["play", "pause"]) film.addEventListener(kind, () => setText(playing, film.paused ? "Play" : "Pause"));
   const speed = h("select", { "aria-label": "Speed", onchange: () => (film.playbackRate = Number(speed.value)) },
     SPEEDS.map((rate) => h("option", { value: rate, selected: rate === 1 }, `${rate}×`)));  // prettier-ignore
-  const sound = h("label", { class: "choice" }, h("input", { type: "checkbox", onchange: (event) => (film.muted = !event.target.checked) }), "Sound");
+  const sound = layout.sound && h("label", { class: "choice" }, h("input", { type: "checkbox", onchange: (event) => (film.muted = !event.target.checked) }), "Sound");
   const full = document.fullscreenEnabled ? button("Full screen", () => (document.fullscreenElement ? document.exitFullscreen() : box.requestFullscreen())) : null;
   const named = (words, name, work) => { const made = button(words, work, "square"); made.setAttribute("aria-label", name); return made; };  // prettier-ignore
   const controls = h(
