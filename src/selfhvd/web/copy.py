@@ -145,13 +145,13 @@ class _Copy:
         return None if track is None else (track, self.out.add_stream_from_template(track))
 
     def _add_sound(self, source: Any, sound: tuple[Any, Any]) -> None:  # noqa: ANN401 - PyAV
-        """Its packets as they are, moved with the picture to zero."""
+        """Its packets as they are, moved with the picture to zero; one before it, for decoders to begin with."""
         track, copy = sound
         picture = source.streams.video[0]
         begin = Fraction(picture.start_time or 0) * picture.time_base
         shift = round(begin / track.time_base)
         for packet in source.demux(track):
-            if packet.dts is None or packet.pts is None or packet.pts < shift:
+            if packet.dts is None or packet.pts is None or packet.pts + (packet.duration or 0) < shift:
                 continue
             packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copy
             self.out.mux(packet)
