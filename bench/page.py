@@ -132,7 +132,7 @@ def picture(browser, site: Site, number: str, path: Path) -> None:
         page.goto(f"{site.address}/jobs/{number}")
         page.locator(".stage canvas").wait_for()
         page.wait_for_timeout(800)
-        size = {"x": 0, "y": 0, "width": 900, "height": 1010}
+        size = {"x": 0, "y": 0, "width": 900, "height": 1040}
         page.screenshot(path=path, clip=size, full_page=True, type="jpeg", quality=88)
 
 

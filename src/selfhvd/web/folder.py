@@ -46,8 +46,13 @@ class JobFolder:
         return self.path / "poster.jpg"
 
     @property
+    def facts(self) -> Path:
+        """What the clip says of itself."""
+        return self.path / "facts.json"
+
+    @property
     def look(self) -> Path:
-        """What was found by looking at the clip, before any run."""
+        """What else was found by looking at the clip, before any run: forecasts and curve."""
         return self.path / "look.json"
 
     @property
@@ -123,7 +128,7 @@ class JobFolder:
 
     def lend(self, source: Path, other: "JobFolder") -> Path:
         """Give another job the same clip, and what was found of it: no byte is stored twice where links are known."""
-        for path in (self.look, self.poster, self.looked):
+        for path in (self.facts, self.poster, self.look, self.looked):
             if path.exists():
                 shutil.copyfile(path, other.path / path.name)
         if not source.is_relative_to(self.path):

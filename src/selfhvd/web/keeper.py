@@ -105,6 +105,8 @@ class Keeper:
                     folder.note(event="end", run=job.run, state="cancelled", at=time.time())
         except OutputError:
             return  # its runner clears it
+        except OSError as error:
+            log.warning("%s cannot be removed (%s); it is tried again", folder.path, error.strerror)
 
     def _begin(self, kind: str, count: int, entries: Iterable[Entry]) -> None:
         """Start runners for the first, as many as there are slots free."""
@@ -116,8 +118,11 @@ class Keeper:
             recently = time.monotonic() - self._ended.get(entry.job.id, -_PAUSE) < _PAUSE
             if self._is_starting(entry.job) or recently:
                 continue
-            self._children[kind, entry.job.id] = self._runner(kind, entry)
-            free -= 1
+            try:
+                self._children[kind, entry.job.id] = self._runner(kind, entry)
+                free -= 1
+            except OSError as error:
+                log.warning("%s cannot be started (%s); it is tried again", entry.folder.path, error.strerror)
 
     def _runner(self, kind: str, entry: Entry) -> "subprocess.Popen[bytes]":
         home = str(Path(__file__).resolve().parents[2])  # where the package lies

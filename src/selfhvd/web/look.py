@@ -1,7 +1,7 @@
 """A look at a clip: `python -m selfhvd.web.look CLIP FOLDER [--head]`, in a child, for clips are other people's files.
 
-Writes FOLDER/poster.jpg and FOLDER/look.json, which grows: the facts of the clip, then what a run would take by each
-preset, then how blurred each frame is. With `--head` only the first.
+Writes FOLDER/facts.json and FOLDER/poster.jpg; then FOLDER/look.json, which grows: what a run would take by each
+preset, then how blurred each frame is. With `--head` only the first two.
 """
 
 import json
@@ -52,7 +52,7 @@ class _Look:
     def head(self) -> None:
         """What the clip says of itself, and its first frame."""
         head = probe(self.source)
-        self._keep(facts=_facts(head, self.source))
+        write_aside(self.folder.facts, json.dumps(_facts(head, self.source)).encode())
         picture = first_picture(self.source)
         if picture is not None:
             write_aside(self.folder.poster, jpeg(picture))

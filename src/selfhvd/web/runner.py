@@ -176,14 +176,15 @@ def _told(folder: JobFolder, job: Job) -> Callable[[dict[str, object]], None]:
         nonlocal share
         found = {name: line.get(name) for name in ("stage", "done", "total", "eta_s")}
         share = max(share, share_of(str(found["stage"]), found["done"], found["total"]))
-        folder.write(Progress.model_validate({"run": job.run, "share": share, **found}))
+        with suppress(OutputError):  # a full disk is for the command to tell
+            folder.write(Progress.model_validate({"run": job.run, "share": share, **found}))
 
     return told
 
 
 def _without_paths(text: str, job: Job, folder: JobFolder) -> str:
-    """What a run said, with the clip called as the person called it, and nothing told of where things lie."""
-    text = text.replace(str(job.source), job.name)
+    """What a run said, without the paths of this machine: whoever sent a clip never saw them."""
+    text = text.replace(str(job.source), "The clip")
     return text.replace(f"{folder.output}/", "").replace(f"{folder.path}/", "")
 
 

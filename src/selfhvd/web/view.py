@@ -50,7 +50,7 @@ class Full(Brief):
 
 def brief(entry: Entry) -> Brief:
     """For the list."""
-    return Brief.model_validate(_facts(entry, read_json(entry.folder.look)))
+    return Brief.model_validate(_facts(entry))
 
 
 def full(entry: Entry) -> Full:
@@ -58,15 +58,15 @@ def full(entry: Entry) -> Full:
     look, outcome = read_json(entry.folder.look), entry.folder.outcome(entry.job)
     result = _result(entry.folder, outcome) if outcome is not None and outcome.state == "done" else None
     more = {"forecasts": look.get("forecasts"), "curve": look.get("curve"), "result": result}
-    return Full.model_validate({**_facts(entry, look), **more})
+    return Full.model_validate({**_facts(entry), **more})
 
 
-def _facts(entry: Entry, look: dict[str, Any]) -> dict[str, object]:
+def _facts(entry: Entry) -> dict[str, object]:
     job, folder = entry.job, entry.folder
     outcome = folder.outcome(job) or Outcome(run=job.run, state="cancelled")
     told = {name: getattr(outcome, name) for name in ("sentence", "exit_code", "warnings", "seconds")}
     own = {name: getattr(job, name) for name in ("id", "name", "settings", "made", "queued")}
-    rest = {"state": entry.state, "progress": folder.progress(job), "facts": look.get("facts")}
+    rest = {"state": entry.state, "progress": folder.progress(job), "facts": read_json(folder.facts) or None}
     return {**own, **told, **rest, "has_poster": folder.poster.exists()}
 
 
