@@ -84,7 +84,7 @@ class Site:
         assert status == 200, job
         return job
 
-    def until(self, number: str, *states: str, seconds: float = 30) -> dict:
+    def until(self, number: str, *states: str, seconds: float = 60) -> dict:
         deadline = time.monotonic() + seconds
         while (job := self.job(number))["state"] not in states:
             assert time.monotonic() < deadline, (job["state"], job["sentence"], self.log.read_text())

@@ -55,6 +55,10 @@ def test_another_strength_only_writes_again(site, clip):
     site.ask("POST", f"/api/jobs/{number}/start", {"strength": 0.25})
     job = site.until(number, "done")
     assert site.ask("GET", f"/api/jobs/{number}/result")[1].endswith(b"strength 0.25")
+    status, other = site.ask("POST", f"/api/jobs/{number}/again")
+    assert status == 201 and other["id"] != number and other["facts"] == job["facts"]
+    assert site.ask("POST", f"/api/jobs/{other['id']}/start", {"preset": "best"})[0] == 200
+    site.until(other["id"], "done")
     assert site.ask("POST", f"/api/jobs/{number}/tidy")[1]["result"]["kept"] == 0
     assert site.ask("GET", f"/api/jobs/{number}/result")[0] == 200
 
@@ -68,6 +72,7 @@ def test_a_second_click_starts_nothing(sites, clip):
     assert finished(site) == [number] and history(site, number) == ["start", "end"]
 
 
+@pytest.mark.slow
 def test_two_run_at_once_and_others_wait(sites, clip):
     site = sites("--at-once", 2, seconds=0.2)
     numbers = [site.send(clip) for _ in range(3)]
@@ -127,6 +132,7 @@ def test_a_run_goes_on_without_the_server_and_what_waits_starts_with_it(sites, c
     assert finished(site) == [first, second]
 
 
+@pytest.mark.slow
 def test_killed_runner_and_all_the_job_starts_again_where_it_was(sites, clip):
     site = sites(seconds=0.3)
     number = site.send(clip)
@@ -183,16 +189,6 @@ def test_stop_pauses_all(sites, clip, run):
     assert done.code == 0 and "2 clips are paused" in done.err and idle(site)
     site.start()
     assert [site.job(number)["state"] for number in numbers] == ["paused", "paused"]
-
-
-def test_same_clip_once_more_with_other_settings(site, clip):
-    number = site.send(clip, preset="fast")
-    site.until(number, "done")
-    status, other = site.ask("POST", f"/api/jobs/{number}/again")
-    assert status == 201 and other["id"] != number
-    site.ask("POST", f"/api/jobs/{other['id']}/start", {"preset": "best"})
-    site.until(other["id"], "done")
-    assert site.job(number)["state"] == "done"
 
 
 def test_a_folder_has_one_server(site, run):
