@@ -26,6 +26,9 @@ def shown(path):
 def test_client_sends_waits_and_fetches(sites, tmp_path):
     site = sites(real=True)
     given = film(tmp_path / "given.mp4", views(10, 96, 64), sound=True)
+    looked = site.until(site.send(given, start=False), "ready")
+    assert len(looked["curve"]["blur"]) == 10 and looked["forecasts"]["best"]["seconds"] > 0
+    assert looked["forecasts"]["fast"]["seconds"] < looked["forecasts"]["best"]["seconds"]
     page, told = Client(site.address), []
     job = page.submit(given, end=0.2, quality=80)
     done = page.wait(job, on_progress=told.append)

@@ -1,5 +1,7 @@
 """In processes that are to run `selfhvd deblur`: a stand-in that takes a second, not ten, and behaves as the command.
 
+In those that look at a clip: known numbers instead of what takes torch to find.
+
 It lays the frames out and "restores" each by handing it on, tells its progress, hears SIGTERM, writes the result last.
 `$STAND_IN_SECONDS` is what a frame takes. A clip whose name holds "poison" fails, one with "crash" dies.
 """
@@ -67,3 +69,22 @@ if sys.orig_argv[2:5] == ["-m", "selfhvd", "deblur"]:
     fake = types.ModuleType("selfhvd.cli")
     fake.main = stand_in
     sys.modules["selfhvd.cli"] = fake
+
+
+def module(name, **inside) -> None:
+    sys.modules[name] = made = types.ModuleType(name)
+    vars(made).update(inside)
+
+
+if sys.orig_argv[2:4] == ["-m", "selfhvd.web.look"] and "--head" not in sys.orig_argv:
+    from fractions import Fraction
+
+    plain = types.SimpleNamespace
+    found = plain(seconds=9.0, room=plain(total=10**6), stays=10**6, free=10**12, notes=(), codec="libx264")
+    blur = plain(times=tuple(Fraction(n, 30) for n in range(6)), lengths=(0.5, 8.0, 9.0, 7.5, 0.4, float("inf")))
+    module("selfhvd.forecast.forecast", forecast=lambda *given, **named: found)
+    module("selfhvd.forecast.pace", measure_pace=lambda config: None)
+    module("selfhvd.run.config", PRESETS=("fast", "balanced", "best"), preset_config=lambda name: None)
+    module("selfhvd.extensions.selection", SharpConfig=lambda: plain(blurred_above=1.5))
+    part = plain(start=Fraction(0), end=Fraction(5))
+    module("selfhvd.run.preview", measure_blur=lambda *a, **n: blur, hardest=lambda *given: plain(part=part))
