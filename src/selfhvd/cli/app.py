@@ -18,6 +18,7 @@ from selfhvd.cli.deblur import Preset, deblur
 from selfhvd.cli.doctor import doctor
 from selfhvd.cli.evaluate import evaluate
 from selfhvd.cli.reproduce import reproduce
+from selfhvd.cli.serve import serve
 from selfhvd.cli.synthesize import app as synthesize_app
 from selfhvd.cli.train import train
 from selfhvd.cli.weights import app as weights_app
@@ -64,6 +65,7 @@ app.command(evaluate)
 app.command(train)
 app.command(benchmark)
 app.command(reproduce)
+app.command(serve)
 
 
 @app.command

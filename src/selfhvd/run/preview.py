@@ -73,6 +73,35 @@ def hardest_stretch(
     Raises:
         InputError, OutputError: as for reading the whole clip.
     """
+    blur = measure_blur(source, rate, scenes, on_progress)
+    found = hardest(blur.times, blur.lengths, Fraction(str(seconds)), sharp)
+    log.info("%s", found.words)
+    return found
+
+
+@dataclass(frozen=True)
+class Blur:
+    """How blurred each frame of a clip is."""
+
+    times: tuple[Fraction, ...]
+    """Seconds from the first frame."""
+    lengths: tuple[float, ...]
+    """Pixels of the clip that a frame is smeared by; infinite where it cannot be told."""
+
+
+def measure_blur(
+    source: Path,
+    rate: Fraction | None = None,
+    scenes: SceneConfig = SceneConfig(),
+    on_progress: Progress = silent,
+) -> Blur:
+    """Look at each frame of a clip once, reduced; of the frames nothing is kept.
+
+    `rate`: frames per second of a folder of images.
+
+    Raises:
+        InputError, OutputError: as for reading the whole clip.
+    """
     meter = _Meter(scenes)
     with tempfile.TemporaryDirectory(prefix="selfhvd-preview-") as work:
         folder, seen = Path(work), 0
@@ -90,11 +119,8 @@ def hardest_stretch(
         footage = ingest(source, folder, on_frame=look, limits=Limits(longest=_LONGEST, ahead=_AHEAD), rate=rate)
         look(len(footage), len(footage))  # those that stand in for damaged ones at the end
     scale = footage.width / probe(source).width
-    times = [footage.seconds(index) - footage.seconds(0) for index in range(len(footage))]
-    lengths = [length / scale for length in meter.lengths()]
-    found = hardest(times, lengths, Fraction(str(seconds)), sharp)
-    log.info("%s", found.words)
-    return found
+    times = tuple(footage.seconds(index) - footage.seconds(0) for index in range(len(footage)))
+    return Blur(times, tuple(length / scale for length in meter.lengths()))
 
 
 class _Meter:

@@ -9,8 +9,9 @@ from pathlib import Path
 from selfhvd.errors import OutputError
 from selfhvd.ops.quantize import to_pixels
 from selfhvd.run.deblurrer import Deblurrer
+from selfhvd.run.places import finished_path
 from selfhvd.run.schedule import finished_frames
-from selfhvd.run.tasks import Workplace, finished_path, keep_finished
+from selfhvd.run.tasks import Workplace, keep_finished
 from selfhvd.run.workers import Workers
 from selfhvd.video import Footage, Frame
 from selfhvd.video.frame_file import is_whole_frame, read_frame

@@ -16,9 +16,10 @@ from selfhvd.restore.restorer import Restorer
 from selfhvd.restore.shelf import Shelf
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.deblurrer import Deblurrer
+from selfhvd.run.places import finished_path
 from selfhvd.system.atomic import replacing
 from selfhvd.video import Footage, Frame
-from selfhvd.video.frame_file import SUFFIX, link_frame, write_frame
+from selfhvd.video.frame_file import link_frame, write_frame
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,6 @@ def do(place: Workplace, task: Task) -> None:
     else:
         for index, image in enumerate(islice(restorer.since(task.first), task.end - task.first), start + task.first):
             keep_finished(place.footage, index, to_pixels(image, place.footage.depth), place.restored)
-
-
-def finished_path(folder: Path, index: int) -> Path:
-    """Where frame `index` of the clip is kept when it is finished."""
-    return folder / f"{index:08d}{SUFFIX}"
 
 
 def keep_finished(footage: Footage, index: int, frame: Frame, folder: Path) -> None:

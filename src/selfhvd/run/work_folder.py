@@ -1,12 +1,10 @@
 """Work folder: where a run keeps what it has done, beside its destination, so that the same command goes on from it."""
 
 import errno
-import hashlib
 import json
 import logging
 import os
 import socket
-import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -18,6 +16,7 @@ import psutil
 
 from selfhvd.errors import InputError, OutputError, SelfHVDError, Stopped
 from selfhvd.run.manifest import Facts, changes
+from selfhvd.run.places import FOOTAGE, RESTORED, beside, work_path
 from selfhvd.system.atomic import part_path, remove, write_aside
 from selfhvd.system.lock import locked
 from selfhvd.system.progress import Progress, Stage
@@ -30,8 +29,6 @@ from selfhvd.video.part import Part
 log = logging.getLogger(__name__)
 
 _JOB, _LOCK, _HOLDER, _PLACED = "job.json", "lock", "holder", "placed.json"
-_LONGEST = 180
-"""Bytes of the destination's name that go into the folder's."""
 
 
 class WorkFolder:
@@ -39,9 +36,9 @@ class WorkFolder:
 
     def __init__(self, destination: Path) -> None:
         self.destination = destination
-        self.path = _beside(destination, ".selfhvd")
-        self.restored = self.path / "restored"
-        self._footage = self.path / "footage"
+        self.path = work_path(destination)
+        self.restored = self.path / RESTORED
+        self._footage = self.path / FOOTAGE
 
     def begin(self, job: Facts, *, restart: bool = False) -> None:
         """Go on from what is there if it is of the same job, else begin.
@@ -159,7 +156,7 @@ def open_work_folder(destination: Path, *, keep: bool = False) -> Generator[Work
         OutputError: another process holds it, or it cannot be made.
     """
     work = WorkFolder(destination)
-    gone = _beside(destination, ".selfhvd-done")
+    gone = beside(destination, ".selfhvd-done")
     remove(gone)
     try:
         work.path.mkdir(exist_ok=True)
@@ -253,11 +250,3 @@ def _identity(path: Path) -> dict[str, int]:
     """What a rename leaves as it was."""
     stat = path.stat()
     return {"inode": stat.st_ino, "changed": stat.st_mtime_ns, "size": stat.st_size}
-
-
-def _beside(destination: Path, ending: str) -> Path:
-    name = destination.name
-    if len(os.fsencode(name)) > _LONGEST:
-        short = os.fsencode(name)[:_LONGEST].decode(sys.getfilesystemencoding(), errors="ignore")
-        name = f"{short}.{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
-    return destination.absolute().with_name(f".{name}{ending}")

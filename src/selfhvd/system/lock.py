@@ -14,11 +14,16 @@ if sys.platform == "win32":
 
     def _take(file: IO[bytes]) -> None:
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+    _share = _take
 else:
     import fcntl
 
     def _take(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _share(file: IO[bytes]) -> None:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 _EVERY = 0.2
@@ -28,8 +33,10 @@ _EVERY = 0.2
 @contextlib.contextmanager
 def locked(
     path: Path, busy: SelfHVDError, patience: float = 0.0, on_wait: Callable[[], None] = lambda: None
-) -> Generator[None]:
+) -> Generator[IO[bytes]]:
     """Hold the lock file `path`; it is set free when its holder ends, however it ends.
+
+    A child that is given the file that comes holds it, too.
 
     Args:
         path: the lock file; it stays.
@@ -46,7 +53,7 @@ def locked(
         raise OutputError(f"{path.parent} cannot be written ({error.strerror}); choose another place.") from error
     with file:
         _wait(file, busy, patience, on_wait)
-        yield
+        yield file
 
 
 def _wait(file: IO[bytes], busy: SelfHVDError, patience: float, on_wait: Callable[[], None]) -> None:
@@ -62,3 +69,17 @@ def _wait(file: IO[bytes], busy: SelfHVDError, patience: float, on_wait: Callabl
         if time.monotonic() > deadline:
             raise busy
         time.sleep(_EVERY)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock file `path`; any number may ask at the same time."""
+    try:
+        file = path.open("rb")
+    except OSError:
+        return False
+    with file:
+        try:
+            _share(file)
+        except OSError:
+            return True
+    return False
