@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from selfhvd.flow.camera.explained import explained
 from selfhvd.flow.camera.exposure_fit import fit_trajectory, refine_homography
 from selfhvd.flow.camera.exposure_path import ExposureTrajectory, linear_light
 from selfhvd.flow.camera.homography import Grey, explains, find_homography, is_plausible
+from selfhvd.flow.camera.scene_blur import SceneBlur, scene_blur
 from selfhvd.flow.camera.threads import side_by_side
 from selfhvd.flow.predictor import Flow, FlowPredictor, Homography, Motion
 from selfhvd.ops.grid import pixel_grid
@@ -51,13 +53,17 @@ class GlobalMotionFlow(FlowPredictor):
        like, and the free flow finds the rest.
     4. Where the mean of that rest around a pixel is shorter than `near` it is estimation error and is dropped; from
        `far` on it stands. Errors of neighbouring pixels cancel, so even the small parallax of a real scene tells.
+    5. Where no path is found and several sharp images are there, each pixel is blurred along its own way
+       (`scene_blur`), and the free flow finds the rest again.
+    6. Where the second image, moved and blurred so, does not show what the first does, the flow is not sure.
 
     Args:
         free: the predictor to help.
         near: pixels of the mean up to which the rest is dropped; so small for the parallax of real scenes
             (docs/ablations.md#flow.near).
         far: pixels of the mean from which on the rest stands.
-        shutter: whether step 2 is taken; without it frames are matched as they are, for measuring and for baselines.
+        shutter: whether steps 2, 5 and 6 are taken; without them frames are matched as they are, for measuring and for
+            baselines.
     """
 
     def __init__(self, free: FlowPredictor, near: float = 0.3, far: float = 0.6, *, shutter: bool = True) -> None:
@@ -99,7 +105,44 @@ class GlobalMotionFlow(FlowPredictor):
         further = [(seconds[n], _led(nearest[0], hops[n] if hops else None)) for n in range(2, len(seconds))]
         others = side_by_side(lambda pair: self.camera(first, pair[0], known, guess=pair[1]), further)
         pairs = list(zip(seconds, [*nearest, *others], strict=True))
-        return side_by_side(lambda pair: self._motion(first, *pair), pairs)
+        found = side_by_side(lambda pair: self._motion(first, *pair), pairs)
+        if not self.shutter or len(seconds) < 2 or known is not None or not self._is_unexplained(first, pairs[:2]):
+            return found
+        blur = scene_blur(first, seconds, [motion.there.field for motion in found])
+        return side_by_side(lambda n: self._smeared(first, seconds[n], found[n], blur), range(len(seconds)))
+
+    def _is_unexplained(
+        self,
+        first: Float[Tensor, "1 3 height width"],
+        pairs: Sequence[tuple[Float[Tensor, "1 3 height width"], ExposureTrajectory | None]],
+    ) -> bool:
+        """Whether `first` is the blurrier one, and no path of the camera says why."""
+        seconds, cameras = zip(*pairs, strict=True)
+        least = min(_detail(_grey(second)) for second in seconds)
+        still = all(camera is None or camera.blur_extent == 0 for camera in cameras)
+        return still and _detail(_grey(first)) < _BLURRIER * least
+
+    def _smeared(
+        self,
+        first: Float[Tensor, "1 3 height width"],
+        second: Float[Tensor, "1 3 height width"],
+        motion: Motion,
+        blur: SceneBlur,
+    ) -> Motion:
+        """`motion`, told again from images that are blurred alike."""
+        before = motion.there.field
+        rest = self.free(first, blur.seen(second, before))
+        own = self._own(rest)
+        field = own + warp_clamped(before, own)
+        return Motion(
+            self._sure(first, blur.seen(second, field), Flow(field, rest.certainty)), motion.back, motion.camera
+        )
+
+    def _sure(
+        self, first: Float[Tensor, "1 3 height width"], seen: Float[Tensor, "1 3 height width"], flow: Flow
+    ) -> Flow:
+        """`flow`, sure only where the second image as it must have been `seen` shows what the first does."""
+        return Flow(flow.field, flow.certainty * explained(first, seen))
 
     def between(
         self,
@@ -120,6 +163,8 @@ class GlobalMotionFlow(FlowPredictor):
             return Motion(*self.free.both(first, second))
         seen = _seen(camera, first, second)
         there, back = self.free.rest(first, seen.second, seen.shown, 0.5 * (self.near + self.far))
+        if self.shutter:
+            there = self._sure(first, warp_clamped(seen.second, there.field), there)
         return Motion(self._on_there(seen, there), self._on_back(seen, back), camera.middle)
 
     def _on_there(self, seen: "_Seen", rest: Flow) -> Flow:

@@ -1,0 +1,51 @@
+"""Does a sharp image, brought over and blurred as the blurry one was, show what that shows? Pixel by pixel (ours).
+
+A flow that is consistent both ways may still be wrong: a pole drawn beside its place agrees with itself. The blurry
+image is the witness: where the sharp one, blurred alike, differs from it, the sharp one is not to be trusted.
+"""
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from selfhvd.ops.flatness import mean_around
+
+_AROUND = 9
+"""Pixels a side over which images are compared (docs/ablations.md#explained._AROUND)."""
+_LEAST = 1.5 / 255
+"""Colour in [0, 1]; what differs by less is coding."""
+_NOISES = 3.0
+"""Standard deviations of the blurry image's noise, at half the size, that are noise still."""
+_HALF = 0.7
+"""Part of its variance that an image may be missed by where half of the trust is left
+(docs/ablations.md#explained._HALF)."""
+_STEEPNESS = 3
+"""Power with which trust falls about there."""
+_NO_LINE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
+"""Zero on planes and straight edges, of weight one: what it leaves is noise (Immerkaer 1996)."""
+_MAD_TO_SIGMA = 1.4826
+
+
+def explained(
+    blurry: Float[Tensor, "1 3 height width"], brought: Float[Tensor, "1 3 height width"]
+) -> Float[Tensor, "1 1 height width"]:
+    """1 / (1 + (r / 0.7)³), where r = mean (B - S)² / var B over 9x9 pixels: 1 where S shows what B does, else 0.
+
+    Args:
+        blurry: B, RGB in [0, 1].
+        brought: S, on B's grid and blurred as B was.
+    """
+    missed = mean_around(((blurry - brought) ** 2).mean(dim=1), _AROUND)
+    mean = mean_around(blurry[0], _AROUND)
+    spread = (mean_around((blurry**2).mean(dim=1), _AROUND) - (mean**2).mean(dim=0)).clamp(min=0)
+    noise = max(_LEAST, _NOISES * _noise(blurry)) ** 2
+    part = (missed - noise).clamp(min=0) / (spread + noise)
+    return (1 / (1 + (part / _HALF) ** _STEEPNESS))[None]
+
+
+def _noise(image: Float[Tensor, "1 3 height width"]) -> float:
+    """Standard deviation at half the size, where coding has left some, of the mean of the channels."""
+    grey = image[0].mean(dim=0).cpu().numpy()
+    small = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    return _MAD_TO_SIGMA * float(np.median(np.abs(cv2.filter2D(small, -1, _NO_LINE))))

@@ -1,0 +1,43 @@
+"""Trust by the witness: what a sharp image, blurred alike, does not show as the blurry one does is not trusted."""
+
+import cv2
+import numpy as np
+import torch
+
+from selfhvd.flow.camera.explained import explained
+
+
+def scene(pole: int | None, noise: float = 0.0, seed: int = 0) -> torch.Tensor:
+    """A textured wall, and a dark pole before it at a column."""
+    chosen = np.random.default_rng(3)
+    wall = cv2.GaussianBlur(chosen.random((96, 128, 3)).astype(np.float32), (0, 0), 2.0)
+    wall = 0.3 + 0.5 * (wall - wall.min()) / np.ptp(wall)
+    if pole is not None:
+        wall[:, pole : pole + 5] = 0.05
+    wall = wall + noise * np.random.default_rng(seed).standard_normal(wall.shape).astype(np.float32)
+    return torch.from_numpy(wall.astype(np.float32)).permute(2, 0, 1)[None].clamp(0, 1)
+
+
+def test_the_same_is_trusted_wholly():
+    assert explained(scene(60), scene(60)).min() == 1
+
+
+def test_a_pole_beside_its_place_is_not_and_the_wall_is():
+    trust = explained(scene(60), scene(72))[0, 0]
+    assert trust[:, 61:64].max() < 0.1 and trust[:, 73:76].max() < 0.1
+    assert trust[:, :50].min() == 1 and trust[:, 85:].min() == 1
+
+
+def test_a_thing_that_the_blurry_image_does_not_show_is_not():
+    assert explained(scene(None), scene(60))[0, 0, :, 61:64].max() < 0.1
+
+
+def test_noise_is_no_difference():
+    noisy = explained(scene(60, 0.05), scene(60))
+    assert noisy.mean() > 0.95
+    assert explained(scene(60, 0.05), scene(72))[0, 0, :, 61:64].mean() < 0.3  # but a pole still is
+
+
+def test_light_tells_in_proportion():
+    half = explained(scene(60), 0.5 * scene(60) + 0.5 * scene(72))[0, 0, :, 60:65].mean()
+    assert explained(scene(60), scene(72))[0, 0, :, 60:65].mean() < half < 1
