@@ -18,6 +18,7 @@ FLOORS = (
     {"report"},
     {"run"},
     {"forecast", "research"},
+    {"fleet"},
     {"cli"},
     {"__init__", "__main__"},
 )

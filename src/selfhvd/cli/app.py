@@ -17,6 +17,7 @@ from selfhvd.cli.datasets import datasets
 from selfhvd.cli.deblur import Preset, deblur
 from selfhvd.cli.doctor import doctor
 from selfhvd.cli.evaluate import evaluate
+from selfhvd.cli.fleet import app as fleet_app
 from selfhvd.cli.reproduce import reproduce
 from selfhvd.cli.synthesize import app as synthesize_app
 from selfhvd.cli.train import train
@@ -64,6 +65,7 @@ app.command(evaluate)
 app.command(train)
 app.command(benchmark)
 app.command(reproduce)
+app.command(fleet_app)
 
 
 @app.command
