@@ -66,7 +66,7 @@ def fleet(
     Args:
         source: clips, folders of videos, lists of them (.txt, one a line), fsspec addresses (s3://bucket/clips).
         output: folder or fsspec address for the results.
-        address: of a Ray cluster, as auto, HOST:6379 or ray://HOST:10001; default: Ray is started on this machine.
+        address: of a Ray cluster that this machine is in, auto or HOST:PORT; default: Ray is started on this machine.
         workers: CPUs that Ray uses where it is started here; default: all.
         cpus: of a clip.
         gpus: of a clip; 0.25 lets four clips share one.

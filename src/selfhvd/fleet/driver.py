@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from selfhvd.errors import Stopped
 from selfhvd.fleet.ledger import LEASE, Ledger, Tally
@@ -32,6 +32,7 @@ class NodeUse:
     gpus: float = 0.0
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Whoever restores clips: a cluster, or a stand-in for one."""
 

@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 
 _STORE = 100 * 2**20
 """Bytes for Ray's objects on this machine: orders and outcomes; no frame goes through them."""
+_LOOPBACK = "127.0.0.1"
+_PATIENCE = 10.0
+"""Seconds in which a cluster must answer."""
 _LOOK = 5.0
 """Seconds between two looks at which nodes there are."""
 _SECONDS = [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0]
@@ -54,12 +57,15 @@ def ray_cluster(name: str, address: str | None, cpus: int | None) -> Generator[N
     folder = Path(tempfile.gettempdir()) / f"selfhvd-ray-{name}"
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
+        if address is None or address.startswith("127."):
+            _stay_on_loopback()
         if address is None:
             remove(folder)  # of a driver that was killed
-            alone = {"object_store_memory": _STORE, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+            alone = {"object_store_memory": _STORE, "include_dashboard": False, "_node_ip_address": _LOOPBACK}
             ray.init(address="local", num_cpus=cpus, _temp_dir=str(folder), **alone, **quiet)
         else:
-            ray.init(address=address, **quiet)
+            _reach(address)
+            ray.init(address=address, _node_ip_address=_LOOPBACK if address.startswith("127.") else None, **quiet)
     except (OSError, RuntimeError, ValueError, RayError) as error:
         where = "on this machine" if address is None else f"at {address}"
         raise DeviceError(f"Ray cannot be used {where} ({_line(error)}).") from error
@@ -69,6 +75,22 @@ def ray_cluster(name: str, address: str | None, cpus: int | None) -> Generator[N
         ray.shutdown()
         if address is None:
             remove(folder)
+
+
+def _stay_on_loopback() -> None:
+    """Else Ray takes, for 127.0.0.1, an address that others reach; what it starts learns of it by the environment."""
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    with contextlib.suppress(ImportError):
+        from ray._private import ray_constants
+
+        ray_constants.ENABLE_RAY_CLUSTER = False  # it was read when ray was imported
+
+
+def _reach(address: str) -> None:
+    """`OSError` where nobody answers at HOST:PORT: Ray itself tries for many minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdecimal() and "//" not in host:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
 
 
 @dataclass(frozen=True)

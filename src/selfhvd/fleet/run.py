@@ -30,7 +30,7 @@ class FleetPlan:
     """How a fleet goes about its work; nothing here changes a result."""
 
     address: str | None = None
-    """Of a Ray cluster, as `auto` or `ray://host:10001`; None: Ray is started on this machine."""
+    """Of a Ray cluster, `auto` or HOST:PORT; None: Ray is started on this machine."""
     workers: int | None = None
     """CPUs that Ray uses where it is started here; None: all."""
     cpus: int = 1

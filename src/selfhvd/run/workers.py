@@ -11,7 +11,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
-from typing import ParamSpec, Protocol
+from typing import ParamSpec, Protocol, runtime_checkable
 
 import torch
 
@@ -66,6 +66,7 @@ def workers_for(pixels: int, frames: int, needs: Needs, device: torch.device, as
     return max(1, min(torch.get_num_threads(), room))
 
 
+@runtime_checkable
 class Crew(Protocol):
     """Whoever does tasks side by side, wherever."""
 
