@@ -1,6 +1,7 @@
 """`selfhvd fleet`: many clips, or long ones, on many machines; and `fleet status`, how far it is."""
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -168,8 +169,8 @@ def status(output: str, *, state: Path | None = None, as_json: AsJson = False) -
     from selfhvd.fleet.state_folder import ledger_path
     from selfhvd.fleet.summary import summary_of
 
-    ledger = open_ledger(ledger_path(output, state))
-    summary, said = summary_of(ledger), ledger.status()
+    with closing(open_ledger(ledger_path(output, state))) as ledger:
+        summary, said = summary_of(ledger), ledger.status()
     if as_json:
         out(json.dumps({**summary.facts(), "driver": said}, indent=2))
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from selfhvd.errors import OutputError, SelfHVDError
 from selfhvd.system.atomic import remove
-from selfhvd.system.disk import filled, in_bytes
+from selfhvd.system.disk import in_bytes
 from selfhvd.system.lock import locked
 
 _PATIENCE = 20.0
@@ -24,7 +24,7 @@ def folder_of(area: Path, number: int) -> Path:
 
 
 @contextmanager
-def held(area: Path, number: int, patience: float = _PATIENCE) -> Generator[None]:
+def held(area: Path, number: int) -> Generator[None]:
     """A clip of the area for this process alone.
 
     Raises:
@@ -36,7 +36,7 @@ def held(area: Path, number: int, patience: float = _PATIENCE) -> Generator[None
     except OSError as error:
         raise OutputError(f"{area} cannot be made ({error.strerror}); choose another --work folder.") from error
     lock = _lock(area, number)
-    with locked(lock, Busy(f"clip {number} is at work elsewhere"), patience=patience):
+    with locked(lock, Busy(f"clip {number} is at work elsewhere"), patience=_PATIENCE):
         yield
         lock.unlink(missing_ok=True)  # the result is there: whoever waited for the lock finds that
 
@@ -90,11 +90,6 @@ def _is_held(area: Path, number: int) -> bool:
             return False
     except Busy:
         return True
-
-
-def use(area: Path) -> int:
-    """Bytes that lie there."""
-    return filled(area)
 
 
 def clear(area: Path) -> None:

@@ -27,7 +27,7 @@ LOSSES = 6
 """Times that its process or its node may be lost: mostly it is not the clip's fault."""
 LEASE = 60.0
 """Seconds that a claim holds without a word from its driver."""
-_AGAIN = (5.0, 30.0)
+_AGAIN = (1.0, 10.0)
 """Seconds until a clip that failed once, or twice, is tried again."""
 _LATER = 2.0
 """Seconds until one is that somebody else was at, or that there was no room for."""
@@ -89,6 +89,7 @@ class Ledger:
 
     def __init__(self, path: Path, holder: str | None = None, now: Any = time.time) -> None:  # noqa: ANN401
         self.path, self.holder, self._now = path, holder or _this_process(), now
+        self._holds = False
         with _told(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
@@ -96,10 +97,13 @@ class Ledger:
 
     def close(self) -> None:
         """Give back what this driver holds, and let go of the file."""
-        with self._writing():
-            self._base.execute(
-                "update clips set state = 'waiting', holder = '' where state = 'claimed' and holder = ?", (self.holder,)
-            )
+        if self._holds:
+            self._holds = False
+            with self._writing():
+                self._base.execute(
+                    "update clips set state = 'waiting', holder = '' where state = 'claimed' and holder = ?",
+                    (self.holder,),
+                )
         self._base.close()
 
     def agree(self, settings: Mapping[str, str]) -> None:
@@ -154,6 +158,7 @@ class Ledger:
     def claim(self, count: int, wide: int = 0) -> list[Order]:
         """Take up to `count` clips that wait, the largest first, and up to `wide` of those that are to be spread."""
         now = self._now()
+        self._holds = True
         with self._writing():
             orders = [*self._waiting(now, wide, True), *self._waiting(now, count, False)]
             self._base.executemany(
@@ -294,7 +299,8 @@ def _this_process() -> str:
 
 def is_gone(holder: str) -> bool:
     """Whether a driver of this machine has ended; of another machine's nobody can tell but by its lease."""
-    host, process, began = holder.rsplit(":", 2)
+    host, _, rest = holder.partition(":")
+    process, _, began = rest.partition(":")
     if host != socket.gethostname():
         return False
     try:
