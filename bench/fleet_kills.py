@@ -1,10 +1,11 @@
-"""Kill a fleet's workers, a node and its driver while it works: is every clip done once, with the frames of one machine?
+"""Kill a fleet's workers, a node and its driver at work: is every clip done once, with the frames of one machine?
 
-    python bench/fleet_kills.py [CLIPS] [SECONDS BETWEEN KILLS]
+    python bench/fleet_kills.py [CLIPS] [SECONDS BETWEEN KILLS] [FOLDER]
 
 Three nodes of one CPU each on this machine (`ray.cluster_utils`). Short clips (96x72, 12 frames) are restored by the
 command alone, one after the other, and by a fleet of which a worker is killed every 20 seconds, the driver twice, and
-a node is lost. Then all that is compared: the frames of each result, which clips were done how often, what lies about.
+a node is lost. Then the frames of each result are compared, and what lies about. FOLDER keeps the clips, and what the
+command alone made of them, for the next time.
 """
 
 import hashlib
@@ -88,10 +89,12 @@ def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 60
     every = float(sys.argv[2]) if len(sys.argv) > 2 else 20.0
     home, draw = Path(tempfile.mkdtemp(prefix="fk-")), random.Random(0)
-    clips, alone, out = home / "clips", home / "alone", home / "out"
-    film_all(clips, count)
+    kept = Path(sys.argv[3]) if len(sys.argv) > 3 else home
+    clips, alone, out = kept / "clips", kept / "alone", home / "out"
+    if not clips.exists():
+        film_all(clips, count)
     began = time.monotonic()
-    words = ["deblur", str(clips), "-o", str(alone), "--workers", "1", "--quiet"]
+    words = ["deblur", str(clips), "-o", str(alone), "--workers", "1", "--quiet", "--skip-existing"]
     subprocess.run([*COMMAND, *words], check=True, stdout=subprocess.DEVNULL)
     print(f"alone: {time.monotonic() - began:.0f} s", flush=True)
     made, nodes, address = cluster(home / "ray")
@@ -114,7 +117,7 @@ def main() -> None:
                 lost = 1
         took = time.monotonic() - began
         print(
-            f"fleet: {took:.0f} s; killed {killed} workers, {drivers} drivers; lost {lost} node; exit {driver.returncode}"
+            f"fleet: {took:.0f} s; killed {killed} workers, {drivers} drivers; lost {lost} node; exit {driver.poll()}"
         )
     finally:
         made.shutdown()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from fleet_stores import s3_store
 
 from clips_for_tests import film, names, views
 
@@ -119,3 +120,28 @@ def test_shards_do_every_clip_once(run, clips, tmp_path):
         assert done.code == 0
     assert len(list((tmp_path / "out").glob("*.mp4"))) == 3 and "Shard 3/4 holds no clip" in done.err
     assert "for several clips" in run(str(clips / "0.mp4"), "--shard", "0/4").err
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_from_one_store_to_another(clips, tmp_path, monkeypatch):
+    with s3_store(monkeypatch) as store:
+        for path in sorted(clips.glob("?.mp4")):
+            store.put_file(str(path), f"films/in/{path.name}")
+        words = [
+            "s3://films/in",
+            "-o",
+            "s3://films/out",
+            "--state",
+            str(tmp_path / "state"),
+            "--workers",
+            "1",
+            "--json",
+        ]
+        done = fleet(*words, env={**os.environ, "TMPDIR": str(tmp_path)})
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["done"] == 3
+        results = [f"{n}_deblurred{ending}" for n in range(3) for ending in (".mp4", ".report.html", ".run.json")]
+        assert [path.rpartition("/")[2] for path in store.ls("films/out")] == results
+        assert not store.call_s3("list_multipart_uploads", Bucket="films").get("Uploads")
+    assert names(tmp_path) == ["clips", "state"]

@@ -86,7 +86,7 @@ def test_a_lost_process_is_not_the_clips_fault_until_it_is_lost_again_and_again(
     for _ in range(LOSSES - 1):
         (order,) = ledger.claim(1)
         assert not ledger.settle([(order, LOST)])
-        clock.now += 10
+        clock.now += 64
     (order,) = ledger.claim(1)
     assert ledger.settle([(order, LOST)])
     assert ledger.aside()[0].reason == "gone"

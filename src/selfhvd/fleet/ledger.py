@@ -30,7 +30,7 @@ LEASE = 60.0
 _AGAIN = (1.0, 10.0)
 """Seconds until a clip that failed once, or twice, is tried again."""
 _LATER = 2.0
-"""Seconds until one is that somebody else was at, or that there was no room for."""
+"""Seconds until one is that was lost, that somebody else was at, or that there was no room for."""
 _PATIENCE = 60.0
 """Seconds to wait for another process that writes."""
 
@@ -199,7 +199,7 @@ class Ledger:
             "seconds = ?, frames = max(frames, ?), memory = max(memory, ?), wide = max(wide, ?), ended = ? "
             "where number = ?",
             (
-                state, failures, losses, self._now() + wait if state == "waiting" and outcome.kind != "needs" else 0,
+                state, failures, losses, self._now() + wait,
                 outcome.reason, outcome.node, outcome.seconds, outcome.frames, outcome.memory, outcome.wide,
                 self._now(), order.number,
             ),
@@ -291,6 +291,15 @@ def _next_state(outcome: Outcome, failures: int, losses: int) -> str:
         return "done"
     over = outcome.kind == "late" or failures >= FAILURES or losses >= LOSSES
     return "aside" if over else "waiting"
+
+
+def _wait_after(outcome: Outcome, failures: int, losses: int) -> float:
+    """Seconds until it is tried again: longer and longer, for a node that loses processes may be short of memory."""
+    if outcome.kind == "failed":
+        return _AGAIN[min(failures, len(_AGAIN)) - 1]
+    if outcome.kind == "lost":
+        return _LATER * 2 ** (losses - 1)
+    return _LATER if outcome.kind == "later" else 0.0
 
 
 def _this_process() -> str:

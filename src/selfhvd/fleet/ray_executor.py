@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 _STORE = 100 * 2**20
 """Bytes for Ray's objects on this machine: orders and outcomes; no frame goes through them."""
+_LONGEST = 40
+"""Bytes of the name of Ray's folder: with 64 more a socket's name has at most 107."""
 _LOOPBACK = "127.0.0.1"
 _PATIENCE = 10.0
 """Seconds in which a cluster must answer."""
@@ -54,7 +56,7 @@ def ray_cluster(name: str, address: str | None, cpus: int | None) -> Generator[N
     Raises:
         DeviceError: it does not start, or there is none at the address.
     """
-    folder = Path(tempfile.gettempdir()) / f"selfhvd-ray-{name}"
+    folder = _session_folder(name)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address is None or address.startswith("127."):
@@ -75,6 +77,12 @@ def ray_cluster(name: str, address: str | None, cpus: int | None) -> Generator[N
         ray.shutdown()
         if address is None:
             remove(folder)
+
+
+def _session_folder(name: str) -> Path:
+    """For Ray's own files; the names of its sockets must be short."""
+    folder = Path(tempfile.gettempdir()) / f"selfhvd-ray-{name}"
+    return folder if len(os.fsencode(folder)) <= _LONGEST else Path("/tmp") / folder.name
 
 
 def _stay_on_loopback() -> None:
