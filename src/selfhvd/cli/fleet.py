@@ -35,7 +35,7 @@ def fleet(
     work: Path | None = None,
     work_quota: float | None = None,
     time_limit: float = 360.0,
-    spread_from: float = 10.0,
+    spread_from: float = 60.0,
     spread_over: int = 16,
     state: Path | None = None,
     retry: Flag = False,

@@ -23,14 +23,16 @@ from selfhvd.fleet.sources import Wanted
 
 FAILURES = 3
 """Times that a clip may fail before it is set aside."""
-LOSSES = 6
-"""Times that its process or its node may be lost: mostly it is not the clip's fault."""
+LOSSES = 12
+"""Times that its process or its node may be lost: mostly that is not the clip's fault, and it goes on where it was."""
 LEASE = 60.0
 """Seconds that a claim holds without a word from its driver."""
 _AGAIN = (1.0, 10.0)
 """Seconds until a clip that failed once, or twice, is tried again."""
 _LATER = 2.0
 """Seconds until one is that was lost, that somebody else was at, or that there was no room for."""
+_LONGEST = 30.0
+"""Seconds that one which was lost waits at most."""
 _PATIENCE = 60.0
 """Seconds to wait for another process that writes."""
 
@@ -191,9 +193,7 @@ class Ledger:
             return False  # the claim had expired and another driver has it
         failures, losses = row[0] + (outcome.kind == "failed"), row[1] + (outcome.kind == "lost")
         state = _next_state(outcome, failures, losses)
-        wait = (
-            _LATER if outcome.kind in ("later", "lost") else _AGAIN[min(failures, len(_AGAIN)) - 1] if failures else 0
-        )
+        wait = _wait_after(outcome, failures, losses)
         self._base.execute(
             "update clips set state = ?, failures = ?, losses = ?, not_before = ?, holder = '', reason = ?, node = ?, "
             "seconds = ?, frames = max(frames, ?), memory = max(memory, ?), wide = max(wide, ?), ended = ? "
@@ -298,7 +298,7 @@ def _wait_after(outcome: Outcome, failures: int, losses: int) -> float:
     if outcome.kind == "failed":
         return _AGAIN[min(failures, len(_AGAIN)) - 1]
     if outcome.kind == "lost":
-        return _LATER * 2 ** (losses - 1)
+        return min(_LATER * 2 ** (losses - 1), _LONGEST)
     return _LATER if outcome.kind == "later" else 0.0
 
 

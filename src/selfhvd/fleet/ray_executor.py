@@ -71,6 +71,7 @@ def ray_cluster(name: str, address: str | None, cpus: int | None) -> Generator[N
     except (OSError, RuntimeError, ValueError, RayError) as error:
         where = "on this machine" if address is None else f"at {address}"
         raise DeviceError(f"Ray cannot be used {where} ({_line(error)}).") from error
+    _be_silent()
     try:
         yield
     finally:
@@ -92,6 +93,14 @@ def _stay_on_loopback() -> None:
         from ray._private import ray_constants
 
         ray_constants.ENABLE_RAY_CLUSTER = False  # it was read when ray was imported
+
+
+def _be_silent() -> None:
+    """Ray prints what it notices into our lines; what matters of it comes as an outcome."""
+    with contextlib.suppress(ImportError, AttributeError, KeyError):
+        from ray._private.ray_logging import global_worker_stdstream_dispatcher
+
+        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
 
 
 def _reach(address: str) -> None:

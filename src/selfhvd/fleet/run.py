@@ -42,7 +42,7 @@ class FleetPlan:
     """Bytes in the work area at a time; None: as much as there is."""
     time_limit: float = 6 * 3600.0
     """Seconds after which a clip is ended and set aside."""
-    spread_from: float = 600.0
+    spread_from: float = 3600.0
     """Seconds of one worker above which a clip is spread, by its forecast."""
     spread_over: int = 16
     """Workers of a clip that is spread, at most."""

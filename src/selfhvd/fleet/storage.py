@@ -14,6 +14,9 @@ from selfhvd.system.atomic import remove, replacing
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}
 """Protocols whose objects are there when they are written to the end, and not before."""
 
+_PART = 5 << 20
+"""Bytes that the parts of an upload have at least; smaller files are not sent in parts."""
+
 
 def is_address(text: str) -> bool:
     """Whether a source or an output is an fsspec address, not a path."""
@@ -128,7 +131,8 @@ def _upload_file(system: Any, file: Path, inner: str) -> None:  # noqa: ANN401 -
     whole = bool(_protocols(system) & _WHOLE)
     if not whole:
         system.makedirs(inner.rpartition("/")[0], exist_ok=True)
-    clear_uploads(system, inner)
+    if file.stat().st_size > _PART:
+        clear_uploads(system, inner)
     aside = inner if whole else f"{inner}.part"
     system.put_file(str(file), aside)
     size = int(system.info(aside)["size"])
