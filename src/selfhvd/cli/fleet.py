@@ -138,7 +138,7 @@ def fleet(
     )
     words = FleetWords(progress, quiet or (as_json and progress != "json"))
     unfinished = f"stopped; run the same command again to go on ({output})."
-    with stopping(unfinished) as stop:
+    with stopping(unfinished, grace=None) as stop:
         summary = run_fleet(
             source,
             output,

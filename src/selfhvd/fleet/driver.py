@@ -139,12 +139,9 @@ class Driver:
                 self._hand_out()
                 ended = self.executor.finished(_TICK)
                 self._settle([*ended, *self._overdue()])
-                if not self._at_work and not ended:
-                    tally = self.ledger.tally()
-                    if not tally.left:
-                        next_beat = 0.0
-                    elif not tally.claimed:
-                        time.sleep(_TICK)  # all that wait are to be tried again later
+                if not self._at_work and not ended:  # all that wait are to be tried later, or another driver's
+                    next_beat = next_beat if self.ledger.tally().left else 0.0
+                    time.sleep(_TICK)
         finally:
             for order in list(self._at_work.values()):
                 self.executor.cancel(order)

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import os
 import socket
 import tempfile
@@ -43,6 +44,8 @@ _LONGEST = 40
 _LOOPBACK = "127.0.0.1"
 _PATIENCE = 10.0
 """Seconds in which a cluster must answer."""
+_CLEARING = 120.0
+"""Seconds in which every node must have looked at itself, or cleared away."""
 _LOOK = 5.0
 """Seconds between two looks at which nodes there are."""
 _SECONDS = [10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0]
@@ -116,29 +119,33 @@ class NodeFacts:
 
     name: str
     versions: dict[str, str]
-    sees: bool
-    """Whether it sees the file that the driver made in the work area."""
+    sees: tuple[bool, ...]
+    """Whether it sees each file that the driver made."""
 
 
-def _facts_of(token: str) -> NodeFacts:
-    return NodeFacts(socket.gethostname(), versions(), Path(token).exists())
+def _facts_of(tokens: Sequence[str]) -> NodeFacts:
+    return NodeFacts(socket.gethostname(), versions(), tuple(Path(token).exists() for token in tokens))
 
 
 def check_nodes(job: FleetJob) -> bool:
     """Whether all nodes see one work area.
 
     Raises:
-        UsageError: one has other versions of what computes.
+        UsageError: one has other versions of what computes, or does not see the output.
     """
     job.area.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=job.area, prefix="seen-") as token:
-        found = _everywhere(_facts_of, token.name)
+        found = _everywhere(_facts_of, [token.name, job.output])
     mine = versions()
     for facts in found:
         if other := [name for name in mine if facts.versions.get(name) != mine[name]]:
             told = ", ".join(f"{name} {facts.versions.get(name, 'missing')} for {mine[name]}" for name in other)
             raise UsageError(f"Node {facts.name} has {told}; install the same versions on all nodes.")
-    return all(facts.sees for facts in found) and (job.work is not None or job.is_beside)
+        if "://" not in job.output and not facts.sees[1]:
+            raise UsageError(
+                f"Node {facts.name} does not see {job.output}; choose a folder that all nodes see, or an address."
+            )
+    return all(facts.sees[0] for facts in found) and (job.work is not None or job.is_beside)
 
 
 def clear_nodes(job: FleetJob) -> None:
@@ -155,7 +162,7 @@ def _everywhere(work: Any, *given: Any) -> list[Any]:  # noqa: ANN401 - Ray's ta
         ray.remote(work).options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=True))
         for node in alive
     ]
-    return ray.get([task.remote(*given) for task in once], timeout=120)
+    return ray.get([task.remote(*given) for task in once], timeout=_CLEARING)
 
 
 def pace_of(config: DeblurConfig, cpus: int, gpus: float) -> Pace:
@@ -183,6 +190,7 @@ class RayExecutor:
     def __init__(self, job: FleetJob, gpus: float, spread_over: int) -> None:
         self._job, self._kept, self._gpus, self._spread_over = job, ray.put(job), gpus, spread_over
         self._at_work: dict[Any, Order] = {}
+        self._clearing: list[Any] = []
         self._nodes: list[dict[str, Any]] = []
         self._next_look = 0.0
         self._metrics = _Metrics()
@@ -220,7 +228,7 @@ class RayExecutor:
     def submit(self, order: Order) -> None:
         """Begin, or have it wait for its turn."""
         memory = order.memory or self._job.grant
-        if order.wide:  # it waits for its workers nearly all the time
+        if order.wide and self._job.spread_from < math.inf:  # it waits for its workers nearly all the time
             task = _attempt_wide.options(num_cpus=0, memory=memory)
             ref = task.remote(self._kept, order, self._crew_size())
         else:
@@ -256,7 +264,12 @@ class RayExecutor:
 
     def clear_clip(self, order: Order) -> None:
         """Remove what a clip that was set aside left, from here or wherever it was."""
-        _clear_clip.options(num_cpus=0).remote(self._kept, order)
+        self._clearing.append(_clear_clip.options(num_cpus=0).remote(self._kept, order))
+
+    def finish(self) -> None:
+        """Wait until that is done."""
+        with contextlib.suppress(RayError):
+            ray.get(self._clearing, timeout=_CLEARING)
 
 
 def _use(node: dict[str, Any], free: dict[str, float]) -> NodeUse:

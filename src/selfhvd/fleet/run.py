@@ -156,6 +156,7 @@ def _on_ray(
         stop=stop,
     )
     driver.run()
+    executor.finish()
     clear_nodes(job)
 
 
