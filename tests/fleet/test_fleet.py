@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
+import av
 import psutil
 import pytest
 from fleet_stores import s3_store
 
 from clips_for_tests import film, names, views
+from selfhvd.fleet.ledger import open_ledger
 
 pytestmark = pytest.mark.subprocess
 COMMAND = [sys.executable, "-m", "selfhvd"]
@@ -145,3 +148,20 @@ def test_from_one_store_to_another(clips, tmp_path, monkeypatch):
         assert [path.rpartition("/")[2] for path in store.ls("films/out")] == results
         assert not store.call_s3("list_multipart_uploads", Bucket="films").get("Uploads")
     assert names(tmp_path) == ["clips", "state"]
+
+
+@pytest.mark.slow
+def test_a_clip_that_is_spread_has_the_frames_of_the_command_alone(tmp_path):
+    clip = film(tmp_path / "clip.mp4", views(12, width=96, height=72))
+    alone = tmp_path / "alone_deblurred.mp4"
+    subprocess.run([*COMMAND, str(clip), "-o", str(alone), "--workers", "1", "--quiet"], check=True)
+    done = fleet(clip, "-o", tmp_path / "out", "--workers", "2", "--spread-from", "0", "--json")
+    assert done.returncode == 0, done.stderr
+    with closing(open_ledger(tmp_path / "out" / "fleet.sqlite")) as ledger:
+        assert ledger._base.execute("select wide, state from clips").fetchall() == [(1, "done")]
+    assert rgb(tmp_path / "out" / "clip_deblurred.mp4") == rgb(alone)
+
+
+def rgb(path: Path) -> list[bytes]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24").tobytes() for frame in container.decode(video=0)]

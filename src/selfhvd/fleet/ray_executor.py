@@ -316,7 +316,7 @@ def _clear_clip(job: FleetJob, order: Order) -> None:
     clear_clip(job, order)
 
 
-_do = ray.remote(do).options(num_cpus=1, max_retries=0)
+_do = ray.remote(do)
 
 
 class RayCrew:
