@@ -14,6 +14,7 @@ from selfhvd.fleet.clip_task import attempt, clear_clip
 from selfhvd.fleet.order import FleetJob, Order
 from selfhvd.forecast.pace import Pace
 from selfhvd.run.options import RunOptions
+from selfhvd.run.work_folder import WorkFolder
 
 pytestmark = pytest.mark.unchecked
 PACE = Pace(1e-9, 1e-9, Needs(guides=2), "dis", "cpu")
@@ -50,6 +51,17 @@ def test_a_clip_is_done_once(clip, out):
     assert names(out) == [".fleet", *RESULTS] and names(out / ".fleet") == []
 
 
+def test_one_cut_off_between_its_result_and_its_record_gets_both(clip, out):
+    attempt(job_for(out), order_for(clip, out))
+    for name in RESULTS[1:]:
+        (out / name).unlink()
+    work = WorkFolder(out / RESULTS[0])
+    work.path.mkdir()
+    work.place(out / RESULTS[0])
+    assert attempt(job_for(out), order_for(clip, out)).kind == "done"
+    assert names(out) == [".fleet", *RESULTS]
+
+
 def test_in_a_work_folder_of_its_own(clip, out, tmp_path):
     job = job_for(out, work=tmp_path / "scratch")
     assert attempt(job, order_for(clip, out)).kind == "done"
@@ -76,6 +88,8 @@ def test_from_address_to_address(clip, tmp_path, monkeypatch):
     assert attempt(job, order).kind == "there"
     assert json.loads(store.cat_file(f"/films/out/{RESULTS[2]}"))["source"] == "memory://films/clip.mp4"
     assert names(tmp_path / f"selfhvd-fleet-{job.name}") == []
+    store.pipe_file(f"/films/out/{RESULTS[0]}", b"an older result, whose new record came before it")
+    assert attempt(job, order).kind == "done" and attempt(job, order).kind == "there"
     store.rm_file(f"/films/out/{RESULTS[2]}")
     assert "exists; choose another output" in attempt(job, order).reason
 

@@ -15,14 +15,14 @@ import torch
 from selfhvd.errors import OutputError, SelfHVDError
 from selfhvd.fleet.area import Busy, folder_of, held, reserved
 from selfhvd.fleet.order import FleetJob, Order, Outcome
-from selfhvd.fleet.storage import as_path, exists, fetch, is_address, put, read
+from selfhvd.fleet.storage import as_path, bytes_of, exists, fetch, is_address, put, read
 from selfhvd.forecast.forecast import Forecast, forecast
 from selfhvd.report.facts import RunFacts
 from selfhvd.report.record import read_run
 from selfhvd.run.batch import in_one_sentence
 from selfhvd.run.job import deblur
 from selfhvd.run.up_to_date import check_same, is_finished
-from selfhvd.run.work_folder import open_work_folder
+from selfhvd.run.work_folder import WorkFolder, open_work_folder
 from selfhvd.run.workers import Crew
 from selfhvd.system.atomic import remove, write_aside
 from selfhvd.video import check_source
@@ -117,37 +117,51 @@ def _look(job: FleetJob, order: Order, source: Path, destination: Path) -> Forec
 
 def _is_there(job: FleetJob, order: Order, source: Path) -> bool:
     """Whether an earlier attempt, or another run, has made just this result."""
-    strength, coding, rate = job.options.strength, job.options.coding, rate_of(source, job.options.fps)
     try:
-        if not is_address(order.result):
-            return is_finished(source, as_path(order.result), job.config, strength, rate, coding)
-        if not exists(order.result):
-            return False
-        record = read(_record_of(order.result))
-        if record is None:
-            raise OutputError(f"{order.result} exists; choose another output or ask to overwrite it.")
-        check_same(json.loads(record), source, order.result, job.config, strength, rate, coding)
-        return True
+        if job.is_beside:
+            return _is_made(job, as_path(order.result), source)
+        return _is_delivered(job, order, source)
     except OutputError:
         if job.options.overwrite:
             return False
         raise
 
 
+def _is_made(job: FleetJob, result: Path, source: Path) -> bool:
+    """A work folder beside it says that an attempt was cut off between the result and its record."""
+    if WorkFolder(result).path.exists():
+        return False
+    rate = rate_of(source, job.options.fps)
+    return is_finished(source, result, job.config, job.options.strength, rate, job.options.coding)
+
+
+def _is_delivered(job: FleetJob, order: Order, source: Path) -> bool:
+    """The record comes before the result, and tells its bytes: others are of a delivery that was cut off."""
+    if not exists(order.result):
+        return False
+    record = read(_record_of(order.result))
+    if record is None:
+        raise OutputError(f"{order.result} exists; choose another output or ask to overwrite it.")
+    told = json.loads(record)
+    rate = rate_of(source, job.options.fps)
+    check_same(told, source, order.result, job.config, job.options.strength, rate, job.options.coding)
+    return "bytes" not in told or told["bytes"] == bytes_of(order.result)
+
+
 def _record_of(result: str) -> str:
-    """The record beside a result at an address; it is written last."""
+    """The record beside a result."""
     folder, _, name = result.rpartition("/")
     return f"{folder}/{reports_of(Path(name))[1].name}"
 
 
 def _deliver(order: Order, destination: Path) -> None:
-    """Hand over the result, its report, and last its record, which says that all is there."""
+    """Hand over the report, the record, and last the result, with which all is there."""
     page, record = reports_of(destination)
     told = read_run(record)
-    told["source"], told["output"] = order.source, order.result
+    told |= {"source": order.source, "output": order.result, "bytes": bytes_of(str(destination))}
     write_aside(record, f"{json.dumps(told, indent=2)}\n".encode())
     folder = order.result.rpartition("/")[0] if is_address(order.result) else str(as_path(order.result).parent)
-    put((destination, page, record), folder)
+    put((page, record, destination), folder)
 
 
 def clear_clip(job: FleetJob, order: Order) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from selfhvd.errors import InputError, OutputError, SelfHVDError, UsageError
 from selfhvd.system.atomic import remove, replacing
+from selfhvd.system.disk import filled
 
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory"}
 """Protocols whose objects are there when they are written to the end, and not before."""
@@ -185,6 +186,20 @@ def exists(address: str) -> bool:
             return as_path(address).exists()
         system, inner = file_system(address)
         return bool(system.exists(inner))
+
+
+def bytes_of(address: str) -> int:
+    """Bytes of a file, or of those in a folder.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    with _told(address, OutputError, "read"):
+        if not is_address(address):
+            path = as_path(address)
+            return path.stat().st_size if path.is_file() else filled(path)
+        system, inner = file_system(address)
+        return int(system.du(inner))
 
 
 @contextmanager
