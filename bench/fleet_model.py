@@ -26,7 +26,7 @@ ON_A_GPU = 0.36
 CORES_PER_GPU = 16
 DRIVER = 446.0
 """Clips a second that one driver hands to Ray and writes down (bench/fleet_bookkeeping.py --ray, 2 cores)."""
-REQUESTS = 10
+REQUESTS = 11
 """Of a store for a clip (bench/fleet_store.py)."""
 STORE = 3500.0
 """Writes a second that S3 takes for one prefix, by its maker's documentation."""
