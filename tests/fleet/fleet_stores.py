@@ -1,6 +1,7 @@
 """An S3 store of our own on the loopback, for tests."""
 
 from contextlib import contextmanager
+from urllib.request import Request, urlopen
 
 import fsspec
 
@@ -13,6 +14,7 @@ def s3_store(patched, bucket: str = "films"):
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
+    urlopen(Request(f"http://127.0.0.1:{port}/moto-api/reset", method="POST")).close()  # all of a process share one
     for name, value in {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "us",

@@ -29,7 +29,7 @@ def fleet(*words, **named) -> subprocess.CompletedProcess[str]:
 def clips(tmp_path):
     folder = tmp_path / "clips"
     folder.mkdir()
-    for n in range(3):
+    for n in range(2):
         film(folder / f"{n}.mp4", views(4, 64, 48, lambda i: True))
     (folder / "text.mp4").write_text("no video")
     return folder
@@ -54,16 +54,16 @@ def test_a_fleet_on_this_machine_killed_and_gone_on_with(clips, tmp_path):
     done = fleet(*words)
     assert done.returncode == 7, done.stderr
     facts = json.loads(done.stdout)
-    assert (facts["clips"], facts["done"], facts["aside"], facts["left"]) == (4, 3, 1, 0)
+    assert (facts["clips"], facts["done"], facts["aside"], facts["left"]) == (3, 2, 1, 0)
     assert "text.mp4" in facts["failures"][0]["source"] and facts["failures"][0]["reason"]
-    results = [f"{n}_deblurred{ending}" for n in range(3) for ending in (".mp4", ".report.html", ".run.json")]
+    results = [f"{n}_deblurred{ending}" for n in range(2) for ending in (".mp4", ".report.html", ".run.json")]
     assert names(out) == [*results, "fleet.sqlite"]
     assert made and all(path.stat().st_mtime_ns == when for path, when in made.items())
 
     began = time.monotonic()
     assert fleet(*words).returncode == 7 and time.monotonic() - began < 10  # there is nothing to start Ray for
     told = fleet("status", out)
-    assert told.returncode == 0 and "3 of 4 clips done, 1 set aside" in told.stdout
+    assert told.returncode == 0 and "2 of 3 clips done, 1 set aside" in told.stdout
     assert not psutil.wait_procs(of_ray(), timeout=10)[1]
     assert "other settings (strength)" in fleet(*words, "--strength", "0.5").stderr
 
@@ -118,48 +118,33 @@ def test_nobody_at_the_address_is_one_sentence(run, clips, tmp_path):
 
 def test_shards_do_every_clip_once(run, clips, tmp_path):
     (clips / "text.mp4").unlink()
-    for number in range(4):
-        done = run(str(clips), "-o", str(tmp_path / "out"), "--shard", f"{number}/4", "--workers", "1")
+    for number in range(3):
+        done = run(str(clips), "-o", str(tmp_path / "out"), "--shard", f"{number}/3", "--workers", "1")
         assert done.code == 0
-    assert len(list((tmp_path / "out").glob("*.mp4"))) == 3 and "Shard 3/4 holds no clip" in done.err
+    assert len(list((tmp_path / "out").glob("*.mp4"))) == 2 and "Shard 2/3 holds no clip" in done.err
     assert "for several clips" in run(str(clips / "0.mp4"), "--shard", "0/4").err
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_from_one_store_to_another(clips, tmp_path, monkeypatch):
+def test_from_one_store_to_another_spread_over_workers_with_the_frames_of_the_command_alone(tmp_path, monkeypatch):
+    clip = film(tmp_path / "clip.mp4", views(12, width=96, height=72))
+    subprocess.run([*COMMAND, str(clip), "-o", str(tmp_path / "alone.mp4"), "--no-report", "--quiet"], check=True)
     with s3_store(monkeypatch) as store:
-        for path in sorted(clips.glob("?.mp4")):
-            store.put_file(str(path), f"films/in/{path.name}")
-        words = [
-            "s3://films/in",
-            "-o",
-            "s3://films/out",
-            "--state",
-            str(tmp_path / "state"),
-            "--workers",
-            "1",
-            "--json",
-        ]
-        done = fleet(*words, env={**os.environ, "TMPDIR": str(tmp_path)})
+        store.put_file(str(clip), "films/in/clip.mp4")
+        places = ["--state", tmp_path / "state", "--work", tmp_path / "work"]
+        shared = ["--workers", "2", "--spread-from", "0", "--json"]
+        done = fleet("s3://films/in", "-o", "s3://films/out", *places, *shared)
         assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout)["done"] == 3
-        results = [f"{n}_deblurred{ending}" for n in range(3) for ending in (".mp4", ".report.html", ".run.json")]
+        assert json.loads(done.stdout)["done"] == 1
+        results = [f"clip_deblurred{ending}" for ending in (".mp4", ".report.html", ".run.json")]
         assert [path.rpartition("/")[2] for path in store.ls("films/out")] == results
         assert not store.call_s3("list_multipart_uploads", Bucket="films").get("Uploads")
-    assert names(tmp_path) == ["clips", "state"]
-
-
-@pytest.mark.slow
-def test_a_clip_that_is_spread_has_the_frames_of_the_command_alone(tmp_path):
-    clip = film(tmp_path / "clip.mp4", views(12, width=96, height=72))
-    alone = tmp_path / "alone_deblurred.mp4"
-    subprocess.run([*COMMAND, str(clip), "-o", str(alone), "--workers", "1", "--quiet"], check=True)
-    done = fleet(clip, "-o", tmp_path / "out", "--workers", "2", "--spread-from", "0", "--json")
-    assert done.returncode == 0, done.stderr
-    with closing(open_ledger(tmp_path / "out" / "fleet.sqlite")) as ledger:
+        store.get_file("films/out/clip_deblurred.mp4", str(tmp_path / "made.mp4"))
+    with closing(open_ledger(tmp_path / "state" / "fleet.sqlite")) as ledger:
         assert ledger._base.execute("select wide, state from clips").fetchall() == [(1, "done")]
-    assert rgb(tmp_path / "out" / "clip_deblurred.mp4") == rgb(alone)
+    assert rgb(tmp_path / "made.mp4") == rgb(tmp_path / "alone.mp4")
+    assert names(tmp_path / "work") == [] and names(tmp_path / "state") == ["fleet.sqlite"]
 
 
 def rgb(path: Path) -> list[bytes]:

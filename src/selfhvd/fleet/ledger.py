@@ -27,7 +27,7 @@ LOSSES = 12
 """Times that its process or its node may be lost: mostly that is not the clip's fault, and it goes on where it was."""
 LEASE = 60.0
 """Seconds that a claim holds without a word from its driver."""
-_AGAIN = (1.0, 10.0)
+_AGAIN = (1.0, 5.0)
 """Seconds until a clip that failed once, or twice, is tried again."""
 _LATER = 2.0
 """Seconds until one is that was lost, that somebody else was at, or that there was no room for."""
