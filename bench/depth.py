@@ -1,6 +1,6 @@
 """How good is the default on real footage with depth, people and truth? Whole jobs, file to file.
 
-    python bench/depth.py CLIPS OUT [--kinds walk,street,pan] [--config JSON] [--pictures]
+    python bench/depth.py CLIPS OUT [--kinds walk,street,pan] [--pictures]
 
 CLIPS holds `gopro_walk.mp4`, `street_h265.mp4` and `pixel_hlg10_pan.mp4`. Each is blurred by itself: every frame is
 the mean, in linear light, of frames around it and of those interpolated between them, over a stretch that differs from
@@ -14,6 +14,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -21,10 +22,10 @@ import numpy as np
 import torch
 from clips import as_tensor, coded
 
+from selfhvd.flow.camera.predictor import homography_flow
 from selfhvd.metrics import psnr
 from selfhvd.ops.light import GAMMA
 from selfhvd.ops.quantize import to_pixels
-from selfhvd.run.config import preset_config
 from selfhvd.run.job import deblur
 from selfhvd.synthesis.in_between import in_between
 from selfhvd.video import ingest
@@ -72,7 +73,7 @@ def filmed(clips: Path, kind: Kind, seed: int = 1) -> Iterator[tuple[np.ndarray,
                 return
             images = [reduced(footage.tensor(middle + k), kind.longest) for k in range(-reach, reach + 1)]
             light = [images[0] ** GAMMA]
-            for one, other in zip(images, images[1:], strict=False):
+            for one, other in pairwise(images):
                 light += [*in_between(one, other, kind.between, flow), other**GAMMA]
             seen = torch.cat(light).mean(dim=0) ** (1 / GAMMA)
             yield to_pixels(seen), to_pixels(images[reach][0]), 2 * reach + 1
@@ -102,8 +103,6 @@ def moved(truth: np.ndarray, sharp: np.ndarray) -> np.ndarray:
     camera = flow.camera(a, b)
     if camera is None:
         return np.zeros([side // BLOCK for side in truth.shape[:2]])
-    from selfhvd.flow.camera.predictor import homography_flow
-
     away = torch.hypot(*(flow.free.both(a, b)[0].field - homography_flow(camera.middle, a))[0])
     small = torch.nn.functional.avg_pool2d(away[None, None], BLOCK)[0, 0]
     return small.numpy()[: truth.shape[0] // BLOCK, : truth.shape[1] // BLOCK]
@@ -113,7 +112,7 @@ def decibel(errors: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(1e-9, float(errors.mean())))) if errors.size else float("nan")
 
 
-def measure(name: str, clips: Path, out: Path, settings: dict[str, object], pictures: bool) -> dict[str, object]:
+def measure(name: str, clips: Path, out: Path, pictures: bool) -> dict[str, object]:
     rows = list(filmed(clips, KINDS[name]))
     frames, truths, counts = zip(*rows, strict=True)
     restored: list[np.ndarray] = []
@@ -122,8 +121,7 @@ def measure(name: str, clips: Path, out: Path, settings: dict[str, object], pict
         source.write_bytes(coded(list(frames), 18))
         taken = ingest(source, Path(folder) / "frames")
         given = [taken.frame(i) for i in range(len(taken))]
-        config = preset_config("fast")
-        deblur(source, Path(folder) / "out.mp4", config=config, on_frame=lambda i, f: restored.append(f.copy()))
+        deblur(source, Path(folder) / "out.mp4", on_frame=lambda i, f: restored.append(f.copy()))
     blurry = [i for i, n in enumerate(counts) if n > 1]
     sharp = [i for i, n in enumerate(counts) if n == 1]
     gains, parts = list[np.ndarray](), list[np.ndarray]()
@@ -170,7 +168,7 @@ def main() -> None:
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     for name in asked.kinds.split(","):
-        row = measure(name, asked.clips, asked.out, {}, asked.pictures)
+        row = measure(name, asked.clips, asked.out, asked.pictures)
         with (asked.out / "rows.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps({k: np.round(v, 3).tolist() if k != "kind" else v for k, v in row.items()}), flush=True)

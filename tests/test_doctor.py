@@ -15,7 +15,7 @@ def test_a_machine_that_can(run):
     assert facts["devices"][-1] == "cpu" and facts["cores"] >= 1 and facts["memory_total"] > facts["memory_free"] > 0
     assert facts["encoders"]["libx264"] and "libavcodec" in facts["libraries"]
     assert facts["weights"]["lite"].endswith(".safetensors") and set(facts["extras"]) == {
-        "train", "flow-zoo", "tensorboard", "lpips", "iqa",
+        "train", "cluster", "flow-zoo", "tensorboard", "lpips", "iqa",
     }  # fmt: skip
     assert facts["temporary"]["writable"] and facts["temporary"]["free"] > 0
 

@@ -18,7 +18,7 @@ FLOORS = (
     {"report"},
     {"run"},
     {"forecast", "research"},
-    {"web"},
+    {"web", "fleet"},
     {"cli"},
     {"__init__", "__main__"},
 )

@@ -17,6 +17,7 @@ from selfhvd.cli.datasets import datasets
 from selfhvd.cli.deblur import Preset, deblur
 from selfhvd.cli.doctor import doctor
 from selfhvd.cli.evaluate import evaluate
+from selfhvd.cli.fleet import app as fleet_app
 from selfhvd.cli.reproduce import reproduce
 from selfhvd.cli.serve import serve
 from selfhvd.cli.synthesize import app as synthesize_app
@@ -66,6 +67,7 @@ app.command(train)
 app.command(benchmark)
 app.command(reproduce)
 app.command(serve)
+app.command(fleet_app)
 
 
 @app.command

@@ -38,6 +38,7 @@ def deblur(
     keep_work: Flag = False,
     skip_existing: Flag = False,
     fail_fast: Flag = False,
+    shard: str | None = None,
     dry_run: Flag = False,
     backbone: str | None = None,
     weights: Path | None = None,
@@ -86,6 +87,8 @@ def deblur(
             removes it.
         skip_existing: pass over clips whose result is there, of the same clip by the same settings.
         fail_fast: stop at the first clip that fails.
+        shard: I/N: only every N-th of several clips from the I-th on, counted from 0 by the names of their results; for
+            job arrays.
         dry_run: only say what would be done, and about what it takes: disk, memory, time.
         backbone: lite, ifirnn, estrnn, basicvsrpp or rvrt; default: the one that the weights are of, else lite.
         weights: weights to restore with, instead of the base weights that come with selfhvd.
@@ -112,6 +115,7 @@ def deblur(
     """
     from selfhvd.cli.clip_runs import ClipRuns
     from selfhvd.extensions.scenes import SceneConfig
+    from selfhvd.fleet.shard import parse_shard, shard_of
     from selfhvd.run.batch import Clip, gather, is_batch, lay_out
     from selfhvd.run.options import RunOptions
     from selfhvd.run.preview import check_preview
@@ -135,7 +139,7 @@ def deblur(
     if not 0 <= seed < _SEEDS:
         raise UsageError(f"--seed {seed} must be at least 0 and below {_SEEDS}.")
     config = replace(
-        _started(preset, backbone, weights, adapt, from_scratch),
+        started(preset, backbone, weights, adapt, from_scratch),
         flow=flow,
         flow_weights=flow_weights,
         max_minutes=max_minutes,
@@ -167,6 +171,7 @@ def deblur(
         preview=preview,
     )
     check_preview(preview, options.part)
+    cut = None if shard is None else parse_shard(shard)
     run = ClipRuns(config, options, skip=skip_existing, style=progress, quiet=quiet)
     found = gather(source)
     batch = is_batch(source, found)
@@ -175,11 +180,17 @@ def deblur(
         if batch
         else [Clip(source[0], output or default_destination(source[0], options.ending))]
     )
+    if cut is not None:
+        clips = shard_of(clips, *cut)
+        if not batch:
+            raise UsageError("--shard is for several clips, or a folder of them.")
     for clip in clips:
         options.coding.check(clip.destination)
         if fps is not None:
             rate_of(clip.source, fps)
-    if dry_run:
+    if not clips:
+        run.say(f"Shard {shard} holds no clip.")
+    elif dry_run:
         run.foretell(clips, fail_fast)
     elif batch:
         run.all(clips, output, fail_fast)
@@ -187,7 +198,7 @@ def deblur(
         run.one(clips[0])
 
 
-def _started(
+def started(
     preset: Preset, backbone: str | None, weights: Path | None, adapt: bool, from_scratch: bool
 ) -> "DeblurConfig":
     """The preset, for the network that is named or that the weights are of."""

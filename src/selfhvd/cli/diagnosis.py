@@ -28,6 +28,7 @@ ENCODERS = (*codecs.ENCODERS.values(), "aac")
 """Of FFmpeg, that results are written with; the first is needed by the default."""
 EXTRAS = {
     "train": ("lightning_fabric", "tomli_w"),
+    "cluster": ("ray", "fsspec", "s3fs"),
     "flow-zoo": ("ptlflow",),
     "tensorboard": ("tensorboard",),
     "lpips": ("lpips",),

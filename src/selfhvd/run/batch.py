@@ -1,7 +1,6 @@
 """Batch: many clips, one after the other; a bad one does not stop the rest."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,13 +117,14 @@ def lay_out(sources: Sequence[Path], output: Path | None = None, ending: str = R
         raise UsageError(f"--output {output} is no folder; several clips need one.")
     plain = [default_destination(source, ending) for source in sources]
     wanted = plain if output is None else [output / path.name for path in plain]
-    counts = Counter(map(_key, wanted))
-    taken = {key for key, count in counts.items() if count == 1}
+    sharing: dict[tuple[str, str], list[Path]] = {}
+    for source, path in zip(sources, wanted, strict=True):
+        sharing.setdefault(_key(path), []).append(source)
+    taken = {key for key, same in sharing.items() if len(same) == 1}
     clips: list[Clip] = []
     for source, path in zip(sources, wanted, strict=True):
         chosen = path
-        if counts[_key(path)] > 1:
-            same = [other for other, its in zip(sources, wanted, strict=True) if _key(its) == _key(path)]
+        if len(same := sharing[_key(path)]) > 1:
             chosen = next(name for name in _names(source, same, path, ending) if _key(name) not in taken)
             taken.add(_key(chosen))
         clips.append(Clip(source, chosen))
@@ -188,12 +188,13 @@ def run_batch(
             if fail_fast:
                 raise
             log.debug("%s failed", clip.source, exc_info=error)
-            failures.append(Failure(clip.source, _sentence(error)))
+            failures.append(Failure(clip.source, in_one_sentence(error)))
             on_failure(failures[-1])
     return Outcome(tuple(done), tuple(failures))
 
 
-def _sentence(error: Exception) -> str:
+def in_one_sentence(error: Exception) -> str:
+    """What went wrong with a clip, for a person."""
     if isinstance(error, SelfHVDError):
         return str(error)
     told = (str(error).splitlines() or [""])[0]

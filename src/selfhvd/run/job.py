@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +24,7 @@ from selfhvd.run.output import OnFrame, Watch, deliver
 from selfhvd.run.preview import check_preview, hardest_stretch
 from selfhvd.run.strength import check_strength
 from selfhvd.run.work_folder import WorkFolder, open_work_folder
-from selfhvd.run.workers import check_workers, side_by_side, workers_for
+from selfhvd.run.workers import Crew, check_workers, side_by_side, workers_for
 from selfhvd.system.progress import Progress, Stage, silent, stoppable
 from selfhvd.system.versions import versions
 from selfhvd.video import CodecName, Footage, check_destination, check_source, default_destination, ingest
@@ -57,6 +58,7 @@ def deblur(
     on_progress: Progress = silent,
     on_frame: OnFrame | None = None,
     stop: Callable[[], bool] = lambda: False,
+    crew: Crew | None = None,
 ) -> RunFacts:
     """Give a blurry handheld video back sharp. A run that was cut off, however it was, goes on when called again.
 
@@ -92,6 +94,7 @@ def deblur(
         on_progress: told stage, done, total.
         on_frame: told each restored frame.
         stop: asked after each frame and step; True saves the state.
+        crew: who restores frames side by side, elsewhere; None: `workers` of this machine.
 
     Returns:
         What was found and done.
@@ -121,7 +124,7 @@ def deblur(
     if preview is not None:
         stretch = hardest_stretch(request.source, preview, request.rate, config.sharp, config.scenes, on_progress)
         request = replace(request, part=stretch.part)
-    return _run(request, on_progress, on_frame, stop)
+    return _run(request, on_progress, on_frame, stop, crew)
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,13 @@ def _checked(source: Path, destination: str | Path | None, config: DeblurConfig,
     return _Request(source, destination, config, options, rate, part)
 
 
-def _run(request: _Request, on_progress: Progress, on_frame: OnFrame | None, stop: Callable[[], bool]) -> RunFacts:
+def _run(
+    request: _Request,
+    on_progress: Progress,
+    on_frame: OnFrame | None,
+    stop: Callable[[], bool],
+    crew: Crew | None = None,
+) -> RunFacts:
     """The job: read, select, adapt, restore, write, report."""
     config, options, clock = request.config, request.options, _Clock()
     with open_work_folder(request.destination, keep=options.keep_work) as work:
@@ -166,12 +175,14 @@ def _run(request: _Request, on_progress: Progress, on_frame: OnFrame | None, sto
         needs, device = deblurrer.network.needs, deblurrer.device
 
         def beside(pixels: int, frames: int) -> int:
-            return workers_for(pixels, frames, needs, device, options.workers)
+            return workers_for(pixels, frames, needs, device, options.workers) if crew is None else crew.count
 
         check_room(request.source, request.destination, config, work.held(), options.coding, part, rate, beside)
         clip = work.footage(request.source, on_progress, rate, part)
         clock.lap("read")
-        with side_by_side(beside(clip.width * clip.height, len(clip))) as workers:
+        with (
+            side_by_side(beside(clip.width * clip.height, len(clip))) if crew is None else nullcontext(crew) as workers
+        ):
             # Scenes, sharp frames (Eq. 1, 2), stages (Eq. 3 to 14).
             deblurrer.fit(clip, clip.keyframes, on_progress, stop)
             clock.lap("select and adapt")

@@ -11,7 +11,7 @@ from selfhvd.run.options import RunOptions
 from selfhvd.run.restored_frames import restored_frames
 from selfhvd.run.strength import at_strength
 from selfhvd.run.work_folder import WorkFolder
-from selfhvd.run.workers import Workers
+from selfhvd.run.workers import Crew
 from selfhvd.system.atomic import replacing
 from selfhvd.system.progress import Progress, Stage
 from selfhvd.video import Footage, Frame, open_writer
@@ -51,7 +51,7 @@ def deliver(
     watch: Watch,
     options: RunOptions,
     comment: str,
-    workers: Workers | None = None,
+    workers: Crew | None = None,
 ) -> tuple[str, ...]:
     """Write the result of `work`, whole and verified or not at all; warnings for the person.
 

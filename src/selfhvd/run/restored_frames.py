@@ -12,7 +12,7 @@ from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.run.places import finished_path
 from selfhvd.run.schedule import finished_frames
 from selfhvd.run.tasks import Workplace, keep_finished
-from selfhvd.run.workers import Workers
+from selfhvd.run.workers import Crew
 from selfhvd.video import Footage, Frame
 from selfhvd.video.frame_file import is_whole_frame, read_frame
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def restored_frames(
-    deblurrer: Deblurrer, footage: Footage, work: Path, folder: Path, workers: Workers | None = None
+    deblurrer: Deblurrer, footage: Footage, work: Path, folder: Path, workers: Crew | None = None
 ) -> Iterator[Frame]:
     """The frames that `deblurrer` restores, in order, as they are stored: first those kept in `folder`, then new ones.
 
@@ -49,7 +49,7 @@ def restored_frames(
         yield frame
 
 
-def _shared(deblurrer: Deblurrer, place: Workplace, first: int, workers: Workers) -> Iterator[Frame]:
+def _shared(deblurrer: Deblurrer, place: Workplace, first: int, workers: Crew) -> Iterator[Frame]:
     """The frames from `first` on, restored by `workers`."""
     for number, scene in enumerate(deblurrer.scenes):
         if scene.end <= first:

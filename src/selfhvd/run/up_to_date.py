@@ -1,5 +1,6 @@
 """Up to date: whether a clip's result is there already, made of the same clip by the same settings."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -46,6 +47,22 @@ def is_finished(
         run = None
     if run is None:
         return _is_newer(destination, source)
+    check_same(run, source, destination, config, strength, rate, coding, part, preview)
+    return True
+
+
+def check_same(
+    run: Mapping[str, Any],
+    source: Path,
+    destination: object,
+    config: DeblurConfig,
+    strength: float = 1.0,
+    rate: Fraction | None = None,
+    coding: Coding = Coding(),
+    part: Part | None = None,
+    preview: float | None = None,
+) -> None:
+    """`OutputError` unless a run's record is of this clip by these settings; `destination` is what is complained of."""
     if run.get("fingerprint") not in ("", None, fingerprint(source)):
         raise OutputError(f"{destination} was made of another clip than {source} is now; --overwrite makes it anew.")
     same = _frames_of(run.get("settings")) == _frames_of(plain(asdict(config.resolved())))
@@ -55,7 +72,6 @@ def is_finished(
     cut = cut if preview is None else run.get("preview") == preview
     if not (same and paced and coded and cut) or run.get("strength", 1.0) != strength:
         raise OutputError(f"{destination} was made with other settings; --overwrite makes it anew.")
-    return True
 
 
 def _is_newer(destination: Path, source: Path) -> bool:

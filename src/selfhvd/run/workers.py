@@ -11,7 +11,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
-from typing import ParamSpec
+from typing import ParamSpec, Protocol, runtime_checkable
 
 import torch
 
@@ -63,6 +63,18 @@ def workers_for(pixels: int, frames: int, needs: Needs, device: torch.device, as
         return 1
     room = int(_SHARE * free_bytes(device)) // worker_bytes(pixels)
     return max(1, min(torch.get_num_threads(), room))
+
+
+@runtime_checkable
+class Crew(Protocol):
+    """Whoever does tasks side by side, wherever."""
+
+    count: int
+    """How many work at a time."""
+
+    def submit(self, place: Workplace, task: Task) -> "Future[None]":
+        """A task for the next that is free; where its process is lost the result raises `BrokenExecutor`."""
+        ...
 
 
 class Workers:
