@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import torch
 
-from selfhvd.flow.camera.explained import explained
+from selfhvd.flow.camera.explained import explained as explained_by
 
 
 def scene(pole: int | None, noise: float = 0.0, seed: int = 0) -> torch.Tensor:
@@ -16,6 +16,11 @@ def scene(pole: int | None, noise: float = 0.0, seed: int = 0) -> torch.Tensor:
         wall[:, pole : pole + 5] = 0.05
     wall = wall + noise * np.random.default_rng(seed).standard_normal(wall.shape).astype(np.float32)
     return torch.from_numpy(wall.astype(np.float32)).permute(2, 0, 1)[None].clamp(0, 1)
+
+
+def explained(blurry: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    """Of a sharp image that needs no blur to be seen so."""
+    return explained_by(blurry, seen, seen)
 
 
 def test_the_same_is_trusted_wholly():
@@ -41,3 +46,18 @@ def test_noise_is_no_difference():
 def test_light_tells_in_proportion():
     half = explained(scene(60), 0.5 * scene(60) + 0.5 * scene(72))[0, 0, :, 60:65].mean()
     assert explained(scene(60), scene(72))[0, 0, :, 60:65].mean() < half < 1
+
+
+def test_lights_tell_nothing():
+    lit = scene(None)
+    lit[..., 60:65] = 1.0
+    assert explained(lit, scene(None)).min() > 0.95
+
+
+def test_what_a_blur_has_wiped_out_cannot_be_held_against_a_sharp_image():
+    stripes = torch.full((1, 3, 64, 64), 0.5)
+    stripes[..., ::2] = 0.6
+    flat = torch.full((1, 3, 64, 64), 0.55)
+    nearly = flat + 0.1 * (stripes - flat)  # a path that is a little too short leaves a tenth of them
+    assert explained_by(flat, nearly, stripes).min() > 0.95
+    assert explained_by(flat, stripes, stripes).max() < 0.2

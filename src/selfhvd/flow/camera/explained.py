@@ -6,6 +6,7 @@ image is the witness: where the sharp one, blurred alike, differs from it, the s
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -17,6 +18,11 @@ _LEAST = 1.5 / 255
 """Colour in [0, 1]; what differs by less is coding."""
 _NOISES = 3.0
 """Standard deviations of the blurry image's noise, at half the size, that are noise still."""
+_BRIGHT = 0.9
+"""Colour from which on a light may have been brighter than white: how much it smears then is not known."""
+_LEFT = 0.05
+"""Part of the sharp image's variance that a path which is nearly right leaves over
+(docs/ablations.md#explained._LEFT)."""
 _HALF = 0.7
 """Part of its variance that an image may be missed by where half of the trust is left
 (docs/ablations.md#explained._HALF)."""
@@ -28,20 +34,32 @@ _MAD_TO_SIGMA = 1.4826
 
 
 def explained(
-    blurry: Float[Tensor, "1 3 height width"], brought: Float[Tensor, "1 3 height width"]
+    blurry: Float[Tensor, "1 3 height width"],
+    seen: Float[Tensor, "1 3 height width"],
+    sharp: Float[Tensor, "1 3 height width"],
 ) -> Float[Tensor, "1 1 height width"]:
-    """1 / (1 + (r / 0.7)³), where r = mean (B - S)² / var B over 9x9 pixels: 1 where S shows what B does, else 0.
+    """1 / (1 + (r / 0.7)³), r = mean (B - S̃)² / (var B + 0.05 var S) of 9x9 pixels: 1 where S̃ shows what B does.
+
+    What a blur has wiped out cannot be told from B, and where its path is a little wrong so much of S is left in S̃.
+    Lights tell nothing: they smear by what was cut off at white.
 
     Args:
         blurry: B, RGB in [0, 1].
-        brought: S, on B's grid and blurred as B was.
+        seen: S̃, which is S blurred as B was.
+        sharp: S, on B's grid.
     """
-    missed = mean_around(((blurry - brought) ** 2).mean(dim=1), _AROUND)
-    mean = mean_around(blurry[0], _AROUND)
-    spread = (mean_around((blurry**2).mean(dim=1), _AROUND) - (mean**2).mean(dim=0)).clamp(min=0)
+    dim = (torch.maximum(blurry, seen).amax(dim=1) < _BRIGHT).float()
+    missed = mean_around(dim * ((blurry - seen) ** 2).mean(dim=1), _AROUND)
     noise = max(_LEAST, _NOISES * _noise(blurry)) ** 2
-    part = (missed - noise).clamp(min=0) / (spread + noise)
+    spread = _variance(blurry) + _LEFT * _variance(sharp) + noise
+    part = (missed - noise).clamp(min=0) / spread
     return (1 / (1 + (part / _HALF) ** _STEEPNESS))[None]
+
+
+def _variance(image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 height width"]:
+    """Mean of the channels' variances around each pixel."""
+    mean = mean_around(image[0], _AROUND)
+    return (mean_around((image**2).mean(dim=1), _AROUND) - (mean**2).mean(dim=0)).clamp(min=0)
 
 
 def _noise(image: Float[Tensor, "1 3 height width"]) -> float:

@@ -35,8 +35,10 @@ class _Seen:
     camera: ExposureTrajectory
     moved: Float[Tensor, "1 xy=2 height width"]
     """The camera's flow, on the grid of the first image."""
+    sharp: Float[Tensor, "1 3 height width"]
+    """Brought over by it."""
     second: Float[Tensor, "1 3 height width"]
-    """Brought over by it, and blurred along the path of the first one's exposure."""
+    """And blurred along the path of the first one's exposure."""
     shown: Bool[Tensor, "1 1 height width"]
     """Where that shows anything: elsewhere the second image ends."""
 
@@ -134,15 +136,8 @@ class GlobalMotionFlow(FlowPredictor):
         rest = self.free(first, blur.seen(second, before))
         own = self._own(rest)
         field = own + warp_clamped(before, own)
-        return Motion(
-            self._sure(first, blur.seen(second, field), Flow(field, rest.certainty)), motion.back, motion.camera
-        )
-
-    def _sure(
-        self, first: Float[Tensor, "1 3 height width"], seen: Float[Tensor, "1 3 height width"], flow: Flow
-    ) -> Flow:
-        """`flow`, sure only where the second image as it must have been `seen` shows what the first does."""
-        return Flow(flow.field, flow.certainty * explained(first, seen))
+        trust = explained(first, blur.seen(second, field), warp_clamped(second, field))
+        return Motion(_sure(Flow(field, rest.certainty), trust), motion.back, motion.camera)
 
     def between(
         self,
@@ -164,7 +159,8 @@ class GlobalMotionFlow(FlowPredictor):
         seen = _seen(camera, first, second)
         there, back = self.free.rest(first, seen.second, seen.shown, 0.5 * (self.near + self.far))
         if self.shutter:
-            there = self._sure(first, warp_clamped(seen.second, there.field), there)
+            brought = [warp_clamped(image, there.field) for image in (seen.second, seen.sharp)]
+            there = _sure(there, explained(first, *brought))
         return Motion(self._on_there(seen, there), self._on_back(seen, back), camera.middle)
 
     def _on_there(self, seen: "_Seen", rest: Flow) -> Flow:
@@ -229,7 +225,8 @@ def _seen(
     camera: ExposureTrajectory, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
 ) -> _Seen:
     moved = homography_flow(camera.middle, first)
-    return _Seen(camera, moved, camera.blurred(warp(second, moved)), _within(moved))
+    sharp = warp(second, moved)
+    return _Seen(camera, moved, sharp, camera.blurred(sharp), _within(moved))
 
 
 def _within(flow: Float[Tensor, "1 xy=2 height width"]) -> Bool[Tensor, "1 1 height width"]:
@@ -263,3 +260,8 @@ def homography_flow(matrix: Homography, like: Float[Tensor, "1 3 height width"])
 
 def _stacked(flows: list[Flow]) -> Flow:
     return Flow(torch.cat([f.field for f in flows]), torch.cat([f.certainty for f in flows]))
+
+
+def _sure(flow: Flow, trust: Float[Tensor, "1 1 height width"]) -> Flow:
+    """`flow`, as sure as it was where it is to be trusted."""
+    return Flow(flow.field, flow.certainty * trust)
