@@ -72,7 +72,7 @@ class Lite(Backbone):
     def _heads(
         self, x: Float[Tensor, "batch channel height width"]
     ) -> tuple[Float[Tensor, "batch 3 height width"], Float[Tensor, "batch guide height width"]]:
-        # Channels last: a fifth faster in bf16 on a CPU, and the layers after it keep the order.
+        # Channels last is faster on a CPU, and the layers after it keep the order (docs/ablations.md#lite.layout).
         unfolded = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
         half = self.down_half(self.head(unfolded))
         quarter = self.down_quarter(self.to_quarter(half))
