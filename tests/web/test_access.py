@@ -7,7 +7,7 @@ import time
 import pytest
 
 from selfhvd.errors import UsageError
-from selfhvd.web.access import Owners, read_owners
+from selfhvd.web.access import Owners, kept_secret, read_owners
 from selfhvd.web.hosts import hosts_of, is_loopback, without_port
 from selfhvd.web.names import file_name, shown_name
 
@@ -40,7 +40,8 @@ def test_cookie_is_of_a_token_for_a_while(monkeypatch):
     cookie = owners.cookie(ANNA)
     assert owners.of_cookie(cookie) == "anna" and ANNA not in cookie
     until, key, signature = cookie.split(".")
-    for forged in (f"{int(until) + 1}.{key}.{signature}", f"{until}.{key}.{'0' * 64}", "", "a.b", "1.2.3.4", "é.x.y"):
+    none = owners._signed(int(until), "")  # of nobody's token
+    for forged in (f"{until}..{none}", f"{int(until) + 1}.{key}.{signature}", f"{until}.{key}.{'0' * 64}", "", "a.b", "1.2.3.4", "é.x.y"):
         assert owners.of_cookie(forged) is None
     assert Owners(owners.names, b"another").of_cookie(cookie) is None
     assert Owners({}, b"secret").of_cookie(cookie) is None, "the token was taken away"
@@ -65,6 +66,14 @@ def test_file_of_tokens(tmp_path):
         file.write_text(text)
         with pytest.raises(UsageError):
             read_owners(file, tmp_path)
+
+
+@pytest.mark.parametrize("left", ["", "\n", "short", "\0" * 32])
+def test_half_written_secret_is_made_anew(tmp_path, left):
+    path = tmp_path / "token"
+    path.write_text(left)
+    made = kept_secret(path)
+    assert len(made) == 32 and kept_secret(path) == made == path.read_text() and path.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(
