@@ -7,6 +7,9 @@ import time
 import pytest
 from page_for_tests import runners
 
+from selfhvd.web.folder import JobFolder
+from selfhvd.web.record import Job, Outcome
+
 pytestmark = [pytest.mark.unchecked, pytest.mark.subprocess]
 
 
@@ -52,7 +55,11 @@ def test_another_strength_only_writes_again(site, clip):
     assert kept > 0
     status, job = site.ask("POST", f"/api/jobs/{number}/start", {"preset": "best"})
     assert status == 409 and "strength" in job["error"]
+    site.ask("POST", f"/api/jobs/{number}/start", {"strength": 0.5})
+    site.ask("POST", f"/api/jobs/{number}/cancel")
+    assert site.until(number, "done")["result"]["kept"] == kept
     site.ask("POST", f"/api/jobs/{number}/start", {"strength": 0.25})
+    assert site.ask("GET", f"/api/jobs/{number}/result")[1].endswith(b"strength 1.0")
     job = site.until(number, "done")
     assert site.ask("GET", f"/api/jobs/{number}/result")[1].endswith(b"strength 0.25")
     status, other = site.ask("POST", f"/api/jobs/{number}/again")
@@ -61,6 +68,24 @@ def test_another_strength_only_writes_again(site, clip):
     site.until(other["id"], "done")
     assert site.ask("POST", f"/api/jobs/{number}/tidy")[1]["result"]["kept"] == 0
     assert site.ask("GET", f"/api/jobs/{number}/result")[0] == 200
+
+
+def test_what_does_not_come_to_its_end_leaves_the_file_of_the_run_before(tmp_path):
+    folder = JobFolder(tmp_path)
+    first = Job(id="a", owner="local", name="a.mp4", source=tmp_path / "a.mp4", made=0.0)
+    folder.output.mkdir()
+    (folder.output / "a_deblurred.mp4").write_bytes(b"kept")
+    folder.end(first, Outcome(run=1, state="done", result="a_deblurred.mp4"))
+    second, third, fourth = (first.model_copy(update={"run": number}) for number in (2, 3, 4))
+    folder.end(second, Outcome(run=2, state="cancelled"))
+    assert folder.outcome(second) == Outcome(run=2, state="done", result="a_deblurred.mp4")
+    assert (folder.output / "a_deblurred.mp4").read_bytes() == b"kept"
+    folder.end(third, Outcome(run=3, state="failed", exit_code=4, sentence="The disk is full."))
+    ended = folder.outcome(third)
+    assert ended.state == "done" and ended.warnings == ("It could not be written again: The disk is full.",)
+    (folder.output / "a_deblurred.mp4").unlink()
+    folder.end(fourth, Outcome(run=4, state="cancelled"))
+    assert folder.outcome(fourth).state == "cancelled" and not folder.output.exists()
 
 
 def test_a_second_click_starts_nothing(sites, clip):

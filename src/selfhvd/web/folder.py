@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,27 @@ class JobFolder:
         """Of the run that the job is in."""
         found = read(self.path / "outcome.json", Outcome)
         return found if found is not None and found.run == job.run else None
+
+    def earlier(self, job: Job) -> Outcome | None:
+        """Of the run before, while the file that it wrote still stands; None where none does."""
+        found = read(self.path / "outcome.json", Outcome)
+        stands = found is not None and found.run < job.run and found.state == "done" and self.result(found).is_file()
+        return found if stands else None
+
+    def end(self, job: Job, outcome: Outcome) -> None:
+        """Write down how a run ended; for whoever holds the job.
+
+        A run that only was to write a finished file again takes nothing away where it does not come to its end: the
+        file of the run before stays the result.
+        """
+        earlier = self.earlier(job)
+        if outcome.state != "done" and earlier is not None:
+            told = (f"It could not be written again: {outcome.sentence}",) if outcome.sentence else ()
+            outcome = earlier.model_copy(update={"run": job.run, "warnings": earlier.warnings + told})
+        elif outcome.state == "cancelled":
+            self.clear()
+        self.write(outcome)
+        self.note(event="end", run=job.run, state=outcome.state, at=time.time())
 
     def write(self, record: Progress | Outcome) -> None:
         """Put a record in its place, whole."""

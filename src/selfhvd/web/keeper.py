@@ -100,9 +100,7 @@ class Keeper:
                 if job.wanted == Wanted.GONE:
                     self.store.forget(folder)
                 elif folder.outcome(job) is None:
-                    folder.clear()
-                    folder.write(Outcome(run=job.run, state="cancelled"))
-                    folder.note(event="end", run=job.run, state="cancelled", at=time.time())
+                    folder.end(job, Outcome(run=job.run, state="cancelled"))
         except OutputError:
             return  # its runner clears it
         except OSError as error:

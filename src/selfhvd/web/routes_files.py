@@ -85,7 +85,7 @@ def file_routes(store: JobStore) -> APIRouter:
 
 
 def _result(entry: Entry) -> Path:
-    outcome = entry.folder.outcome(entry.job)
+    outcome = entry.folder.outcome(entry.job) or entry.folder.earlier(entry.job)
     if outcome is None or outcome.state != "done":
         raise Refused(404, f"There is no result yet: it is {entry.state}.")
     return entry.folder.result(outcome)

@@ -138,7 +138,7 @@ def job_routes(store: JobStore, uploads: Uploads, allowed: Allowed) -> APIRouter
 
     @routes.post("/jobs/{number}/cancel")
     def cancel_job(request: Request, number: str) -> Full:
-        """Stop it and clear away what was done; the clip stays."""
+        """Stop it and clear away what was done; the clip stays, and a result that was only to be written again."""
         return jobs.wish(request.state.owner, number, wishes.cancel)
 
     @routes.post("/jobs/{number}/again", status_code=201)

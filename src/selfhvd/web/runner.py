@@ -75,12 +75,11 @@ def _run(folder: JobFolder, files: tuple[int, ...]) -> None:
         return
     if not _may_start(folder, job):
         sentence = f"The run was started {_STARTS} times and never came to its end; free some memory and try again."
-        folder.write(Outcome(run=job.run, state="failed", exit_code=SelfHVDError.exit_code, sentence=sentence))
+        folder.end(job, Outcome(run=job.run, state="failed", exit_code=SelfHVDError.exit_code, sentence=sentence))
         return
     outcome = _Run(folder, job, files).done()
     if outcome is not None:
-        folder.write(outcome)
-        folder.note(event="end", run=job.run, state=outcome.state, at=time.time())
+        folder.end(job, outcome)
 
 
 def _may_start(folder: JobFolder, job: Job) -> bool:
@@ -109,7 +108,6 @@ class _Run:
                     self.folder.log, self.files).follow(self._is_unwanted)  # fmt: skip
         fate = self._restore()
         if _wanted(self.folder) in (Wanted.CANCEL, Wanted.GONE):
-            self.folder.clear()
             return self._outcome("cancelled")
         if fate.stopped:
             self._reset_starts()
@@ -119,7 +117,6 @@ class _Run:
             return self._outcome("failed", exit_code=_code(fate), sentence=_sentence(fate), warnings=fate.warnings)
         self._copy()
         if _wanted(self.folder) in (Wanted.CANCEL, Wanted.GONE):
-            self.folder.clear()
             return self._outcome("cancelled")
         self._reset_starts()
         return self._outcome("done", warnings=fate.warnings, result=self.destination.name)
@@ -140,8 +137,7 @@ class _Run:
         return self._following(words)
 
     def _copy(self) -> None:
-        """The page's copy; the result is there without it, too."""
-        remove(self.folder.copy_facts)
+        """The page's copy; the result is there without it, too. An earlier one holds the same frames."""
         self._following(["-m", "selfhvd.web.copy", str(self.destination), str(self.folder.path)])
 
     def _following(self, words: list[str]) -> Fate:
