@@ -206,8 +206,14 @@ class TestTokens:
         assert ours.ask("POST", "/api/session", {"token": ANNA})[0] == 429
         assert ours.ask("GET", "/api/jobs", Authorization=f"Bearer {ANNA}")[0] == 429
 
-    def test_server_for_others_makes_a_token_itself(self, sites):
-        site = sites("--host", "0.0.0.0")
+    def test_wrong_tokens_count_wherever_they_are_given(self, ours):
+        for _ in range(12):
+            ours.ask("GET", "/api/session", Authorization="Bearer a-wrong-token")
+        assert ours.ask("GET", "/api/jobs", Authorization=f"Bearer {ANNA}")[0] == 429
+
+    @pytest.mark.parametrize("words", [("--host", "0.0.0.0"), ("--also-known-as", "lab.example")])
+    def test_server_for_others_makes_a_token_itself(self, sites, words):
+        site = sites(*words)
         assert site.ask("GET", "/api/jobs")[0] == 401 and site.ask("GET", "/")[0] == 200
         token = (site.folder / "token").read_text()
         assert token in site.log.read_text() and (site.folder / "token").stat().st_mode & 0o077 == 0
