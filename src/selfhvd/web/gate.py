@@ -85,14 +85,21 @@ class Gate:
             return LOCAL
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return None if self.patience.is_over() else self.owners.of_token(token.strip())
+            return self._of_token(token.strip())
         return self.owners.of_cookie(_cookie(headers))
 
-    def _unknown(self, headers: Headers) -> JSONResponse:
-        if "authorization" in headers:
-            if self.patience.is_over():
-                return refusal(429, "Too many tokens were wrong; wait a minute.")
+    def _of_token(self, token: str) -> str | None:
+        """None for a wrong one, which counts wherever it is given, and for any once too many were wrong."""
+        if self.patience.is_over():
+            return None
+        owner = self.owners.of_token(token)
+        if owner is None:
             self.patience.count()
+        return owner
+
+    def _unknown(self, headers: Headers) -> JSONResponse:
+        if "authorization" in headers and self.patience.is_over():
+            return refusal(429, "Too many tokens were wrong; wait a minute.")
         return refusal(401, "A token is needed: sign in on the page, or send Authorization: Bearer TOKEN.")
 
 
