@@ -8,7 +8,8 @@ import pytest
 from page_for_tests import runners
 
 from selfhvd.web.folder import JobFolder
-from selfhvd.web.record import Job, Outcome
+from selfhvd.web.record import Job, Outcome, Settings, Wanted
+from selfhvd.web.store import JobStore
 
 pytestmark = [pytest.mark.unchecked, pytest.mark.subprocess]
 
@@ -86,6 +87,24 @@ def test_what_does_not_come_to_its_end_leaves_the_file_of_the_run_before(tmp_pat
     (folder.output / "a_deblurred.mp4").unlink()
     folder.end(fourth, Outcome(run=4, state="cancelled"))
     assert folder.outcome(fourth).state == "cancelled" and not folder.output.exists()
+
+
+def test_record_that_cannot_be_read_is_not_one_that_was_removed(tmp_path):
+    store = JobStore(tmp_path)
+    store.make()
+    with store.new() as folder:
+        entry = store.submit(folder, "local", "a.mp4", tmp_path / "a.mp4", Settings(), start=True)
+    job, record = entry.job, entry.folder.record
+    whole = record.read_text()
+    record.write_text(whole.replace('"strength"', '"of_another_version":1,"strength"'))
+    assert entry.folder.job() == job
+    record.write_text("{")
+    assert entry.folder.wanted(job) == Wanted.RUN
+    store.sweep()
+    assert record.exists()
+    record.write_text("")
+    store.sweep()
+    assert not entry.folder.path.exists() and entry.folder.wanted(job) == Wanted.GONE
 
 
 def test_a_second_click_starts_nothing(sites, clip):

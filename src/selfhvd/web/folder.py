@@ -15,7 +15,7 @@ from selfhvd.errors import OutputError
 from selfhvd.run.places import work_path
 from selfhvd.system.atomic import remove, write_aside
 from selfhvd.system.lock import is_locked, locked
-from selfhvd.web.record import Job, Outcome, Progress, Record
+from selfhvd.web.record import Job, Outcome, Progress, Record, Wanted
 
 Kind = TypeVar("Kind", bound=Record)
 
@@ -84,6 +84,19 @@ class JobFolder:
     def job(self) -> Job | None:
         """None where there is none, or none that this version can read."""
         return read(self.record, Job)
+
+    def wanted(self, job: Job) -> Wanted:
+        """What a person wants now; what `job` said, where the record is there but cannot be read."""
+        now = self.job()
+        if now is not None:
+            return now.wanted
+        try:
+            self.record.stat()
+        except FileNotFoundError:
+            return Wanted.GONE
+        except OSError:
+            return job.wanted
+        return job.wanted
 
     def progress(self, job: Job) -> Progress | None:
         """Of the run that the job is in."""

@@ -46,12 +46,6 @@ def main(kind: str, store: str, number: str, at_once: str) -> int:
     return 0
 
 
-def _wanted(folder: JobFolder) -> Wanted:
-    """What a person wants now; nothing where the job is gone."""
-    job = folder.job()
-    return Wanted.GONE if job is None else job.wanted
-
-
 def _look(folder: JobFolder, files: tuple[int, ...]) -> None:
     """Find what the clip is, how blurred its frames are, what a run would take; a run that is wanted comes first."""
     job = folder.job()
@@ -59,7 +53,7 @@ def _look(folder: JobFolder, files: tuple[int, ...]) -> None:
         return
     words = ["-m", "selfhvd.web.look", str(job.source), str(folder.path)]
     command = Command(words, folder.log, files)
-    fate = command.follow(lambda: _wanted(folder) != Wanted.LOOK, _told(folder, job))
+    fate = command.follow(lambda: folder.wanted(job) != Wanted.LOOK, _told(folder, job))
     if fate.stopped or fate.cut_off:
         return
     if fate.code != 0:
@@ -107,7 +101,7 @@ class _Run:
             Command(["-m", "selfhvd.web.look", str(self.job.source), str(self.folder.path), "--head"],
                     self.folder.log, self.files).follow(self._is_unwanted)  # fmt: skip
         fate = self._restore()
-        if _wanted(self.folder) in (Wanted.CANCEL, Wanted.GONE):
+        if self.folder.wanted(self.job) in (Wanted.CANCEL, Wanted.GONE):
             return self._outcome("cancelled")
         if fate.stopped:
             self._reset_starts()
@@ -116,7 +110,7 @@ class _Run:
         if fate.code != 0:
             return self._outcome("failed", exit_code=_code(fate), sentence=_sentence(fate), warnings=fate.warnings)
         self._copy()
-        if _wanted(self.folder) in (Wanted.CANCEL, Wanted.GONE):
+        if self.folder.wanted(self.job) in (Wanted.CANCEL, Wanted.GONE):
             return self._outcome("cancelled")
         self._reset_starts()
         return self._outcome("done", warnings=fate.warnings, result=self.destination.name)
@@ -145,7 +139,7 @@ class _Run:
         return command.follow(self._is_unwanted, _told(self.folder, self.job))
 
     def _is_unwanted(self) -> bool:
-        return _wanted(self.folder) != Wanted.RUN
+        return self.folder.wanted(self.job) != Wanted.RUN
 
     def _reset_starts(self) -> None:
         remove(self.folder.path / "starts.json")
