@@ -7,6 +7,8 @@ import time
 import pytest
 from page_for_tests import runners
 
+from selfhvd.web import runner
+from selfhvd.web.command import Fate
 from selfhvd.web.folder import JobFolder
 from selfhvd.web.record import Job, Outcome, Settings, Wanted
 from selfhvd.web.store import JobStore
@@ -105,6 +107,19 @@ def test_record_that_cannot_be_read_is_not_one_that_was_removed(tmp_path):
     record.write_text("")
     store.sweep()
     assert not entry.folder.path.exists() and entry.folder.wanted(job) == Wanted.GONE
+
+
+@pytest.mark.parametrize(("cut_off", "ended"), [(True, None), (False, "done")])
+def test_a_run_that_is_stopped_at_its_last_stage_has_that_still_before_it(tmp_path, monkeypatch, cut_off, ended):
+    """A copy that only fails is none that the job waits for."""
+    folder = JobFolder(tmp_path)
+    job = Job(id="a", owner="local", name="a.mp4", source=tmp_path / "a.mp4", wanted=Wanted.RUN, made=0.0)
+    folder.record.write_text(job.model_dump_json())
+    folder.poster.touch()
+    fates = [Fate(0, stopped=False, sentence="", warnings=()), Fate(1, cut_off, "", (), cut_off)]
+    monkeypatch.setattr(runner._Run, "_following", lambda run, words: fates.pop(0))
+    outcome = runner._Run(folder, job, ()).done()
+    assert (outcome and outcome.state) == ended and not fates
 
 
 def test_a_second_click_starts_nothing(sites, clip):

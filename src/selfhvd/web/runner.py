@@ -101,18 +101,15 @@ class _Run:
             Command(["-m", "selfhvd.web.look", str(self.job.source), str(self.folder.path), "--head"],
                     self.folder.log, self.files).follow(self._is_unwanted)  # fmt: skip
         fate = self._restore()
+        last = self._copy() if fate.code == 0 and not fate.stopped else fate
         if self.folder.wanted(self.job) in (Wanted.CANCEL, Wanted.GONE):
             return self._outcome("cancelled")
-        if fate.stopped:
+        if last.stopped or last.cut_off or fate.code == 0:
             self._reset_starts()
-        if fate.stopped or fate.cut_off:
+        if last.stopped or last.cut_off:
             return None
         if fate.code != 0:
             return self._outcome("failed", exit_code=_code(fate), sentence=_sentence(fate), warnings=fate.warnings)
-        self._copy()
-        if self.folder.wanted(self.job) in (Wanted.CANCEL, Wanted.GONE):
-            return self._outcome("cancelled")
-        self._reset_starts()
         return self._outcome("done", warnings=fate.warnings, result=self.destination.name)
 
     def _prepare(self) -> None:
@@ -130,9 +127,9 @@ class _Run:
         words += ["--progress=json", "--keep-work", "--overwrite", *self.job.settings.words()]
         return self._following(words)
 
-    def _copy(self) -> None:
+    def _copy(self) -> Fate:
         """The page's copy; the result is there without it, too. An earlier one holds the same frames."""
-        self._following(["-m", "selfhvd.web.copy", str(self.destination), str(self.folder.path)])
+        return self._following(["-m", "selfhvd.web.copy", str(self.destination), str(self.folder.path)])
 
     def _following(self, words: list[str]) -> Fate:
         command = Command(words, self.folder.log, self.files)
