@@ -159,7 +159,7 @@ function inShort(job) {
   if (!known.length) return "How blurred the frames are cannot be told.";
   const above = job.curve.blurred_above;
   const sharp = known.filter((value) => value <= above).length;
-  const most = Math.max(...known);
+  const most = known.reduce((a, b) => Math.max(a, b));
   if (most <= above) return "No frame is blurred by more than about a pixel; there is little to gain.";
   const share = sharp ? `${percent(sharp / known.length)} of the frames are sharp` : "No frame is sharp; detail comes from the general model";
   return `${share}; the most blurred one is smeared by ${most.toFixed(0)} pixels.`;
