@@ -12,14 +12,14 @@ const QUALITIES = [["", "As large as the clip, about"], ["90", "90: no loss to b
 const KEPT = "selfhvd.settings";
 
 export function setupPanel(job, { refresh, home }) {
-  const chosen = { preset: "fast", strength: 1, quality: null, ...remembered(), start: null, end: null };
+  const chosen = { ...job.settings, ...(isPlain(job.settings) ? remembered() : {}) };
   const picture = h("div", { class: "picture" }, poster(job));
   const blur = h("div", { class: "blur" }, h("p", { class: "hint" }, "How blurred each frame is, is being measured."));
   const estimate = h("p", { class: "estimate", role: "status" });
   const presets = presetChoice(chosen, () => update(latest));
   const go = button("Make it sharp", () => once(go, async () => {
     remember(chosen);
-    await api.start(job.id, settingsOf(chosen));
+    await api.start(job.id, chosen);
     await refresh();
   }), "main large");  // prettier-ignore
   const element = h(
@@ -47,8 +47,10 @@ export function setupPanel(job, { refresh, home }) {
   return { element, update };
 }
 
-function settingsOf(chosen) {
-  return { preset: chosen.preset, strength: chosen.strength, quality: chosen.quality, start: chosen.start, end: chosen.end };
+/** Whether nobody has chosen anything yet: not with the clip as it was sent, nor with the job that this one is again. */
+function isPlain(settings) {
+  const plain = { preset: "fast", strength: 1, codec: "auto", strip_location: false };
+  return Object.entries(settings).every(([name, value]) => value === (plain[name] ?? null));
 }
 
 /** How much of the clip is restored. */
@@ -100,7 +102,9 @@ function strengthChoice(chosen) {
 }
 
 function qualityChoice(chosen) {
-  const options = QUALITIES.map(([value, words]) => h("option", { value, selected: String(chosen.quality ?? "") === value }, words));
+  const own = String(chosen.quality ?? "");
+  const known = QUALITIES.some(([value]) => value === own) ? QUALITIES : [...QUALITIES, [own, own]];
+  const options = known.map(([value, words]) => h("option", { value, selected: own === value }, words));
   const input = h("select", { id: "quality", onchange: () => (chosen.quality = input.value ? Number(input.value) : null) }, options);
   return h("div", { class: "field" }, h("label", { for: "quality" }, "Quality of the file"), input,
     h("p", { class: "hint" }, "Codec, colours, sound and times stay those of the clip."));  // prettier-ignore
@@ -139,7 +143,11 @@ function partChoice(job, chosen, changed) {
   first.addEventListener("input", () => choose(Math.min(Number(first.value), Number(last.value) - 1), Number(last.value), "own"));
   last.addEventListener("input", () => choose(Number(first.value), Math.max(Number(last.value), Number(first.value) + 1), "own"));
   hard.element.hidden = times[count - 1] < 6;
-  setText(said, `all ${count} frames`);
+  if (chosen.start === null && chosen.end === null) setText(said, `all ${count} frames`);
+  else {
+    const from = Math.min(frameAt(chosen.start ?? 0), count - 1);
+    choose(from, Math.max(frameAt(chosen.end ?? Infinity), from + 1), "own");
+  }
   return h("div", {}, h("p", { class: "verdict" }, inShort(job)), drawn.element,
     h("fieldset", { class: "parts" }, h("legend", {}, "Which part"), whole.element, hard.element, own.element, said));  // prettier-ignore
 }
