@@ -17,7 +17,8 @@ NAMED = "(e => e.getAttribute('aria-label') || e.innerText || e.value || '')(doc
 LONG = """async () => {
     const { curve } = await import("/static/curve.js");
     const times = Array.from({ length: 300000 }, (_, frame) => frame / 30);
-    const drawn = (log) => curve({ times, lines: [{ values: times, kind: "before", words: "" }], unit: "", said: "", log });
+    const lines = [{ values: times, kind: "before", words: "" }];
+    const drawn = (log) => curve({ times, lines, unit: "", said: "", log });
     return [drawn(false), drawn(true)][1].element.tagName;
 }"""
 """A curve over three hours."""

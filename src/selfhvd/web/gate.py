@@ -1,7 +1,9 @@
 """The gate: every request passes it, and every answer gets its headers here."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -23,6 +25,8 @@ _CLIPS = re.compile(r"/api/jobs/?")
 """Where bodies may be long."""
 _LONGEST = 65536
 """Bytes of any other body."""
+_LISTENING, _PASSED_OVER = 1.0, 64 << 20
+"""Seconds and bytes for which the rest of a body is read after it was refused."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
     "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -53,7 +57,7 @@ class Gate:
             return
         if scope["type"] != "http":
             return  # there are no web sockets
-        sender = _with_headers(send)
+        sender = _heard(scope, receive, _with_headers(send))
         refused = self._refusal(scope)
         if refused is not None:
             await refused(scope, receive, sender)
@@ -135,6 +139,36 @@ def _short(scope: Scope, receive: Receive) -> Receive:
         return {"type": "http.disconnect"} if seen > _LONGEST else message
 
     return limited
+
+
+def _heard(scope: Scope, receive: Receive, send: Send) -> Send:
+    """Of answers after which the line is closed nothing gets lost: what is still being sent is passed over for a while.
+
+    Whoever is cut off while sending a clip often never reads why it was refused.
+    """
+    closing = False
+
+    async def sender(message: MutableMapping[str, Any]) -> None:
+        nonlocal closing
+        if message["type"] == "http.response.start":
+            closing = MutableHeaders(scope=message).get("connection") == "close"
+        elif closing and not message.get("more_body"):
+            await send({**message, "more_body": True})
+            with suppress(TimeoutError):
+                await asyncio.wait_for(_passed_over(receive), _LISTENING)
+            message = {"type": "http.response.body"}
+        await send(message)
+
+    return send if "expect" in Headers(scope=scope) else sender  # it waits for the answer before it sends
+
+
+async def _passed_over(receive: Receive) -> None:
+    seen = 0
+    while seen < _PASSED_OVER:
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if not message.get("more_body"):
+            return
 
 
 def _with_headers(send: Send) -> Send:
