@@ -198,7 +198,13 @@ class TestTokens:
                             ("POST", "/cancel"), ("DELETE", ""), ("POST", "/again")):  # fmt: skip
             assert ours.ask(method, path + end, **ben)[0] == 404, end
             assert ours.ask(method, path + end)[0] == 401, end
-        assert ours.ask("GET", "/api/jobs", **ben)[1] == [] and len(ours.ask("GET", "/api/jobs", **anna)[1]) == 1
+        send = "/api/jobs?name=b.mp4&start=true"
+        ours.ask("POST", send, clip.read_bytes(), **anna)
+        bens = ours.ask("POST", send, clip.read_bytes(), **ben)[1]
+        bens = ours.ask("GET", f"/api/jobs/{bens['id']}", **ben)[1]
+        assert bens["before"] == 1 or bens["state"] != "queued", "anna's comes first"
+        assert ours.ask("DELETE", f"/api/jobs/{bens['id']}", **ben)[0] == 204
+        assert ours.ask("GET", "/api/jobs", **ben)[1] == [] and len(ours.ask("GET", "/api/jobs", **anna)[1]) == 2
 
     def test_wrong_tokens_wear_patience_out(self, ours):
         wrong = [ours.ask("POST", "/api/session", {"token": f"a-wrong-token-{n}"})[0] for n in range(12)]

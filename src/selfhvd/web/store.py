@@ -138,6 +138,13 @@ class JobStore:
         remove(gone)
 
 
+def places(entries: list[Entry]) -> dict[str, int]:
+    """How many come before each that is queued, by its id: those that run, and those that wait for longer."""
+    running = sum(entry.state in (State.RUNNING, State.PAUSING) for entry in entries)
+    queued = sorted((e.job.queued, e.job.id) for e in entries if e.state == State.QUEUED)
+    return {number: running + index for index, (_, number) in enumerate(queued)}
+
+
 def _is_empty(path: Path) -> bool:
     """Whether the power failed before the record of a job was on the disk."""
     try:

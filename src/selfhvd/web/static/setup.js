@@ -32,6 +32,7 @@ export function setupPanel(job, { refresh, home }) {
   );  // prettier-ignore
   let latest = job;
   let measured = false;
+  let free = Infinity;
   const update = (now) => {
     latest = now;
     if (now.has_poster && picture.querySelector(".none")) picture.replaceChildren(poster(now));
@@ -42,8 +43,9 @@ export function setupPanel(job, { refresh, home }) {
       setText(blur.firstChild, `How blurred each frame is, is being measured: ${now.progress.done} of ${now.progress.total}.`);
     }
     presets.update(now, shareOf(now, chosen));
-    setText(estimate, inWords(now, chosen));
+    setText(estimate, inWords(now, chosen, free));
   };
+  api.limits().then((limits) => { free = limits.free; update(latest); }, () => {});  // prettier-ignore
   return { element, update };
 }
 
@@ -60,13 +62,13 @@ function shareOf(job, chosen) {
   return times.filter((time) => time >= (chosen.start ?? 0) && time < (chosen.end ?? Infinity)).length / times.length;
 }
 
-function inWords(job, chosen) {
+function inWords(job, chosen, free) {
   const found = job.forecasts?.[chosen.preset];
   if (!found) return "What it takes is being reckoned.";
   const share = shareOf(job, chosen);
   const time = `about ${rough(found.seconds * share)}`;
   const disk = found.disk * share;
-  if (disk > found.free) return `The disk has too little room: about ${bytes(disk)} are needed, ${bytes(found.free)} are free.`;
+  if (disk > free) return `The disk has too little room: about ${bytes(disk)} are needed, ${bytes(free)} are free.`;
   return `${time}; about ${bytes(disk)} of disk, kept until you free it, so that the strength can be changed later`;
 }
 
