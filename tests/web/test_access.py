@@ -41,7 +41,15 @@ def test_cookie_is_of_a_token_for_a_while(monkeypatch):
     assert owners.of_cookie(cookie) == "anna" and ANNA not in cookie
     until, key, signature = cookie.split(".")
     assert owners.of_cookie(f"{until}..{owners._signed(int(until), '')}") is None, "it is of nobody's token"
-    for forged in (f"{int(until) + 1}.{key}.{signature}", f"{until}.{key}.{'0' * 64}", "", "a.b", "1.2.3.4", "é.x.y"):
+    for forged in (
+        f"{'9' * 5000}.{key}.{signature}",
+        f"{int(until) + 1}.{key}.{signature}",
+        f"{until}.{key}.{'0' * 64}",
+        "",
+        "a.b",
+        "1.2.3.4",
+        "é.x.y",
+    ):
         assert owners.of_cookie(forged) is None
     assert Owners(owners.names, b"another").of_cookie(cookie) is None
     assert Owners({}, b"secret").of_cookie(cookie) is None, "the token was taken away"
@@ -165,6 +173,7 @@ class TestPaths:
             "/etc/passwd",
             "films/one.mp4",
             "~",
+            "~nosuchuser/x",
             "a\0b",
         ]
         answers = [site.ask("POST", "/api/paths", {"path": str(path)}) for path in outside]
@@ -211,6 +220,12 @@ class TestTokens:
         assert wrong == [401] * 10 + [429] * 2
         assert ours.ask("POST", "/api/session", {"token": ANNA})[0] == 429
         assert ours.ask("GET", "/api/jobs", Authorization=f"Bearer {ANNA}")[0] == 429
+
+    def test_cookie_is_found_among_those_of_other_tools(self, ours):
+        cookie = read_owners(ours.words[1], ours.folder).cookie(ANNA)
+        for jar in (f"selfhvd-{ours.port}={cookie}", f'odd=a"b,; {{}}=1; é; selfhvd-{ours.port}={cookie}'):
+            assert ours.ask("GET", "/api/session", Cookie=jar.encode("utf-8"))[1]["owner"] == "anna", jar
+        assert ours.ask("GET", "/api/jobs", Cookie=f"selfhvd={cookie}")[0] == 401
 
     def test_wrong_tokens_count_wherever_they_are_given(self, ours):
         for _ in range(12):

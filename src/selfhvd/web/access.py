@@ -9,13 +9,14 @@ import hmac
 import re
 import secrets
 import time
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from selfhvd.errors import OutputError, UsageError
 from selfhvd.system.atomic import replacing
 
-COOKIE = "selfhvd"
 LOCAL = "local"
 """The owner of everything where there are no tokens."""
 DAYS = 30
@@ -27,6 +28,7 @@ _WRONG, _WITHIN = 10, 60.0
 _NAME = re.compile(r"[\w.@-]{1,64}")
 _KEY = 16
 """Characters of a token's digest that stand in a cookie."""
+_UNTIL = re.compile(r"[0-9]{1,11}")
 _MADE = re.compile(rf"[A-Za-z0-9_-]{{{_SHORTEST},}}")
 """A text that was made here; what a cut-off write leaves is none."""
 
@@ -58,7 +60,7 @@ class Owners:
     def of_cookie(self, cookie: str) -> str | None:
         """The owner that a cookie is of; None where it is wrong, too old, or its token is no longer one."""
         until, key, signature = [*cookie.split("."), "", "", ""][:3]
-        if len(key) != _KEY or not until.isdecimal() or int(until) < time.time():
+        if len(key) != _KEY or not _UNTIL.fullmatch(until) or int(until) < time.time():
             return None
         if not hmac.compare_digest(signature.encode(), self._signed(int(until), key).encode()):
             return None
@@ -118,6 +120,11 @@ def kept_secret(path: Path) -> str:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def cookie_name(scope: MutableMapping[str, Any]) -> str:
+    """What the cookie of the server that a request came to is called: browsers keep one jar for all ports of a host."""
+    return f"selfhvd-{(scope.get('server') or ('', 0))[1]}"
 
 
 class Patience:

@@ -4,13 +4,13 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse
 
-from selfhvd.web.access import COOKIE, LOCAL, Owners, Patience
+from selfhvd.web.access import LOCAL, Owners, Patience, cookie_name
 from selfhvd.web.hosts import Hosts
 
 Scope = MutableMapping[str, Any]
@@ -76,21 +76,21 @@ class Gate:
             return refusal(403, "Another page asked for this; open the page of selfhvd itself.")
         if not _CLIPS.fullmatch(path) and _declared(headers) > _LONGEST:
             return refusal(413, f"At most {_LONGEST} bytes can be sent here.")
-        owner = self._owner(headers)
+        owner = self._owner(scope, headers)
         if owner is None and not _OPEN.fullmatch(path):
             return self._unknown(headers)
         scope.setdefault("state", {})["owner"] = owner
         scope["state"]["patience"] = self.patience
         return None
 
-    def _owner(self, headers: Headers) -> str | None:
+    def _owner(self, scope: Scope, headers: Headers) -> str | None:
         """By token or by cookie; everybody is `local` where no tokens are asked for."""
         if not self.owners.are_asked:
             return LOCAL
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self._of_token(token.strip())
-        return self.owners.of_cookie(_cookie(headers))
+        return self.owners.of_cookie(cookie_parser(headers.get("cookie", "")).get(cookie_name(scope), ""))
 
     def _of_token(self, token: str) -> str | None:
         """None for a wrong one, which counts wherever it is given, and for any once too many were wrong."""
@@ -111,14 +111,6 @@ def refusal(status: int, sentence: str, exit_code: int = 2) -> JSONResponse:
     """An answer that says why not."""
     headers = {"Connection": "close"} if status in (408, 413, 507) else {}
     return JSONResponse({"error": sentence, "exit_code": exit_code}, status, headers)
-
-
-def _cookie(headers: Headers) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
 
 
 def _declared(headers: Headers) -> int:
