@@ -50,6 +50,12 @@ def test_a_clip_is_looked_at_then_restored_and_what_is_fetched_is_the_file(site,
     assert [body] == [file.read_bytes() for file in files] and body.endswith(b"strength 0.5")
     assert job["result"]["copy"]["times"][1] == pytest.approx(1 / 30, abs=1e-4)
     assert site.ask("GET", f"/api/jobs/{number}/report")[1].startswith(b"<!doctype")
+    record = site.ask("GET", f"/api/jobs/{number}/record")[1]
+    assert (record["source"], record["destination"]) == (
+        next((files[0].parents[1] / "input").iterdir()).name,
+        files[0].name,
+    )
+    assert str(site.folder).encode() not in site.ask("GET", f"/api/jobs/{number}/report")[1]
 
 
 def test_another_strength_only_writes_again(site, clip):
@@ -92,8 +98,10 @@ def test_what_does_not_come_to_its_end_leaves_the_file_of_the_run_before(tmp_pat
 
 
 def test_record_that_cannot_be_read_is_not_one_that_was_removed(tmp_path):
+    tmp_path.chmod(0o755)
     store = JobStore(tmp_path)
     store.make()
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path, store.jobs)] == [0o755, 0o700]
     with store.new() as folder:
         entry = store.submit(folder, "local", "a.mp4", tmp_path / "a.mp4", Settings(), start=True)
     job, record = entry.job, entry.folder.record

@@ -1,6 +1,7 @@
 """The folder of one job: where everything of it lies, and how its small files are read and written."""
 
 import contextlib
+import html
 import json
 import shutil
 import time
@@ -174,6 +175,16 @@ class JobFolder:
         except OSError:
             shutil.copyfile(source, lent)
         return lent
+
+    def without_paths(self, text: str, job: Job, clip: str = "The clip") -> str:
+        """What a run said or wrote, without the paths of this machine: whoever sent a clip never saw them.
+
+        `clip` stands for the clip; a path may be written as in JSON or in HTML.
+        """
+        for path, shown in ((str(job.source), clip), (f"{self.output}/", ""), (f"{self.path}/", "")):
+            for written in (path, json.dumps(path)[1:-1], html.escape(path)):
+                text = text.replace(written, shown)
+        return text
 
     def clear(self) -> None:
         """Take away what a run wrote; for whoever holds the job."""

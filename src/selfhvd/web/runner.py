@@ -57,7 +57,7 @@ def _look(folder: JobFolder, files: tuple[int, ...]) -> None:
     if fate.stopped or fate.cut_off:
         return
     if fate.code != 0:
-        sentence = _without_paths(_sentence(fate), job, folder)
+        sentence = folder.without_paths(_sentence(fate), job)
         folder.write(Outcome(run=job.run, state="failed", exit_code=_code(fate), sentence=sentence))
     write_aside(folder.looked, b"")
 
@@ -144,8 +144,8 @@ class _Run:
     def _outcome(self, state: str, **facts: object) -> Outcome:
         spent = round(time.monotonic() - self.began, 1)
         found = Outcome.model_validate({"run": self.job.run, "state": state, "seconds": spent, **facts})
-        sentence = _without_paths(found.sentence, self.job, self.folder)
-        warnings = tuple(_without_paths(warning, self.job, self.folder) for warning in found.warnings)
+        sentence = self.folder.without_paths(found.sentence, self.job)
+        warnings = tuple(self.folder.without_paths(warning, self.job) for warning in found.warnings)
         return found.model_copy(update={"sentence": sentence, "warnings": warnings})
 
 
@@ -167,12 +167,6 @@ def _told(folder: JobFolder, job: Job) -> Callable[[dict[str, object]], None]:
             folder.write(Progress.model_validate({"run": job.run, "share": share, **found}))
 
     return told
-
-
-def _without_paths(text: str, job: Job, folder: JobFolder) -> str:
-    """What a run said, without the paths of this machine: whoever sent a clip never saw them."""
-    text = text.replace(str(job.source), "The clip")
-    return text.replace(f"{folder.output}/", "").replace(f"{folder.path}/", "")
 
 
 def _code(fate: Fate) -> int:

@@ -46,10 +46,11 @@ class JobStore:
         return self.path / "jobs"
 
     def make(self) -> None:
-        """`OutputError` if the folder is not there and cannot be made."""
+        """`OutputError` if the folder is not there and cannot be made; what is made is closed to others."""
         try:
-            self.jobs.mkdir(parents=True, exist_ok=True)
-            self.path.chmod(0o700)
+            for path in (self.path, self.jobs):
+                if not path.is_dir():
+                    path.mkdir(0o700, parents=True)
         except OSError as error:
             raise OutputError(f"{self.path} cannot be made ({error.strerror}); choose another --folder.") from error
 
