@@ -115,6 +115,7 @@ def test_from_a_clip_to_its_file(sites, clip, open_page, tmp_path):
     assert written.read_bytes().endswith(b"strength 0.5")
 
 
+@pytest.mark.slow
 def test_server_is_killed_and_started_again_while_a_page_looks_on(sites, clip, open_page):
     site = sites(seconds=0.5)
     number = site.send(clip)
@@ -127,6 +128,7 @@ def test_server_is_killed_and_started_again_while_a_page_looks_on(sites, clip, o
     assert page.locator("#banner").is_hidden()
 
 
+@pytest.mark.slow
 def test_cancel_and_two_clips_at_once(sites, clip, open_page):
     site = sites("--at-once", 2, seconds=0.6)
     page = open_page(site)
@@ -141,6 +143,7 @@ def test_cancel_and_two_clips_at_once(sites, clip, open_page):
     page.locator("[data-state=done]").wait_for()
 
 
+@pytest.mark.slow
 def test_by_keyboard_alone(site, clip, open_page, browser):
     number = site.send(clip, start=False, end=0.15, codec="hevc", quality=80, strip_location=True)
     site.until(number, "ready")
@@ -195,6 +198,7 @@ def test_sign_in(sites, clip, open_page, tmp_path):
     page.get_by_label("Token").wait_for()
 
 
+@pytest.mark.slow
 def test_nothing_is_wider_than_the_window(site, clip, open_page):
     done, failed = site.send(clip, "a-name-without-any-space-" * 8 + ".mp4"), site.send(clip, "poison.mp4")
     site.until(done, "done")

@@ -145,6 +145,7 @@ def test_settings_are_checked_before_the_clip_is_taken(site, clip):
         assert status == 422 and "settings" in told["error"], settings
 
 
+@pytest.mark.slow
 def test_two_hundred_at_once(site, clip):
     number = site.send(clip, start=False)
     paths = ["/", "/api/jobs", f"/api/jobs/{number}", "/static/main.js", "/api/limits"]
