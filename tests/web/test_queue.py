@@ -214,7 +214,7 @@ def test_killed_runner_and_all_the_job_starts_again_where_it_was(sites, clip):
 @pytest.mark.slow
 def test_server_killed_again_and_again_loses_no_job_and_does_none_twice(sites, clip):
     site = sites("--at-once", 2, seconds=0.01)
-    numbers = [site.send(clip) for _ in range(8)]
+    numbers = [site.send(clip) for _ in range(4)]
     for pause in (0.1, 0.9, 0.3, 1.3):
         time.sleep(pause)
         site.kill()
