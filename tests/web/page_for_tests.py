@@ -88,7 +88,7 @@ class Site:
         deadline = time.monotonic() + seconds
         while (job := self.job(number))["state"] not in states:
             assert time.monotonic() < deadline, (job["state"], job["sentence"], self.log.read_text())
-            time.sleep(0.05)
+            time.sleep(0.1)
         return job
 
 

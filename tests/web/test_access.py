@@ -7,7 +7,7 @@ import time
 import pytest
 
 from selfhvd.errors import UsageError
-from selfhvd.web.access import Owners, read_owners
+from selfhvd.web.access import Owners, kept_secret, read_owners
 from selfhvd.web.hosts import hosts_of, is_loopback, without_port
 from selfhvd.web.names import file_name, shown_name
 
@@ -40,7 +40,16 @@ def test_cookie_is_of_a_token_for_a_while(monkeypatch):
     cookie = owners.cookie(ANNA)
     assert owners.of_cookie(cookie) == "anna" and ANNA not in cookie
     until, key, signature = cookie.split(".")
-    for forged in (f"{int(until) + 1}.{key}.{signature}", f"{until}.{key}.{'0' * 64}", "", "a.b", "1.2.3.4", "é.x.y"):
+    assert owners.of_cookie(f"{until}..{owners._signed(int(until), '')}") is None, "it is of nobody's token"
+    for forged in (
+        f"{'9' * 5000}.{key}.{signature}",
+        f"{int(until) + 1}.{key}.{signature}",
+        f"{until}.{key}.{'0' * 64}",
+        "",
+        "a.b",
+        "1.2.3.4",
+        "é.x.y",
+    ):
         assert owners.of_cookie(forged) is None
     assert Owners(owners.names, b"another").of_cookie(cookie) is None
     assert Owners({}, b"secret").of_cookie(cookie) is None, "the token was taken away"
@@ -65,6 +74,14 @@ def test_file_of_tokens(tmp_path):
         file.write_text(text)
         with pytest.raises(UsageError):
             read_owners(file, tmp_path)
+
+
+@pytest.mark.parametrize("left", ["", "\n", "short", "\0" * 32])
+def test_half_written_secret_is_made_anew(tmp_path, left):
+    path = tmp_path / "token"
+    path.write_text(left)
+    made = kept_secret(path)
+    assert len(made) == 32 and kept_secret(path) == made == path.read_text() and path.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(
@@ -156,6 +173,7 @@ class TestPaths:
             "/etc/passwd",
             "films/one.mp4",
             "~",
+            "~nosuchuser/x",
             "a\0b",
         ]
         answers = [site.ask("POST", "/api/paths", {"path": str(path)}) for path in outside]
@@ -189,7 +207,13 @@ class TestTokens:
                             ("POST", "/cancel"), ("DELETE", ""), ("POST", "/again")):  # fmt: skip
             assert ours.ask(method, path + end, **ben)[0] == 404, end
             assert ours.ask(method, path + end)[0] == 401, end
-        assert ours.ask("GET", "/api/jobs", **ben)[1] == [] and len(ours.ask("GET", "/api/jobs", **anna)[1]) == 1
+        send = "/api/jobs?name=b.mp4&start=true"
+        ours.ask("POST", send, clip.read_bytes(), **anna)
+        bens = ours.ask("POST", send, clip.read_bytes(), **ben)[1]
+        bens = ours.ask("GET", f"/api/jobs/{bens['id']}", **ben)[1]
+        assert bens["before"] == 1 or bens["state"] != "queued", "anna's comes first"
+        assert ours.ask("DELETE", f"/api/jobs/{bens['id']}", **ben)[0] == 204
+        assert ours.ask("GET", "/api/jobs", **ben)[1] == [] and len(ours.ask("GET", "/api/jobs", **anna)[1]) == 2
 
     def test_wrong_tokens_wear_patience_out(self, ours):
         wrong = [ours.ask("POST", "/api/session", {"token": f"a-wrong-token-{n}"})[0] for n in range(12)]
@@ -197,8 +221,20 @@ class TestTokens:
         assert ours.ask("POST", "/api/session", {"token": ANNA})[0] == 429
         assert ours.ask("GET", "/api/jobs", Authorization=f"Bearer {ANNA}")[0] == 429
 
-    def test_server_for_others_makes_a_token_itself(self, sites):
-        site = sites("--host", "0.0.0.0")
+    def test_cookie_is_found_among_those_of_other_tools(self, ours):
+        cookie = read_owners(ours.words[1], ours.folder).cookie(ANNA)
+        for jar in (f"selfhvd-{ours.port}={cookie}", f'odd=a"b,; {{}}=1; é; selfhvd-{ours.port}={cookie}'):
+            assert ours.ask("GET", "/api/session", Cookie=jar.encode("utf-8"))[1]["owner"] == "anna", jar
+        assert ours.ask("GET", "/api/jobs", Cookie=f"selfhvd={cookie}")[0] == 401
+
+    def test_wrong_tokens_count_wherever_they_are_given(self, ours):
+        for _ in range(12):
+            ours.ask("GET", "/api/session", Authorization="Bearer a-wrong-token")
+        assert ours.ask("GET", "/api/jobs", Authorization=f"Bearer {ANNA}")[0] == 429
+
+    @pytest.mark.parametrize("words", [("--host", "0.0.0.0"), ("--also-known-as", "lab.example")])
+    def test_server_for_others_makes_a_token_itself(self, sites, words):
+        site = sites(*words)
         assert site.ask("GET", "/api/jobs")[0] == 401 and site.ask("GET", "/")[0] == 200
         token = (site.folder / "token").read_text()
         assert token in site.log.read_text() and (site.folder / "token").stat().st_mode & 0o077 == 0

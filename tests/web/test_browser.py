@@ -14,6 +14,14 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 if not Path(CHROMIUM).exists():
     pytest.skip("no Chromium on this machine; name one in $CHROMIUM", allow_module_level=True)
 NAMED = "(e => e.getAttribute('aria-label') || e.innerText || e.value || '')(document.activeElement)"
+LONG = """async () => {
+    const { curve } = await import("/static/curve.js");
+    const times = Array.from({ length: 300000 }, (_, frame) => frame / 30);
+    const lines = [{ values: times, kind: "before", words: "" }];
+    const drawn = (log) => curve({ times, lines, unit: "", said: "", log });
+    return [drawn(false), drawn(true)][1].element.tagName;
+}"""
+"""A curve over three hours."""
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 
@@ -107,6 +115,7 @@ def test_from_a_clip_to_its_file(sites, clip, open_page, tmp_path):
     assert written.read_bytes().endswith(b"strength 0.5")
 
 
+@pytest.mark.slow
 def test_server_is_killed_and_started_again_while_a_page_looks_on(sites, clip, open_page):
     site = sites(seconds=0.5)
     number = site.send(clip)
@@ -119,6 +128,7 @@ def test_server_is_killed_and_started_again_while_a_page_looks_on(sites, clip, o
     assert page.locator("#banner").is_hidden()
 
 
+@pytest.mark.slow
 def test_cancel_and_two_clips_at_once(sites, clip, open_page):
     site = sites("--at-once", 2, seconds=0.6)
     page = open_page(site)
@@ -133,8 +143,9 @@ def test_cancel_and_two_clips_at_once(sites, clip, open_page):
     page.locator("[data-state=done]").wait_for()
 
 
+@pytest.mark.slow
 def test_by_keyboard_alone(site, clip, open_page, browser):
-    number = site.send(clip, start=False)
+    number = site.send(clip, start=False, end=0.15, codec="hevc", quality=80, strip_location=True)
     site.until(number, "ready")
     page = open_page(site, reduced_motion="reduce")
     page.get_by_role("link", name="clip.mp4").wait_for()
@@ -152,11 +163,13 @@ def test_by_keyboard_alone(site, clip, open_page, browser):
     page.get_by_role("button", name="Make it sharp").wait_for()
     reach("First frame of the part")
     page.keyboard.press("ArrowRight")
-    page.get_by_text("5 frames").wait_for()
+    page.get_by_text("4 frames").wait_for()
     reach("Make it sharp")
     page.keyboard.press("Enter")
     page.locator(".stage canvas").wait_for()
-    assert site.job(number)["settings"]["start"] == pytest.approx(1 / 30, abs=1e-3)
+    settings = site.job(number)["settings"]
+    assert (settings["start"], settings["end"]) == pytest.approx((1 / 30, 5 / 30), abs=1e-3)
+    assert (settings["codec"], settings["quality"], settings["strip_location"]) == ("hevc", 80, True)
     reach("How much is shown")
     page.keyboard.press("ArrowLeft")
     assert page.get_by_role("slider", name="How much").get_attribute("aria-valuenow") == "48"
@@ -185,6 +198,7 @@ def test_sign_in(sites, clip, open_page, tmp_path):
     page.get_by_label("Token").wait_for()
 
 
+@pytest.mark.slow
 def test_nothing_is_wider_than_the_window(site, clip, open_page):
     done, failed = site.send(clip, "a-name-without-any-space-" * 8 + ".mp4"), site.send(clip, "poison.mp4")
     site.until(done, "done")
@@ -195,3 +209,4 @@ def test_nothing_is_wider_than_the_window(site, clip, open_page):
             page.goto(path)
             page.wait_for_timeout(300)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    assert page.evaluate(LONG) == "FIGURE"

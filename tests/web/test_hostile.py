@@ -11,6 +11,9 @@ import av
 import pytest
 from page_for_tests import Site
 
+from selfhvd.errors import UsageError
+from selfhvd.web.client import Client
+
 pytestmark = [pytest.mark.unchecked, pytest.mark.subprocess]
 
 NAMES = [
@@ -98,6 +101,14 @@ def test_too_long_is_refused_whether_it_says_so_or_not(site):
         time.sleep(0.05)
 
 
+def test_who_sends_too_much_is_told_so(site, tmp_path):
+    large = tmp_path / "large.mp4"
+    with large.open("wb") as file:
+        file.truncate(30_000_000)
+    with pytest.raises(UsageError, match="at most"):
+        Client(site.address).submit(large)
+
+
 def test_a_clip_that_breaks_off_leaves_nothing(site, clip):
     with socket.create_connection(("127.0.0.1", site.port)) as line:
         head = (
@@ -134,6 +145,7 @@ def test_settings_are_checked_before_the_clip_is_taken(site, clip):
         assert status == 422 and "settings" in told["error"], settings
 
 
+@pytest.mark.slow
 def test_two_hundred_at_once(site, clip):
     number = site.send(clip, start=False)
     paths = ["/", "/api/jobs", f"/api/jobs/{number}", "/static/main.js", "/api/limits"]

@@ -7,6 +7,12 @@ import time
 import pytest
 from page_for_tests import runners
 
+from selfhvd.web import runner
+from selfhvd.web.command import Fate
+from selfhvd.web.folder import JobFolder
+from selfhvd.web.record import Job, Outcome, Settings, Wanted
+from selfhvd.web.store import JobStore
+
 pytestmark = [pytest.mark.unchecked, pytest.mark.subprocess]
 
 
@@ -44,6 +50,12 @@ def test_a_clip_is_looked_at_then_restored_and_what_is_fetched_is_the_file(site,
     assert [body] == [file.read_bytes() for file in files] and body.endswith(b"strength 0.5")
     assert job["result"]["copy"]["times"][1] == pytest.approx(1 / 30, abs=1e-4)
     assert site.ask("GET", f"/api/jobs/{number}/report")[1].startswith(b"<!doctype")
+    record = site.ask("GET", f"/api/jobs/{number}/record")[1]
+    assert (record["source"], record["destination"]) == (
+        next((files[0].parents[1] / "input").iterdir()).name,
+        files[0].name,
+    )
+    assert str(site.folder).encode() not in site.ask("GET", f"/api/jobs/{number}/report")[1]
 
 
 def test_another_strength_only_writes_again(site, clip):
@@ -52,7 +64,11 @@ def test_another_strength_only_writes_again(site, clip):
     assert kept > 0
     status, job = site.ask("POST", f"/api/jobs/{number}/start", {"preset": "best"})
     assert status == 409 and "strength" in job["error"]
+    site.ask("POST", f"/api/jobs/{number}/start", {"strength": 0.5})
+    site.ask("POST", f"/api/jobs/{number}/cancel")
+    assert site.until(number, "done")["result"]["kept"] == kept
     site.ask("POST", f"/api/jobs/{number}/start", {"strength": 0.25})
+    assert site.ask("GET", f"/api/jobs/{number}/result")[1].endswith(b"strength 1.0")
     job = site.until(number, "done")
     assert site.ask("GET", f"/api/jobs/{number}/result")[1].endswith(b"strength 0.25")
     status, other = site.ask("POST", f"/api/jobs/{number}/again")
@@ -61,6 +77,57 @@ def test_another_strength_only_writes_again(site, clip):
     site.until(other["id"], "done")
     assert site.ask("POST", f"/api/jobs/{number}/tidy")[1]["result"]["kept"] == 0
     assert site.ask("GET", f"/api/jobs/{number}/result")[0] == 200
+
+
+def test_what_does_not_come_to_its_end_leaves_the_file_of_the_run_before(tmp_path):
+    folder = JobFolder(tmp_path)
+    first = Job(id="a", owner="local", name="a.mp4", source=tmp_path / "a.mp4", made=0.0)
+    folder.output.mkdir()
+    (folder.output / "a_deblurred.mp4").write_bytes(b"kept")
+    folder.end(first, Outcome(run=1, state="done", result="a_deblurred.mp4"))
+    second, third, fourth = (first.model_copy(update={"run": number}) for number in (2, 3, 4))
+    folder.end(second, Outcome(run=2, state="cancelled"))
+    assert folder.outcome(second) == Outcome(run=2, state="done", result="a_deblurred.mp4")
+    assert (folder.output / "a_deblurred.mp4").read_bytes() == b"kept"
+    folder.end(third, Outcome(run=3, state="failed", exit_code=4, sentence="The disk is full."))
+    ended = folder.outcome(third)
+    assert ended.state == "done" and ended.warnings == ("It could not be written again: The disk is full.",)
+    (folder.output / "a_deblurred.mp4").unlink()
+    folder.end(fourth, Outcome(run=4, state="cancelled"))
+    assert folder.outcome(fourth).state == "cancelled" and not folder.output.exists()
+
+
+def test_record_that_cannot_be_read_is_not_one_that_was_removed(tmp_path):
+    tmp_path.chmod(0o755)
+    store = JobStore(tmp_path)
+    store.make()
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path, store.jobs)] == [0o755, 0o700]
+    with store.new() as folder:
+        entry = store.submit(folder, "local", "a.mp4", tmp_path / "a.mp4", Settings(), start=True)
+    job, record = entry.job, entry.folder.record
+    whole = record.read_text()
+    record.write_text(whole.replace('"strength"', '"of_another_version":1,"strength"'))
+    assert entry.folder.job() == job
+    record.write_text("{")
+    assert entry.folder.wanted(job) == Wanted.RUN
+    store.sweep()
+    assert record.exists()
+    record.write_text("")
+    store.sweep()
+    assert not entry.folder.path.exists() and entry.folder.wanted(job) == Wanted.GONE
+
+
+@pytest.mark.parametrize(("cut_off", "ended"), [(True, None), (False, "done")])
+def test_a_run_that_is_stopped_at_its_last_stage_has_that_still_before_it(tmp_path, monkeypatch, cut_off, ended):
+    """A copy that only fails is none that the job waits for."""
+    folder = JobFolder(tmp_path)
+    job = Job(id="a", owner="local", name="a.mp4", source=tmp_path / "a.mp4", wanted=Wanted.RUN, made=0.0)
+    folder.record.write_text(job.model_dump_json())
+    folder.poster.touch()
+    fates = [Fate(0, stopped=False, sentence="", warnings=()), Fate(1, cut_off, "", (), cut_off)]
+    monkeypatch.setattr(runner._Run, "_following", lambda run, words: fates.pop(0))
+    outcome = runner._Run(folder, job, ()).done()
+    assert (outcome and outcome.state) == ended and not fates
 
 
 def test_a_second_click_starts_nothing(sites, clip):
@@ -147,7 +214,7 @@ def test_killed_runner_and_all_the_job_starts_again_where_it_was(sites, clip):
 @pytest.mark.slow
 def test_server_killed_again_and_again_loses_no_job_and_does_none_twice(sites, clip):
     site = sites("--at-once", 2, seconds=0.01)
-    numbers = [site.send(clip) for _ in range(8)]
+    numbers = [site.send(clip) for _ in range(4)]
     for pause in (0.1, 0.9, 0.3, 1.3):
         time.sleep(pause)
         site.kill()

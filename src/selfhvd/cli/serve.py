@@ -38,7 +38,8 @@ def serve(
             several times.
         tokens: a file with a name and a token a line; each sees only what is theirs. Without one, a server that
             others reach makes a token itself.
-        also_known_as: another name that the server goes by, as behind a proxy; may be given several times.
+        also_known_as: another name that the server goes by, as behind a proxy; everybody is asked for a token
+            then. May be given several times.
         at_once: clips that are restored at the same time.
         max_upload: the largest clip that can be sent, GB.
         max_jobs: clips that one person may have there.

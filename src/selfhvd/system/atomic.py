@@ -35,10 +35,10 @@ def replacing(path: Path, *, owned: bool = False, fsync: bool = False) -> Genera
         remove(part)
 
 
-def write_aside(path: Path, data: bytes) -> None:
+def write_aside(path: Path, data: bytes, *, fsync: bool = False) -> None:
     """Write a file by `replacing`; `OutputError` where that fails."""
     try:
-        with replacing(path) as part:
+        with replacing(path, fsync=fsync) as part:
             part.write_bytes(data)
     except OSError as error:
         reason = error.strerror or str(error)

@@ -9,12 +9,14 @@ import hmac
 import re
 import secrets
 import time
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from selfhvd.errors import OutputError, UsageError
+from selfhvd.system.atomic import replacing
 
-COOKIE = "selfhvd"
 LOCAL = "local"
 """The owner of everything where there are no tokens."""
 DAYS = 30
@@ -24,6 +26,11 @@ _SHORTEST = 16
 _WRONG, _WITHIN = 10, 60.0
 """So many wrong tokens within so many seconds, and nobody is let in for the rest of them."""
 _NAME = re.compile(r"[\w.@-]{1,64}")
+_KEY = 16
+"""Characters of a token's digest that stand in a cookie."""
+_UNTIL = re.compile(r"[0-9]{1,11}")
+_MADE = re.compile(rf"[A-Za-z0-9_-]{{{_SHORTEST},}}")
+"""A text that was made here; what a cut-off write leaves is none."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +54,13 @@ class Owners:
 
     def cookie(self, token: str) -> str:
         """What a browser keeps: until when, for which token, and a signature; the token cannot be made of it."""
-        until, key = int(time.time()) + DAYS * 86400, _digest(token)[:16]
+        until, key = int(time.time()) + DAYS * 86400, _digest(token)[:_KEY]
         return f"{until}.{key}.{self._signed(until, key)}"
 
     def of_cookie(self, cookie: str) -> str | None:
         """The owner that a cookie is of; None where it is wrong, too old, or its token is no longer one."""
         until, key, signature = [*cookie.split("."), "", "", ""][:3]
-        if not until.isdecimal() or int(until) < time.time():
+        if len(key) != _KEY or not _UNTIL.fullmatch(until) or int(until) < time.time():
             return None
         if not hmac.compare_digest(signature.encode(), self._signed(int(until), key).encode()):
             return None
@@ -98,18 +105,26 @@ def _lines(path: Path) -> list[tuple[str, str]]:
 
 
 def kept_secret(path: Path) -> str:
-    """A random text that only its owner can read, made when it is first asked for."""
+    """A random text that only its owner can read, made when it is first asked for, or when it is not there whole."""
     try:
-        if not path.exists():
-            path.touch(mode=0o600, exist_ok=False)
-            path.write_text(secrets.token_urlsafe(24), encoding="utf-8")
-        return path.read_text(encoding="utf-8").strip()
+        found = path.read_text(encoding="utf-8", errors="replace").strip() if path.exists() else ""
+        if not _MADE.fullmatch(found):
+            found = secrets.token_urlsafe(24)
+            with replacing(path, fsync=True) as part:
+                part.touch(mode=0o600)
+                part.write_text(found, encoding="utf-8")
+        return found
     except OSError as error:
         raise OutputError(f"{path} cannot be kept ({error.strerror}); choose another --folder.") from error
 
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def cookie_name(scope: MutableMapping[str, Any]) -> str:
+    """What the cookie of the server that a request came to is called: browsers keep one jar for all ports of a host."""
+    return f"selfhvd-{(scope.get('server') or ('', 0))[1]}"
 
 
 class Patience:

@@ -13,13 +13,12 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any, cast
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.parse import quote, urlsplit
 
 from selfhvd.errors import DeviceError, InputError, OutputError, SelfHVDError, UsageError, WeightsError
 from selfhvd.system.atomic import replacing
@@ -28,8 +27,6 @@ _ENDED = ("done", "failed", "cancelled")
 _EVERY = 0.5
 """Seconds between two questions how far it is."""
 _ERRORS = {error.exit_code: error for error in (UsageError, InputError, OutputError, DeviceError, WeightsError)}
-_OPENER = build_opener(ProxyHandler({}))
-"""Asks the server itself, whatever proxies the environment names."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +73,8 @@ class Client:
         answer = self._ask("GET", f"/api/jobs/{job}/result")
         with answer, replacing(Path(destination)) as part, part.open("wb") as file:
             shutil.copyfileobj(answer, file)
+            if answer.length:
+                raise OutputError("The result did not come whole; fetch it again.")
 
     def cancel(self, job: str) -> None:
         """Stop a job and clear away what it did."""
@@ -91,22 +90,29 @@ class Client:
 
     def _ask(self, method: str, path: str, body: Any = None, **headers: str) -> HTTPResponse:  # noqa: ANN401 - a file
         own = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        request = Request(self.address.rstrip("/") + path, body, {**own, **headers}, method=method)
+        server = urlsplit(self.address)
+        line = (HTTPSConnection if server.scheme == "https" else HTTPConnection)(server.netloc)
         try:
-            return cast("HTTPResponse", _OPENER.open(request))
-        except HTTPError as error:
-            with error:
-                told = _told(error.read())
-            raise _error(told.get("exit_code", 1), told.get("error", f"The server answered {error.code}.")) from None
-        except URLError as error:
-            raise OutputError(f"{self.address} does not answer ({error.reason}); start selfhvd serve.") from error
+            with suppress(BrokenPipeError, ConnectionResetError):  # refused before all was sent: the answer says why
+                line.request(method, server.path.rstrip("/") + path, body, {**own, **headers, "Connection": "close"})
+            answer = line.getresponse()
+        except (OSError, HTTPException) as error:
+            line.close()
+            raise OutputError(f"{self.address} does not answer ({error}); start selfhvd serve.") from error
+        if answer.status < 400:
+            return answer
+        with answer:
+            told = _told(answer)
+        raise _error(told.get("exit_code", 1), told.get("error", f"The server answered {answer.status}."))
 
 
-def _told(body: bytes) -> dict[str, Any]:
+def _told(answer: HTTPResponse) -> dict[str, Any]:
+    """What a refusal says; nothing where it is not from selfhvd, or breaks off."""
     try:
-        return json.loads(body)
-    except ValueError:
+        found: object = json.loads(answer.read())
+    except (ValueError, OSError, HTTPException):
         return {}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def _error(exit_code: int, sentence: str) -> SelfHVDError:

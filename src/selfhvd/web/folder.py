@@ -1,8 +1,10 @@
 """The folder of one job: where everything of it lies, and how its small files are read and written."""
 
 import contextlib
+import html
 import json
 import shutil
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,7 @@ from selfhvd.errors import OutputError
 from selfhvd.run.places import work_path
 from selfhvd.system.atomic import remove, write_aside
 from selfhvd.system.lock import is_locked, locked
-from selfhvd.web.record import Job, Outcome, Progress, Record
+from selfhvd.web.record import Job, Outcome, Progress, Record, Wanted
 
 Kind = TypeVar("Kind", bound=Record)
 
@@ -84,6 +86,19 @@ class JobFolder:
         """None where there is none, or none that this version can read."""
         return read(self.record, Job)
 
+    def wanted(self, job: Job) -> Wanted:
+        """What a person wants now; what `job` said, where the record is there but cannot be read."""
+        now = self.job()
+        if now is not None:
+            return now.wanted
+        try:
+            self.record.stat()
+        except FileNotFoundError:
+            return Wanted.GONE
+        except OSError:
+            return job.wanted
+        return job.wanted
+
     def progress(self, job: Job) -> Progress | None:
         """Of the run that the job is in."""
         found = read(self.path / "progress.json", Progress)
@@ -93,6 +108,27 @@ class JobFolder:
         """Of the run that the job is in."""
         found = read(self.path / "outcome.json", Outcome)
         return found if found is not None and found.run == job.run else None
+
+    def earlier(self, job: Job) -> Outcome | None:
+        """Of the run before, while the file that it wrote still stands; None where none does."""
+        found = read(self.path / "outcome.json", Outcome)
+        stands = found is not None and found.run < job.run and found.state == "done" and self.result(found).is_file()
+        return found if stands else None
+
+    def end(self, job: Job, outcome: Outcome) -> None:
+        """Write down how a run ended; for whoever holds the job.
+
+        A run that only was to write a finished file again takes nothing away where it does not come to its end: the
+        file of the run before stays the result.
+        """
+        earlier = self.earlier(job)
+        if outcome.state != "done" and earlier is not None:
+            told = (f"It could not be written again: {outcome.sentence}",) if outcome.sentence else ()
+            outcome = earlier.model_copy(update={"run": job.run, "warnings": earlier.warnings + told})
+        elif outcome.state == "cancelled":
+            self.clear()
+        self.write(outcome)
+        self.note(event="end", run=job.run, state=outcome.state, at=time.time())
 
     def write(self, record: Progress | Outcome) -> None:
         """Put a record in its place, whole."""
@@ -139,6 +175,16 @@ class JobFolder:
         except OSError:
             shutil.copyfile(source, lent)
         return lent
+
+    def without_paths(self, text: str, job: Job, clip: str = "The clip") -> str:
+        """What a run said or wrote, without the paths of this machine: whoever sent a clip never saw them.
+
+        `clip` stands for the clip; a path may be written as in JSON or in HTML.
+        """
+        for path, shown in ((str(job.source), clip), (f"{self.output}/", ""), (f"{self.path}/", "")):
+            for written in (path, json.dumps(path)[1:-1], html.escape(path)):
+                text = text.replace(written, shown)
+        return text
 
     def clear(self) -> None:
         """Take away what a run wrote; for whoever holds the job."""

@@ -68,7 +68,11 @@ class Keeper:
         waiting = [entry for entry in self._unsettled() if entry.state not in (State.READY, State.PAUSED)]
         for entry in waiting:
             self._clear(entry)
-        self._begin("look", _LOOKS, (e for e in waiting if e.state == State.LOOKING))
+        self._begin(
+            "look",
+            _LOOKS,
+            sorted((e for e in waiting if e.state == State.LOOKING), key=lambda e: (e.job.made, e.job.id)),
+        )
         queued = [e for e in waiting if e.state == State.QUEUED]
         self._begin("run", self.at_once, sorted(queued, key=lambda e: (e.job.queued, e.job.id)))
 
@@ -100,9 +104,7 @@ class Keeper:
                 if job.wanted == Wanted.GONE:
                     self.store.forget(folder)
                 elif folder.outcome(job) is None:
-                    folder.clear()
-                    folder.write(Outcome(run=job.run, state="cancelled"))
-                    folder.note(event="end", run=job.run, state="cancelled", at=time.time())
+                    folder.end(job, Outcome(run=job.run, state="cancelled"))
         except OutputError:
             return  # its runner clears it
         except OSError as error:

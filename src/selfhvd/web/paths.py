@@ -27,7 +27,7 @@ class Allowed:
 
         What lies outside is refused alike whether it exists or not.
         """
-        path = Path(text).expanduser() if text.startswith("~") else Path(text)
+        path = Path(text)
         try:
             real = path.resolve(strict=True) if path.is_absolute() and "\0" not in text else None
         except (OSError, RuntimeError):

@@ -2,9 +2,9 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -100,6 +100,16 @@ class Job(Record):
     """When it came, seconds since 1970."""
     queued: float = 0.0
     """When it was put into the queue, which is in this order."""
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _known(cls, found: object) -> object:
+        """Of what is kept, settings of another version are passed over, too."""
+        if not isinstance(found, dict):
+            return found
+        return {
+            name: value for name, value in cast("dict[str, object]", found).items() if name in Settings.model_fields
+        }
 
 
 class Progress(Record):

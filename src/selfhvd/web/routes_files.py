@@ -20,6 +20,8 @@ _REPORT_POLICY = (
 )
 """A report is a page by itself, whose own policy names its only script; in a sandbox it cannot ask this server."""
 
+_NONE = "This file is not there (yet, or no more)."
+
 
 def file_routes(store: JobStore) -> APIRouter:
     """The routes. Which file, is the server's to know: no part of an address ever becomes part of a path."""
@@ -58,17 +60,19 @@ def file_routes(store: JobStore) -> APIRouter:
         file = _result(entry_of(request, number))
         return _file(file, "application/octet-stream", name=file.name)
 
-    @routes.get("/report", response_class=FileResponse)
+    @routes.get("/report", response_class=Response)
     def report(request: Request, number: str) -> Response:
         """The report of the run, a page by itself."""
-        answer = _file(report_of(_result(entry_of(request, number))), "text/html; charset=utf-8")
+        entry = entry_of(request, number)
+        answer = _text(entry, report_of(_result(entry)), "text/html")
         answer.headers["Content-Security-Policy"] = _REPORT_POLICY
         return answer
 
-    @routes.get("/record", response_class=FileResponse)
+    @routes.get("/record", response_class=Response)
     def record(request: Request, number: str) -> Response:
         """The record of the run, as JSON."""
-        return _file(record_of(_result(entry_of(request, number))), "application/json")
+        entry = entry_of(request, number)
+        return _text(entry, record_of(_result(entry)), "application/json")
 
     @routes.post("/tidy", tags=["jobs"])
     def tidy(request: Request, number: str) -> Full:
@@ -85,14 +89,24 @@ def file_routes(store: JobStore) -> APIRouter:
 
 
 def _result(entry: Entry) -> Path:
-    outcome = entry.folder.outcome(entry.job)
+    outcome = entry.folder.outcome(entry.job) or entry.folder.earlier(entry.job)
     if outcome is None or outcome.state != "done":
         raise Refused(404, f"There is no result yet: it is {entry.state}.")
     return entry.folder.result(outcome)
 
 
+def _text(entry: Entry, path: Path, kind: str) -> Response:
+    """A text that a run wrote, without the paths of this machine."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        raise Refused(404, _NONE) from None
+    shown = entry.folder.without_paths(text, entry.job, clip=entry.job.source.name)
+    return Response(shown.encode(errors="surrogateescape"), media_type=kind)
+
+
 def _file(path: Path, kind: str, name: str | None = None) -> Response:
     """A file, in pieces where a browser asks for some; `name`: it is to be kept under it."""
     if not path.is_file():
-        raise Refused(404, "This file is not there (yet, or no more).")
+        raise Refused(404, _NONE)
     return FileResponse(path, media_type=kind, filename=name)

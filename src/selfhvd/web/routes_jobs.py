@@ -11,9 +11,9 @@ from selfhvd.video import check_source
 from selfhvd.web import wishes
 from selfhvd.web.names import file_name, shown_name
 from selfhvd.web.paths import Allowed
-from selfhvd.web.record import Settings
+from selfhvd.web.record import Settings, State
 from selfhvd.web.refused import Refused
-from selfhvd.web.store import Entry, JobStore
+from selfhvd.web.store import Entry, JobStore, places
 from selfhvd.web.uploads import Uploads
 from selfhvd.web.view import Brief, Full, brief, full
 from selfhvd.web.wishes import Wish
@@ -89,7 +89,9 @@ def job_routes(store: JobStore, uploads: Uploads, allowed: Allowed) -> APIRouter
     @routes.get("/jobs")
     def list_jobs(request: Request) -> list[Brief]:
         """Your jobs, in the order that they came."""
-        return [brief(entry) for entry in store.all(request.state.owner)]
+        entries = store.all()
+        before = places(entries)
+        return [brief(e, before.get(e.job.id, 0)) for e in entries if e.job.owner == request.state.owner]
 
     @routes.post("/jobs", status_code=201)
     async def send(
@@ -124,7 +126,8 @@ def job_routes(store: JobStore, uploads: Uploads, allowed: Allowed) -> APIRouter
     @routes.get("/jobs/{number}")
     def show(request: Request, number: str) -> Full:
         """All that is known of a job."""
-        return full(jobs.find(request.state.owner, number))
+        entry = jobs.find(request.state.owner, number)
+        return full(entry, places(store.all()).get(number, 0) if entry.state == State.QUEUED else 0)
 
     @routes.post("/jobs/{number}/start")
     def start_job(request: Request, number: str, settings: Annotated[Settings | None, Body()] = None) -> Full:
@@ -138,7 +141,7 @@ def job_routes(store: JobStore, uploads: Uploads, allowed: Allowed) -> APIRouter
 
     @routes.post("/jobs/{number}/cancel")
     def cancel_job(request: Request, number: str) -> Full:
-        """Stop it and clear away what was done; the clip stays."""
+        """Stop it and clear away what was done; the clip stays, and a result that was only to be written again."""
         return jobs.wish(request.state.owner, number, wishes.cancel)
 
     @routes.post("/jobs/{number}/again", status_code=201)

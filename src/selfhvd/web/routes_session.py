@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request, Response
 
-from selfhvd.web.access import COOKIE, DAYS, Owners, Patience
+from selfhvd.web.access import DAYS, Owners, Patience, cookie_name
 from selfhvd.web.gate import refusal
 
 
@@ -29,15 +29,20 @@ def session_routes(owners: Owners, *, is_local: bool) -> APIRouter:
         answer = Response(status_code=204)
         secure = request.url.scheme == "https"
         answer.set_cookie(
-            COOKIE, owners.cookie(token.strip()), max_age=DAYS * 86400, httponly=True, samesite="strict", secure=secure
+            cookie_name(request.scope),
+            owners.cookie(token.strip()),
+            max_age=DAYS * 86400,
+            httponly=True,
+            samesite="strict",
+            secure=secure,
         )
         return answer
 
     @routes.delete("", status_code=204)
-    def sign_out() -> Response:
+    def sign_out(request: Request) -> Response:
         """Forget the cookie."""
         answer = Response(status_code=204)
-        answer.delete_cookie(COOKIE)
+        answer.delete_cookie(cookie_name(request.scope))
         return answer
 
     return routes

@@ -46,12 +46,6 @@ def main(kind: str, store: str, number: str, at_once: str) -> int:
     return 0
 
 
-def _wanted(folder: JobFolder) -> Wanted:
-    """What a person wants now; nothing where the job is gone."""
-    job = folder.job()
-    return Wanted.GONE if job is None else job.wanted
-
-
 def _look(folder: JobFolder, files: tuple[int, ...]) -> None:
     """Find what the clip is, how blurred its frames are, what a run would take; a run that is wanted comes first."""
     job = folder.job()
@@ -59,11 +53,11 @@ def _look(folder: JobFolder, files: tuple[int, ...]) -> None:
         return
     words = ["-m", "selfhvd.web.look", str(job.source), str(folder.path)]
     command = Command(words, folder.log, files)
-    fate = command.follow(lambda: _wanted(folder) != Wanted.LOOK, _told(folder, job))
+    fate = command.follow(lambda: folder.wanted(job) != Wanted.LOOK, _told(folder, job))
     if fate.stopped or fate.cut_off:
         return
     if fate.code != 0:
-        sentence = _without_paths(_sentence(fate), job, folder)
+        sentence = folder.without_paths(_sentence(fate), job)
         folder.write(Outcome(run=job.run, state="failed", exit_code=_code(fate), sentence=sentence))
     write_aside(folder.looked, b"")
 
@@ -75,12 +69,11 @@ def _run(folder: JobFolder, files: tuple[int, ...]) -> None:
         return
     if not _may_start(folder, job):
         sentence = f"The run was started {_STARTS} times and never came to its end; free some memory and try again."
-        folder.write(Outcome(run=job.run, state="failed", exit_code=SelfHVDError.exit_code, sentence=sentence))
+        folder.end(job, Outcome(run=job.run, state="failed", exit_code=SelfHVDError.exit_code, sentence=sentence))
         return
     outcome = _Run(folder, job, files).done()
     if outcome is not None:
-        folder.write(outcome)
-        folder.note(event="end", run=job.run, state=outcome.state, at=time.time())
+        folder.end(job, outcome)
 
 
 def _may_start(folder: JobFolder, job: Job) -> bool:
@@ -108,20 +101,15 @@ class _Run:
             Command(["-m", "selfhvd.web.look", str(self.job.source), str(self.folder.path), "--head"],
                     self.folder.log, self.files).follow(self._is_unwanted)  # fmt: skip
         fate = self._restore()
-        if _wanted(self.folder) in (Wanted.CANCEL, Wanted.GONE):
-            self.folder.clear()
+        last = self._copy() if fate.code == 0 and not fate.stopped else fate
+        if self.folder.wanted(self.job) in (Wanted.CANCEL, Wanted.GONE):
             return self._outcome("cancelled")
-        if fate.stopped:
+        if last.stopped or last.cut_off or fate.code == 0:
             self._reset_starts()
-        if fate.stopped or fate.cut_off:
+        if last.stopped or last.cut_off:
             return None
         if fate.code != 0:
             return self._outcome("failed", exit_code=_code(fate), sentence=_sentence(fate), warnings=fate.warnings)
-        self._copy()
-        if _wanted(self.folder) in (Wanted.CANCEL, Wanted.GONE):
-            self.folder.clear()
-            return self._outcome("cancelled")
-        self._reset_starts()
         return self._outcome("done", warnings=fate.warnings, result=self.destination.name)
 
     def _prepare(self) -> None:
@@ -139,17 +127,16 @@ class _Run:
         words += ["--progress=json", "--keep-work", "--overwrite", *self.job.settings.words()]
         return self._following(words)
 
-    def _copy(self) -> None:
-        """The page's copy; the result is there without it, too."""
-        remove(self.folder.copy_facts)
-        self._following(["-m", "selfhvd.web.copy", str(self.destination), str(self.folder.path)])
+    def _copy(self) -> Fate:
+        """The page's copy; the result is there without it, too. An earlier one holds the same frames."""
+        return self._following(["-m", "selfhvd.web.copy", str(self.destination), str(self.folder.path)])
 
     def _following(self, words: list[str]) -> Fate:
         command = Command(words, self.folder.log, self.files)
         return command.follow(self._is_unwanted, _told(self.folder, self.job))
 
     def _is_unwanted(self) -> bool:
-        return _wanted(self.folder) != Wanted.RUN
+        return self.folder.wanted(self.job) != Wanted.RUN
 
     def _reset_starts(self) -> None:
         remove(self.folder.path / "starts.json")
@@ -157,8 +144,8 @@ class _Run:
     def _outcome(self, state: str, **facts: object) -> Outcome:
         spent = round(time.monotonic() - self.began, 1)
         found = Outcome.model_validate({"run": self.job.run, "state": state, "seconds": spent, **facts})
-        sentence = _without_paths(found.sentence, self.job, self.folder)
-        warnings = tuple(_without_paths(warning, self.job, self.folder) for warning in found.warnings)
+        sentence = self.folder.without_paths(found.sentence, self.job)
+        warnings = tuple(self.folder.without_paths(warning, self.job) for warning in found.warnings)
         return found.model_copy(update={"sentence": sentence, "warnings": warnings})
 
 
@@ -180,12 +167,6 @@ def _told(folder: JobFolder, job: Job) -> Callable[[dict[str, object]], None]:
             folder.write(Progress.model_validate({"run": job.run, "share": share, **found}))
 
     return told
-
-
-def _without_paths(text: str, job: Job, folder: JobFolder) -> str:
-    """What a run said, without the paths of this machine: whoever sent a clip never saw them."""
-    text = text.replace(str(job.source), "The clip")
-    return text.replace(f"{folder.output}/", "").replace(f"{folder.path}/", "")
 
 
 def _code(fate: Fate) -> int:

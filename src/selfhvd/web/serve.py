@@ -141,12 +141,12 @@ def _site(options: ServeOptions, store: JobStore, say: Callable[[str], None]) ->
     from selfhvd.web.paths import allowed
     from selfhvd.web.uploads import Limits
 
-    local = is_loopback(options.host)
+    local = is_loopback(options.host) and not options.known_as  # a name of its own is for others, behind a proxy
     token = None
     if not local and options.tokens is None:
         token = kept_secret(store.path / "token")
         say(f"Whoever opens the page from elsewhere needs this token: {token}")
-    if not local:
+    if not is_loopback(options.host):
         say("What is sent over the network is not encrypted; put it behind a server that does, or use an SSH tunnel.")
     return Site(
         store=store,

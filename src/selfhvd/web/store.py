@@ -1,6 +1,7 @@
 """The folder of jobs: made, found, changed, removed. All of it lies on the disk, so nothing is lost with a process."""
 
 import os
+import re
 import secrets
 import threading
 import time
@@ -19,6 +20,8 @@ _PATIENCE = 10.0
 """Seconds to wait for another process that changes a job; each takes milliseconds."""
 _UNFINISHED, _LEAVING = ".new-", ".gone-"
 """What the names of folders begin with that are no jobs yet, or no more."""
+_NUMBER = re.compile("[0-9a-f]{32}")
+"""The id of a job, and the name of its folder."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +46,18 @@ class JobStore:
         return self.path / "jobs"
 
     def make(self) -> None:
-        """`OutputError` if the folder is not there and cannot be made."""
+        """`OutputError` if the folder is not there and cannot be made; what is made is closed to others."""
         try:
-            self.jobs.mkdir(parents=True, exist_ok=True)
-            self.path.chmod(0o700)
+            for path in (self.path, self.jobs):
+                if not path.is_dir():
+                    path.mkdir(0o700, parents=True)
         except OSError as error:
             raise OutputError(f"{self.path} cannot be made ({error.strerror}); choose another --folder.") from error
 
     def sweep(self) -> None:
         """Clear away clips that never came whole and jobs half removed; for the only server of this folder."""
         for path in self.jobs.iterdir():
-            if path.name.startswith((_UNFINISHED, _LEAVING)):
+            if path.name.startswith((_UNFINISHED, _LEAVING)) or (_NUMBER.fullmatch(path.name) and _is_empty(path)):
                 remove(path)
 
     @contextmanager
@@ -83,7 +87,7 @@ class JobStore:
             made=now,
             queued=now if start else 0.0,
         )
-        write_aside(folder.record, job.model_dump_json().encode())
+        write_aside(folder.record, job.model_dump_json().encode(), fsync=True)
         os.replace(folder.path, home.path)
         return Entry(job, home, state_of(job, home, working=False))
 
@@ -93,7 +97,7 @@ class JobStore:
 
     def find(self, number: str) -> Entry | None:
         """The job of this id; None where there is none, or none any more."""
-        if len(number) != 32 or not set(number) <= set("0123456789abcdef"):
+        if not _NUMBER.fullmatch(number):
             return None
         entry = self.look_at(number)
         return None if entry is None or entry.job.wanted == Wanted.GONE else entry
@@ -125,7 +129,7 @@ class JobStore:
                 return None
             wanted = decide(job)
             if wanted != job:
-                write_aside(folder.record, wanted.model_dump_json().encode())
+                write_aside(folder.record, wanted.model_dump_json().encode(), fsync=True)
         return wanted
 
     def forget(self, folder: JobFolder) -> None:
@@ -133,6 +137,21 @@ class JobStore:
         gone = folder.path.with_name(f"{_LEAVING}{folder.path.name}")
         os.replace(folder.path, gone)
         remove(gone)
+
+
+def places(entries: list[Entry]) -> dict[str, int]:
+    """How many come before each that is queued, by its id: those that run, and those that wait for longer."""
+    running = sum(entry.state in (State.RUNNING, State.PAUSING) for entry in entries)
+    queued = sorted((e.job.queued, e.job.id) for e in entries if e.state == State.QUEUED)
+    return {number: running + index for index, (_, number) in enumerate(queued)}
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether the power failed before the record of a job was on the disk."""
+    try:
+        return JobFolder(path).record.stat().st_size == 0
+    except OSError:
+        return False
 
 
 def state_of(job: Job, folder: JobFolder, *, working: bool | None = None) -> State:

@@ -81,7 +81,7 @@ class Uploads:
 
 async def _gathered(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The body in pieces that are worth a write; `Refused` where it stops coming."""
-    held: list[bytes] = []
+    held, size = list[bytes](), 0
     pieces = aiter(body)
     while True:
         try:
@@ -91,9 +91,11 @@ async def _gathered(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         except TimeoutError:
             raise Refused(408, f"Nothing came for {_SILENCE:.0f} seconds; send the clip again.") from None
         held.append(piece)
-        if sum(map(len, held)) >= _PIECE:
+        size += len(piece)
+        if size >= _PIECE:
             yield b"".join(held)
             held.clear()
+            size = 0
     yield b"".join(held)
 
 

@@ -25,6 +25,8 @@ class Brief(BaseModel):
     """When it came, seconds since 1970."""
     queued: float
     """When it was put into the queue, which is in this order."""
+    before: int
+    """Clips that come before it, whoever's they are; 0 unless it is queued."""
     progress: Progress | None
     facts: dict[str, Any] | None
     """Width, height, frames, codec, depth, seconds, bytes; None until they are known."""
@@ -33,7 +35,7 @@ class Brief(BaseModel):
     exit_code: int
     warnings: tuple[str, ...]
     seconds: float
-    """Of work, where it has ended."""
+    """Of work since it was last started or gone on with, where it has ended."""
     has_poster: bool
 
 
@@ -48,16 +50,16 @@ class Full(Brief):
     """File, size, bytes kept for another strength, how the copy is laid out, sharpness before and after."""
 
 
-def brief(entry: Entry) -> Brief:
-    """For the list."""
-    return Brief.model_validate(_facts(entry))
+def brief(entry: Entry, before: int = 0) -> Brief:
+    """For the list; `before`: how many come before it."""
+    return Brief.model_validate({**_facts(entry), "before": before})
 
 
-def full(entry: Entry) -> Full:
+def full(entry: Entry, before: int = 0) -> Full:
     """All of it."""
     look, outcome = read_json(entry.folder.look), entry.folder.outcome(entry.job)
     result = _result(entry.folder, outcome) if outcome is not None and outcome.state == "done" else None
-    more = {"forecasts": look.get("forecasts"), "curve": look.get("curve"), "result": result}
+    more = {"forecasts": look.get("forecasts"), "curve": look.get("curve"), "result": result, "before": before}
     return Full.model_validate({**_facts(entry), **more})
 
 

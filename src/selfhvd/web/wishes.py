@@ -53,7 +53,7 @@ def pause(job: Job, state: State) -> Job:
 
 
 def cancel(job: Job, state: State) -> Job:
-    """Stop, and clear away what was done."""
+    """Stop, and clear away what was done; a file that was only to be written again stays as it was."""
     if state in (State.CANCELLED, State.CANCELLING):
         return job
     if state in (State.DONE, State.FAILED):

@@ -46,6 +46,8 @@ def stand_in() -> None:
     strength = next((float(w.partition("=")[2]) for w in sys.argv if w.startswith("--strength=")), 1.0)
     values = [10.0 + index for index in range(len(footage))]
     run = {
+        "source": str(source),
+        "destination": str(destination),
         "selection": {"sharpness": values, "blur": values, "sharp": [0], "verdict": "mixed"},
         "frames": len(footage),
         "sharpness_after": [2 * value for value in values],
@@ -53,7 +55,7 @@ def stand_in() -> None:
         "strength": strength,
     }
     write_aside(destination.with_name(f"{destination.stem}.run.json"), json.dumps(run).encode())
-    page = "<!doctype html><meta charset=utf-8><title>report</title><h1>Report</h1>"
+    page = "<!doctype html><meta charset=utf-8><title>report</title><h1>Report</h1>" + str(destination)
     write_aside(destination.with_name(f"{destination.stem}.report.html"), page.encode())
     write_aside(destination, source.read_bytes() + f"strength {strength}".encode())
     with open(os.environ["STAND_IN_LOG"], "a") as log:

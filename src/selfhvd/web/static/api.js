@@ -55,7 +55,7 @@ export function send(file, told, signal) {
       if (request.status === 201) resolve(request.response);
       else reject(new Refused(request.status, request.response?.error || `The server answered ${request.status}.`));
     };
-    request.onerror = () => reject(new Refused(0, "The clip could not be sent; is the server still there?"));
+    request.onerror = () => reject(new Refused(0, "The clip could not be sent: it was cut off, by the server or on the way to it."));
     request.onabort = () => reject(new Refused(0, "Not sent."));
     signal.addEventListener("abort", () => request.abort());
     request.send(file);

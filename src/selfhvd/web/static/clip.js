@@ -41,7 +41,7 @@ export function clipView(id, { go, refresh }) {
       panel = PANELS[shown](job, tools);
       place.replaceChildren(panel.element);
     }
-    panel.update?.(job, jobs);
+    panel.update?.(job);
   };
   const view = { element, title: "Clip", update, leave: () => panel?.leave?.() };
   return view;

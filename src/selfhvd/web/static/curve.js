@@ -8,6 +8,9 @@ const RIGHT = 12;
 const TOP = 26;
 const BOTTOM = 34;
 const HIGH = 210;
+// by twos: of a long clip there are more values than a call takes
+const larger = (a, b) => Math.max(a, b);
+const smaller = (a, b) => Math.min(a, b);
 
 /**
  * Draws lines over the frames of a clip.
@@ -44,9 +47,9 @@ export function curve({ times, lines, log = false, unit, mark = null, said, over
 
 function scaleOf(lines, log, mark) {
   const values = lines.flatMap((line) => line.values).filter((value) => value !== null && (!log || value > 0));
-  const most = Math.max(...values, mark ? 1.6 * mark.value : 0, 1e-3);
+  const most = values.reduce(larger, Math.max(mark ? 1.6 * mark.value : 0, 1e-3));
   if (!log) return { most, steps: roundSteps(most), share: (value) => Math.min(1, value / most) };
-  const low = Math.log10(Math.max(Math.min(...values), 1e-2)) - 0.05;
+  const low = Math.log10(Math.max(values.reduce(smaller, Infinity), 1e-2)) - 0.05;
   const high = Math.log10(most) + 0.05;
   const decades = [];
   for (let n = Math.ceil(low); n <= high; n += 1) decades.push(10 ** n);

@@ -44,7 +44,7 @@ export function homeView({ go, refresh }) {
   }, () => {});
   const rows = new Map();
   const update = (jobs) => {
-    const items = [...uploads.pending.map(pendingRow), ...[...jobs].reverse().map((job) => jobRow(job, jobs))];
+    const items = [...uploads.pending.map(pendingRow), ...[...jobs].reverse().map(jobRow)];
     empty.hidden = items.length > 0;
     setText(heading, items.length ? "Your clips" : "How it goes");
     arrange(list, rows, items, { refresh });
@@ -143,9 +143,8 @@ function makePending(item) {
   return { element, update };
 }
 
-function jobRow(job, jobs) {
-  const before = jobs.filter((other) => other.state === "queued" && other.queued < job.queued).length;
-  return { key: job.id, kind: `${job.state} ${job.has_poster}`, job, before, make: (tools) => makeJob(job, tools) };
+function jobRow(job) {
+  return { key: job.id, kind: `${job.state} ${job.has_poster}`, job, make: (tools) => makeJob(job, tools) };
 }
 
 function makeJob(job, { refresh }) {
@@ -161,9 +160,9 @@ function makeJob(job, { refresh }) {
       about, said, job.state === "running" ? bar : null),
     h("div", { class: "acts" }, acts(job, refresh)),
   );  // prettier-ignore
-  const update = ({ job: now, before }) => {
+  const update = ({ job: now }) => {
     setText(about, now.facts || now.state !== "failed" ? facts(now.facts) : "");
-    setText(said, line(now, before));
+    setText(said, line(now));
     if (now.progress) bar.value = now.progress.share;
   };
   return { element, update };
@@ -174,10 +173,10 @@ export function poster(job) {
   return h("img", { class: "poster", src: `/api/jobs/${job.id}/poster.jpg`, alt: "", loading: "lazy" });
 }
 
-function line(job, before) {
+function line(job) {
   if (job.state === "failed") return job.sentence;
   if (job.state === "running") return [stage(job.progress), left(job)].filter(Boolean).join(", ");
-  if (job.state === "queued" && before) return `waiting; ${before} before it`;
+  if (job.state === "queued" && job.before) return `waiting; ${job.before} before it`;
   return state(job.state);
 }
 

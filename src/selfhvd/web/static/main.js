@@ -98,6 +98,6 @@ document.getElementById("leave").addEventListener("click", async () => {
 });
 addEventListener("popstate", show);
 addEventListener("visibilitychange", () => document.hidden || refresh());
-addEventListener("beforeunload", (event) => uploads.pending.length && event.preventDefault());
+addEventListener("beforeunload", (event) => uploads.pending.some((item) => !item.failed) && event.preventDefault());
 uploads.changed = refresh;
 begin().catch((error) => complain(error.message));

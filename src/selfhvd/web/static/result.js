@@ -5,7 +5,7 @@ import { curve } from "./curve.js";
 import { button, h, once, setText } from "./dom.js";
 import { removal } from "./home.js";
 import { stage } from "./stage.js";
-import { bytes, clock, percent, rough } from "./words.js";
+import { bytes, clock, percent } from "./words.js";
 
 export function resultPanel(job, { refresh, home, go }) {
   const result = job.result;
@@ -24,7 +24,7 @@ export function resultPanel(job, { refresh, home, go }) {
     { class: "result" },
     h("p", { class: "verdict" }, verdict(job)),
     shown ? shown.element : h("p", { class: "card" }, "No copy for this page could be made; the file itself is there to be kept."),
-    drawn ? h("section", { class: "card", "aria-label": "Sharpness of each frame" }, h("h2", {}, "Sharpness of each frame"), drawn.element, seeking && !drawn ? seeking : null) : null,
+    drawn ? h("section", { class: "card", "aria-label": "Sharpness of each frame" }, h("h2", {}, "Sharpness of each frame"), drawn.element) : null,
     h("section", { class: "card keep", "aria-label": "The file" },
       keep(job), strength(job, shown, refresh), warnings(job),
       h("div", { class: "acts" }, others(job, { refresh, go }), removal(job, home))),
@@ -41,7 +41,7 @@ function verdict(job) {
   const { frames, left } = job.result;
   if (left === frames) return "No frame is blurred by more than about a pixel; the clip stays as it is.";
   const restored = frames - left;
-  return `${restored} of ${frames} frames restored in ${rough(job.seconds)}` + (job.result.strength < 1 ? `, at strength ${percent(job.result.strength)}.` : ".");
+  return `${restored} of ${frames} frames restored` + (job.result.strength < 1 ? `, at strength ${percent(job.result.strength)}.` : ".");
 }
 
 function keep(job) {

@@ -12,14 +12,14 @@ const QUALITIES = [["", "As large as the clip, about"], ["90", "90: no loss to b
 const KEPT = "selfhvd.settings";
 
 export function setupPanel(job, { refresh, home }) {
-  const chosen = { preset: "fast", strength: 1, quality: null, ...remembered(), start: null, end: null };
+  const chosen = { ...job.settings, ...(isPlain(job.settings) ? remembered() : {}) };
   const picture = h("div", { class: "picture" }, poster(job));
   const blur = h("div", { class: "blur" }, h("p", { class: "hint" }, "How blurred each frame is, is being measured."));
   const estimate = h("p", { class: "estimate", role: "status" });
   const presets = presetChoice(chosen, () => update(latest));
   const go = button("Make it sharp", () => once(go, async () => {
     remember(chosen);
-    await api.start(job.id, settingsOf(chosen));
+    await api.start(job.id, chosen);
     await refresh();
   }), "main large");  // prettier-ignore
   const element = h(
@@ -32,6 +32,7 @@ export function setupPanel(job, { refresh, home }) {
   );  // prettier-ignore
   let latest = job;
   let measured = false;
+  let free = Infinity;
   const update = (now) => {
     latest = now;
     if (now.has_poster && picture.querySelector(".none")) picture.replaceChildren(poster(now));
@@ -42,13 +43,16 @@ export function setupPanel(job, { refresh, home }) {
       setText(blur.firstChild, `How blurred each frame is, is being measured: ${now.progress.done} of ${now.progress.total}.`);
     }
     presets.update(now, shareOf(now, chosen));
-    setText(estimate, inWords(now, chosen));
+    setText(estimate, inWords(now, chosen, free));
   };
+  api.limits().then((limits) => { free = limits.free; update(latest); }, () => {});  // prettier-ignore
   return { element, update };
 }
 
-function settingsOf(chosen) {
-  return { preset: chosen.preset, strength: chosen.strength, quality: chosen.quality, start: chosen.start, end: chosen.end };
+/** Whether nobody has chosen anything yet: not with the clip as it was sent, nor with the job that this one is again. */
+function isPlain(settings) {
+  const plain = { preset: "fast", strength: 1, codec: "auto", strip_location: false };
+  return Object.entries(settings).every(([name, value]) => value === (plain[name] ?? null));
 }
 
 /** How much of the clip is restored. */
@@ -58,13 +62,13 @@ function shareOf(job, chosen) {
   return times.filter((time) => time >= (chosen.start ?? 0) && time < (chosen.end ?? Infinity)).length / times.length;
 }
 
-function inWords(job, chosen) {
+function inWords(job, chosen, free) {
   const found = job.forecasts?.[chosen.preset];
   if (!found) return "What it takes is being reckoned.";
   const share = shareOf(job, chosen);
   const time = `about ${rough(found.seconds * share)}`;
   const disk = found.disk * share;
-  if (disk > found.free) return `The disk has too little room: about ${bytes(disk)} are needed, ${bytes(found.free)} are free.`;
+  if (disk > free) return `The disk has too little room: about ${bytes(disk)} are needed, ${bytes(free)} are free.`;
   return `${time}; about ${bytes(disk)} of disk, kept until you free it, so that the strength can be changed later`;
 }
 
@@ -100,7 +104,9 @@ function strengthChoice(chosen) {
 }
 
 function qualityChoice(chosen) {
-  const options = QUALITIES.map(([value, words]) => h("option", { value, selected: String(chosen.quality ?? "") === value }, words));
+  const own = String(chosen.quality ?? "");
+  const known = QUALITIES.some(([value]) => value === own) ? QUALITIES : [...QUALITIES, [own, own]];
+  const options = known.map(([value, words]) => h("option", { value, selected: own === value }, words));
   const input = h("select", { id: "quality", onchange: () => (chosen.quality = input.value ? Number(input.value) : null) }, options);
   return h("div", { class: "field" }, h("label", { for: "quality" }, "Quality of the file"), input,
     h("p", { class: "hint" }, "Codec, colours, sound and times stay those of the clip."));  // prettier-ignore
@@ -139,7 +145,11 @@ function partChoice(job, chosen, changed) {
   first.addEventListener("input", () => choose(Math.min(Number(first.value), Number(last.value) - 1), Number(last.value), "own"));
   last.addEventListener("input", () => choose(Number(first.value), Math.max(Number(last.value), Number(first.value) + 1), "own"));
   hard.element.hidden = times[count - 1] < 6;
-  setText(said, `all ${count} frames`);
+  if (chosen.start === null && chosen.end === null) setText(said, `all ${count} frames`);
+  else {
+    const from = Math.min(frameAt(chosen.start ?? 0), count - 1);
+    choose(from, Math.max(frameAt(chosen.end ?? Infinity), from + 1), "own");
+  }
   return h("div", {}, h("p", { class: "verdict" }, inShort(job)), drawn.element,
     h("fieldset", { class: "parts" }, h("legend", {}, "Which part"), whole.element, hard.element, own.element, said));  // prettier-ignore
 }
@@ -159,7 +169,7 @@ function inShort(job) {
   if (!known.length) return "How blurred the frames are cannot be told.";
   const above = job.curve.blurred_above;
   const sharp = known.filter((value) => value <= above).length;
-  const most = Math.max(...known);
+  const most = known.reduce((a, b) => Math.max(a, b));
   if (most <= above) return "No frame is blurred by more than about a pixel; there is little to gain.";
   const share = sharp ? `${percent(sharp / known.length)} of the frames are sharp` : "No frame is sharp; detail comes from the general model";
   return `${share}; the most blurred one is smeared by ${most.toFixed(0)} pixels.`;

@@ -23,11 +23,9 @@ export function wayPanel(job, { refresh }) {
     h("div", { class: "acts" }, goOn, pause, cancel),
     h("p", { class: "hint" }, "You can close this page, the browser, and the server: it goes on, and this address shows it again."),
   );  // prettier-ignore
-  const update = (now, jobs) => {
+  const update = (now) => {
     const running = now.state === "running";
-    const before = jobs.filter((other) => other.state === "queued" && other.queued < now.queued).length;
-    const busy = jobs.some((other) => other.state === "running" && other.id !== now.id);
-    setText(said, running ? stage(now.progress) : words(now.state, before, busy));
+    setText(said, running ? stage(now.progress) : words(now.state, now.before));
     setText(rest, running ? timeLeft(now) : "");
     if (now.progress) bar.value = now.progress.share;
     else if (running) bar.removeAttribute("value");
@@ -40,8 +38,8 @@ export function wayPanel(job, { refresh }) {
   return { element, update };
 }
 
-function words(name, before, busy) {
-  if (name === "queued") return before ? `Waiting for its turn; ${before} before it` : busy ? "Waiting; it is next" : "Starting";
+function words(name, before) {
+  if (name === "queued") return before ? `Waiting for its turn; ${before} before it` : "Starting";
   if (name === "pausing") return "Pausing; the frame under way is saved first";
   if (name === "cancelling") return "Being cancelled";
   return `It is ${state(name)}.`;
