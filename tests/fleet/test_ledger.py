@@ -11,7 +11,11 @@ import pytest
 from selfhvd.errors import InputError, OutputError, UsageError
 from selfhvd.fleet.ledger import FAILURES, LEASE, LOSSES, Ledger, is_gone, open_ledger
 from selfhvd.fleet.order import Outcome
+from selfhvd.fleet.run import settings_of
 from selfhvd.fleet.sources import Wanted
+from selfhvd.fleet.state_folder import ledger_path
+from selfhvd.run.config import preset_config
+from selfhvd.run.options import RunOptions
 
 DONE, FAILED, LOST = Outcome("done", frames=3, seconds=2.0, node="a"), Outcome("failed", "why"), Outcome("lost", "gone")
 
@@ -152,6 +156,15 @@ def test_other_settings_are_refused(ledger):
     ledger.agree({"preset": "fast", "seed": "0"})
     with pytest.raises(OutputError, match=r"other settings \(preset\); put them back"):
         ledger.agree({"preset": "best", "seed": "0"})
+
+
+def test_each_output_has_a_ledger_of_its_own(ledger, tmp_path, monkeypatch):
+    assert ledger_path("s3://a/sharp", None) == ledger_path("s3://a/sharp/", None) != ledger_path("s3://b/sharp", None)
+    monkeypatch.chdir(tmp_path)
+    assert ledger_path("x/../out", None) == ledger_path("out/", None) == tmp_path / "out" / "fleet.sqlite"
+    ledger.agree(settings_of("s3://a/sharp", preset_config(), RunOptions()))
+    with pytest.raises(OutputError, match=r"other settings \(the output\)"):
+        ledger.agree(settings_of("s3://b/sharp", preset_config(), RunOptions()))
 
 
 def test_two_clips_never_share_a_result(ledger):

@@ -77,7 +77,7 @@ def fleet(
         time_limit: minutes after which a clip is ended and set aside.
         spread_from: minutes of one worker, by the forecast, from which a clip is spread over several.
         spread_over: workers of such a clip, at most.
-        state: folder of the ledger; default: the output, or NAME.fleet here if that is an address.
+        state: folder of the ledger; default: the output, or NAME-DIGITS.fleet here if that is an address.
         retry: try again what was set aside.
         restart: forget what was done, and begin anew.
         overwrite: replace results of other settings.

@@ -1,12 +1,12 @@
 """Orders: what is the same for every clip of a fleet, what a machine is told of one clip, and what it answers."""
 
-import hashlib
 import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from selfhvd.fleet.storage import digits_of
 from selfhvd.forecast.pace import Pace
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.options import RunOptions
@@ -40,7 +40,7 @@ class FleetJob:
     @property
     def name(self) -> str:
         """Eight digits that tell it from other fleets on the same machines."""
-        return hashlib.sha256(self.output.encode(errors="surrogateescape")).hexdigest()[:8]
+        return digits_of(self.output)
 
     @property
     def area(self) -> Path:

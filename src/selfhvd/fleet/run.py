@@ -15,7 +15,7 @@ from selfhvd.fleet.order import GRANT, FleetJob, Order, Outcome
 from selfhvd.fleet.ray_executor import RayExecutor, check_nodes, clear_nodes, pace_of, ray_cluster
 from selfhvd.fleet.sources import check_output, wanted
 from selfhvd.fleet.state_folder import ledger_path
-from selfhvd.fleet.storage import as_path, is_address
+from selfhvd.fleet.storage import as_path, is_address, tidy
 from selfhvd.fleet.summary import Summary, summary_of
 from selfhvd.report.record import plain
 from selfhvd.run.batch import make_folder
@@ -47,7 +47,7 @@ class FleetPlan:
     spread_over: int = 16
     """Workers of a clip that is spread, at most."""
     state: Path | None = None
-    """Folder of the ledger; None: the output, or beside where the command runs if that is an address."""
+    """Folder of the ledger; None: the output, or a folder where the command runs if that is an address."""
     retry: bool = False
     """Try again what was set aside."""
     restart: bool = False
@@ -104,8 +104,7 @@ def run_fleet(
     """
     plan.check()
     check_output(output)
-    if not is_address(output):
-        output = str(as_path(output).absolute())
+    output = tidy(output)
     clips = wanted(sources, output, options.ending)
     if not is_address(output):
         make_folder(as_path(output))
@@ -118,7 +117,7 @@ def run_fleet(
         remove(path.with_name(f"{path.name}-journal"))
         job = replace(job, options=replace(job.options, restart=True))
     with closing(Ledger(path)) as ledger:
-        ledger.agree(_settings(config, options))
+        ledger.agree(settings_of(output, config, options))
         ledger.add(clips)
         if plan.retry:
             ledger.reopen()
@@ -164,10 +163,11 @@ def _absolute(folder: Path | None) -> Path | None:
     return None if folder is None else folder.absolute()
 
 
-def _settings(config: DeblurConfig, options: RunOptions) -> dict[str, str]:
+def settings_of(output: str, config: DeblurConfig, options: RunOptions) -> dict[str, str]:
     """Everything that decides a result."""
     told = cast("dict[str, object]", plain(asdict(config.resolved())))
     told |= {
+        "the output": output,
         "strength": options.strength,
         "codec": options.codec,
         "quality": options.quality,

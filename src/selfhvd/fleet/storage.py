@@ -1,5 +1,6 @@
 """Storage: files fetched from, and put to, whatever fsspec speaks to; whole or not at all."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Generator, Sequence
@@ -32,6 +33,18 @@ def as_path(text: str) -> Path:
 def join(folder: str, name: str) -> str:
     """The address, or the path, of `name` in a folder."""
     return f"{folder.rstrip('/')}/{name}" if is_address(folder) else str(as_path(folder) / name)
+
+
+def tidy(folder: str) -> str:
+    """The one name of a folder or of its address, however it is spelled."""
+    if not is_address(folder):
+        return os.path.abspath(as_path(folder))  # noqa: PTH100 - `Path` keeps `..`
+    return folder.rstrip("/") if not folder.endswith("://") else folder
+
+
+def digits_of(folder: str) -> str:
+    """Eight digits that tell a tidy folder or address from others."""
+    return hashlib.sha256(folder.encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def file_system(address: str) -> tuple[Any, str]:
