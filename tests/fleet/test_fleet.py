@@ -111,6 +111,19 @@ def test_what_makes_no_sense_is_refused_before_the_work(run, clips, tmp_path, wo
     assert done.code == 2 and told in done.err and not (tmp_path / "out").exists()
 
 
+def test_a_driver_clears_after_those_that_were_killed_and_not_after_one_at_work(tmp_path, monkeypatch):
+    executor = pytest.importorskip("selfhvd.fleet.ray_executor")
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(executor, "_LONGEST", 999)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    folders = [f"selfhvd-ray-{rest}" for rest in (f"abc-{gone.pid}", f"abc-{os.getppid()}", f"abd-{gone.pid}")]
+    for name in folders:
+        (tmp_path / name).mkdir()
+    executor._clear_sessions("abc")
+    assert names(tmp_path) == sorted(folders[1:])
+
+
 def test_nobody_at_the_address_is_one_sentence(run, clips, tmp_path):
     done = run("fleet", str(clips), "-o", str(tmp_path / "out"), "--address", "127.0.0.1:9")
     assert done.code == 5 and "Ray cannot be used at 127.0.0.1:9" in done.err

@@ -8,8 +8,10 @@ _NAME = "fleet.sqlite"
 
 
 def ledger_path(output: str, state: Path | None) -> Path:
-    """In the folder `state`; without one in the output, or, of an address, in a folder
-    where the command runs whose name tells it from those of other addresses: `NAME-DIGITS.fleet`."""
+    """In the folder `state`; without one in the output.
+
+    Without one, of an address, in `NAME-DIGITS.fleet` where the command runs; the digits tell it from other addresses.
+    """
     if state is not None:
         return state / _NAME
     output = tidy(output)

@@ -38,7 +38,7 @@ def join(folder: str, name: str) -> str:
 def tidy(folder: str) -> str:
     """The one name of a folder or of its address, however it is spelled."""
     if not is_address(folder):
-        return os.path.abspath(as_path(folder))  # noqa: PTH100 - `Path` keeps `..`
+        return os.path.abspath(as_path(folder))  # `Path` keeps `..`
     return folder.rstrip("/") if not folder.endswith("://") else folder
 
 
