@@ -96,6 +96,17 @@ def test_a_lost_process_is_not_the_clips_fault_until_it_is_lost_again_and_again(
     assert ledger.aside()[0].reason == "gone"
 
 
+def test_one_whose_store_is_out_of_reach_waits_longer_each_time(ledger, clock):
+    waits = []
+    for _ in range(LOSSES - 1):
+        (order,) = ledger.claim(1)
+        assert not ledger.settle([(order, Outcome("kept", "503"))])
+        (until,) = ledger._base.execute("select not_before from clips where number = ?", (order.number,)).fetchone()
+        waits.append(until - clock.now)
+        clock.now = until
+    assert waits[:3] == [2, 4, 8] and waits[-1] == 600
+
+
 def test_what_it_needs_is_remembered_and_costs_no_attempt(ledger):
     (order,) = ledger.claim(1)
     ledger.settle([(order, Outcome("needs", memory=5, wide=True))])

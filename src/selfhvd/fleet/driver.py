@@ -104,7 +104,7 @@ class Driver:
         executor: who does it.
         time_limit: seconds after which a clip at work is ended and set aside.
         on_state: told how far it is, every few seconds.
-        on_trouble: told of each clip that failed, was lost or set aside, and whether it was set aside.
+        on_trouble: told of each clip that failed, was lost or could not be handed over, and whether it was set aside.
         on_aside: told of each that was set aside, to clear away after it.
         stop: asked all along; True ends it, and the ledger knows what is left.
     """
@@ -187,7 +187,7 @@ class Driver:
         for order, outcome in ended:
             self._at_work.pop(order.number, None)
             self._began.pop(order.number, None)
-            if outcome.kind in ("failed", "lost", "late"):
+            if outcome.kind in ("failed", "lost", "late", "kept"):
                 self.on_trouble(order, outcome, order.number in aside)
             if order.number in aside:
                 self.on_aside(order)

@@ -24,15 +24,17 @@ from selfhvd.fleet.sources import Wanted
 FAILURES = 3
 """Times that a clip may fail before it is set aside."""
 LOSSES = 12
-"""Times that its process or its node may be lost: mostly that is not the clip's fault, and it goes on where it was."""
+"""Times that its process or its node may be lost, or its store out of reach.
+
+Mostly that is not the clip's fault, and it goes on where it was."""
 LEASE = 60.0
 """Seconds that a claim holds without a word from its driver."""
 _AGAIN = (1.0, 5.0)
 """Seconds until a clip that failed once, or twice, is tried again."""
 _LATER = 2.0
 """Seconds until one is that was lost, that somebody else was at, or that there was no room for."""
-_LONGEST = 30.0
-"""Seconds that one which was lost waits at most."""
+_LONGEST = {"lost": 30.0, "kept": 600.0}
+"""Seconds that one waits at most that was lost, or could not be handed over."""
 _PATIENCE = 60.0
 """Seconds to wait for another process that writes."""
 
@@ -191,7 +193,7 @@ class Ledger:
         ).fetchone()
         if row is None:
             return False  # the claim had expired and another driver has it
-        failures, losses = row[0] + (outcome.kind == "failed"), row[1] + (outcome.kind == "lost")
+        failures, losses = row[0] + (outcome.kind == "failed"), row[1] + (outcome.kind in _LONGEST)
         state = _next_state(outcome, failures, losses)
         wait = _wait_after(outcome, failures, losses)
         self._base.execute(
@@ -297,8 +299,8 @@ def _wait_after(outcome: Outcome, failures: int, losses: int) -> float:
     """Seconds until it is tried again: longer and longer, for a node that loses processes may be short of memory."""
     if outcome.kind == "failed":
         return _AGAIN[min(failures, len(_AGAIN)) - 1]
-    if outcome.kind == "lost":
-        return min(_LATER * 2 ** (losses - 1), _LONGEST)
+    if outcome.kind in _LONGEST:
+        return min(_LATER * 2 ** (losses - 1), _LONGEST[outcome.kind])
     return _LATER if outcome.kind == "later" else 0.0
 
 

@@ -73,9 +73,10 @@ class Order:
     """Whether it is spread over several workers."""
 
 
-Kind = Literal["done", "there", "needs", "later", "failed", "lost", "late"]
+Kind = Literal["done", "there", "needs", "later", "failed", "lost", "late", "kept"]
 """done: restored now; there: restored before; needs: more memory, or several workers; later: somebody else is at it,
-or there is no room now; failed: it says why; lost: its process or node died; late: it outlasted its time."""
+or there is no room now; failed: it says why; lost: its process or node died; late: it outlasted its time; kept: restored,
+and could not be handed over yet."""
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,8 @@ def _date(path: Path, facts: dict[str, Any]) -> None:
 def put(files: Sequence[Path], folder: str) -> None:
     """Move files into a folder or to an address, one after the other, each whole or not at all.
 
+    They go from where they were when all are there, so that whatever fails can be done again.
+
     Raises:
         OutputError: one cannot be written, or came short.
     """
@@ -123,12 +125,17 @@ def put(files: Sequence[Path], folder: str) -> None:
             if is_address(target):
                 _upload(file, target)
             else:
-                _move(file, as_path(target))
+                _copy(file, as_path(target))
+    for file in files:
+        remove(file)
 
 
-def _move(file: Path, target: Path) -> None:
+def _copy(file: Path, target: Path) -> None:
     with replacing(target) as part:
-        shutil.move(file, part)
+        if file.is_dir():
+            shutil.copytree(file, part)
+        else:
+            shutil.copy2(file, part)
 
 
 def _upload(file: Path, target: str) -> None:
@@ -138,7 +145,6 @@ def _upload(file: Path, target: str) -> None:
             _upload(inside, f"{target}/{inside.name}")
     else:
         _upload_file(system, file, inner)
-    remove(file)
 
 
 def _upload_file(system: Any, file: Path, inner: str) -> None:  # noqa: ANN401 - fsspec has no types
