@@ -181,7 +181,47 @@ def test_each_output_has_a_ledger_of_its_own(ledger, tmp_path, monkeypatch):
 def test_two_clips_never_share_a_result(ledger):
     with pytest.raises(UsageError, match="result of another clip"):
         ledger.add([Wanted("/in/new.mp4", "/out/new.mp4", 1), Wanted("/else/0.mp4", "/out/0.mp4", 1)])
+    with pytest.raises(UsageError, match="result of another clip"):
+        ledger.add([Wanted("/else/0.mov", "/out/0.mov", 1)])  # they would share the record
     assert ledger.tally().clips == 3
+
+
+def test_names_that_are_no_text_are_kept(ledger):
+    name = os.fsdecode(b"/in/caf\xe9.mp4")
+    ledger.add([Wanted(name, f"/out{name}", 99)])
+    (order,) = ledger.claim(1)
+    assert (order.source, order.result) == (name, f"/out{name}")
+    for _ in range(FAILURES):
+        ledger._base.execute("update clips set state = 'claimed', holder = 'me' where number = ?", (order.number,))
+        ledger.settle([(order, Outcome("failed", name))])
+    assert [(one.source, one.reason) for one in ledger.aside()] == [(name, name)]
+    ledger.add([Wanted(name, f"/out{name}", 99)])
+    assert ledger.tally().clips == 4
+
+
+def test_only_the_first_attempt_begins_anew(ledger, clock):
+    (order,) = ledger.claim(1)
+    ledger.settle([(order, LOST)])
+    clock.now += 60
+    (again,) = ledger.claim(1)
+    assert order.fresh and again.source == order.source and not again.fresh
+
+
+def test_all_is_forgotten_unless_a_driver_is_at_work(ledger, clock, another):
+    ledger.agree({"preset": "fast"})
+    you = another("elsewhere:1:0.00")
+    you.claim(1)
+    with pytest.raises(UsageError, match="in use by another driver"):
+        ledger.restart()
+    you.beat({})
+    you.close()
+    with pytest.raises(UsageError, match="in use by another driver"):
+        ledger.restart()
+    assert ledger.tally().clips == 3
+    clock.now += LEASE + 1
+    ledger.restart()
+    assert ledger.tally().clips == 0
+    ledger.agree({"preset": "best"})
 
 
 def test_a_broken_ledger_and_none_are_one_sentence(tmp_path):

@@ -82,7 +82,8 @@ def _restored(job: FleetJob, order: Order, crew_for: CrewFor | None) -> Outcome:
     if _is_there(job, order, source):
         remove(folder)
         return Outcome("there")
-    if not job.is_beside and _is_kept(job, source, destination):
+    anew = job.options.restart and order.fresh
+    if not job.is_beside and not anew and _is_kept(job, source, destination):
         frames = int(read_run(reports_of(destination)[1])["frames"])
         _deliver(order, destination)
         remove(folder)
@@ -106,7 +107,7 @@ def _is_kept(job: FleetJob, source: Path, destination: Path) -> bool:
 
 def _deblurred(job: FleetJob, order: Order, source: Path, destination: Path, crew_for: CrewFor | None) -> RunFacts:
     crew = crew_for(order) if order.wide and crew_for is not None else None
-    options = job.options
+    options = replace(job.options, restart=job.options.restart and order.fresh)
     if not job.is_beside:
         destination.parent.mkdir(parents=True, exist_ok=True)
         options = replace(options, overwrite=True)  # what lies there is of an attempt that was not handed over

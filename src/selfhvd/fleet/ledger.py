@@ -20,6 +20,7 @@ import psutil
 from selfhvd.errors import InputError, OutputError, UsageError
 from selfhvd.fleet.order import Order, Outcome
 from selfhvd.fleet.sources import Wanted
+from selfhvd.run.batch import place_key
 
 FAILURES = 3
 """Times that a clip may fail before it is set aside."""
@@ -97,6 +98,7 @@ class Ledger:
         with _told(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+            self._base.text_factory = _decoded
             self._base.executescript(_SCHEMA)
 
     def close(self) -> None:
@@ -109,6 +111,27 @@ class Ledger:
                     (self.holder,),
                 )
         self._base.close()
+
+    def restart(self) -> None:
+        """Forget all clips, and on what settings they agreed.
+
+        Raises:
+            UsageError: another driver is at work from this ledger.
+        """
+        with self._writing():
+            if self._is_in_use():
+                raise UsageError(f"{self.path} is in use by another driver; stop it, wait a minute, then --restart.")
+            self._base.execute("delete from clips")
+            self._base.execute("delete from facts")
+
+    def _is_in_use(self) -> bool:
+        """Whether a driver that lives has claims, or said a word of late."""
+        now = self._now()
+        rows = self._base.execute("select distinct holder from clips where state = 'claimed' and until >= ?", (now,))
+        holders = {holder for (holder,) in rows.fetchall()}
+        if (said := self.status()) is not None and now - said["at"] < LEASE:
+            holders.add(said["holder"])
+        return any(holder != self.holder and not is_gone(holder) for holder in holders)
 
     def agree(self, settings: Mapping[str, str]) -> None:
         """Take these settings for all clips.
@@ -126,30 +149,35 @@ class Ledger:
                 changed = ", ".join(sorted(name for name in names if before.get(name) != settings.get(name))[:4])
                 raise OutputError(
                     f"{self.path} is of a fleet with other settings ({changed}); put them back to go on, choose "
-                    "another output, or begin anew with --restart."
+                    "another output, or begin anew with --restart --overwrite."
                 )
 
     def add(self, clips: Iterable[Wanted]) -> None:
         """Take in clips that are not there yet.
 
         Raises:
-            UsageError: one would get the name of another's result.
+            UsageError: one would get the name of another's result, or of its reports.
         """
         with self._writing():
-            rows = ((clip.source, clip.result, clip.size) for clip in clips)
-            for source, result, size in rows:
-                new = self._base.execute(
-                    "insert into clips (source, result, size) values (?, ?, ?) on conflict do nothing",
-                    (source, result, size),
+            known = self.results()
+            taken = {place_key(Path(result)) for result in known.values()}
+            for clip in clips:
+                if clip.source in known:
+                    continue
+                key = place_key(Path(clip.result))
+                if key in taken:
+                    told = f"{clip.result} is the result of another clip than {clip.source} already"
+                    raise UsageError(f"{told}; choose another output.")
+                taken.add(key)
+                known[clip.source] = clip.result
+                self._base.execute(
+                    "insert into clips (source, result, size) values (cast(? as text), cast(? as text), ?)",
+                    (os.fsencode(clip.source), os.fsencode(clip.result), clip.size),
                 )
-                if not new.rowcount and self._result_of(source) is None:
-                    raise UsageError(
-                        f"{result} is the result of another clip than {source} already; choose another output."
-                    )
 
-    def _result_of(self, source: str) -> str | None:
-        row = self._base.execute("select result from clips where source = ?", (source,)).fetchone()
-        return None if row is None else str(row[0])
+    def results(self) -> dict[str, str]:
+        """The result of each clip by its source."""
+        return dict(self._base.execute("select source, result from clips").fetchall())
 
     def reopen(self) -> int:
         """Let clips that were set aside wait again; how many there were."""
@@ -173,11 +201,11 @@ class Ledger:
 
     def _waiting(self, now: float, count: int, wide: bool) -> list[Order]:
         rows = self._base.execute(
-            "select number, source, result, memory from clips where state = 'waiting' and wide = ? "
-            "and not_before <= ? order by size desc, number limit ?",
+            "select number, source, result, memory, failures + losses = 0 from clips where state = 'waiting' "
+            "and wide = ? and not_before <= ? order by size desc, number limit ?",
             (wide, now, max(0, count)),
         )
-        return [Order(*row, wide=wide) for row in rows.fetchall()]
+        return [Order(*row, wide=wide, fresh=bool(fresh)) for *row, fresh in rows.fetchall()]
 
     def settle(self, outcomes: Sequence[tuple[Order, Outcome]]) -> list[tuple[Order, Outcome]]:
         """Write down what became of clips that this driver holds; those are returned that were set aside by it."""
@@ -197,12 +225,13 @@ class Ledger:
         state = _next_state(outcome, failures, losses)
         wait = _wait_after(outcome, failures, losses)
         self._base.execute(
-            "update clips set state = ?, failures = ?, losses = ?, not_before = ?, holder = '', reason = ?, node = ?, "
-            "seconds = ?, frames = max(frames, ?), memory = max(memory, ?), wide = max(wide, ?), ended = ? "
-            "where number = ?",
+            "update clips set state = ?, failures = ?, losses = ?, not_before = ?, holder = '', "
+            "reason = cast(? as text), node = ?, seconds = ?, frames = max(frames, ?), "
+            "memory = max(memory, ?), wide = max(wide, ?), ended = ? where number = ?",
             (
                 state, failures, losses, self._now() + wait,
-                outcome.reason, outcome.node, outcome.seconds, outcome.frames, outcome.memory, outcome.wide,
+                os.fsencode(outcome.reason), outcome.node,
+                outcome.seconds, outcome.frames, outcome.memory, outcome.wide,
                 self._now(), order.number,
             ),
         )  # fmt: skip
@@ -286,6 +315,11 @@ def open_ledger(path: Path) -> Ledger:
     if not path.is_file():
         raise InputError(f"{path} does not exist; name the output of a fleet, or its --state folder.")
     return Ledger(path)
+
+
+def _decoded(text: bytes) -> str:
+    """Names of files may be no text: they are kept as the bytes they are."""
+    return text.decode(errors="surrogateescape")
 
 
 def _next_state(outcome: Outcome, failures: int, losses: int) -> str:

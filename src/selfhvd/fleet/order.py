@@ -71,12 +71,14 @@ class Order:
     """Bytes it said that it needs; 0 while it has not."""
     wide: bool = False
     """Whether it is spread over several workers."""
+    fresh: bool = True
+    """Whether nobody has begun it since the ledger was; only then --restart lets go of its unfinished work."""
 
 
 Kind = Literal["done", "there", "needs", "later", "failed", "lost", "late", "kept"]
 """done: restored now; there: restored before; needs: more memory, or several workers; later: somebody else is at it,
-or there is no room now; failed: it says why; lost: its process or node died; late: it outlasted its time; kept: restored,
-and could not be handed over yet."""
+or there is no room now; failed: it says why; lost: its process or node died; late: it outlasted its time; kept:
+restored, and could not be handed over yet."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from selfhvd.report.record import plain
 from selfhvd.run.batch import make_folder
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.options import RunOptions
-from selfhvd.system.atomic import remove
 from selfhvd.system.versions import versions
 
 
@@ -105,18 +104,18 @@ def run_fleet(
     plan.check()
     check_output(output)
     output = tidy(output)
-    clips = wanted(sources, output, options.ending)
+    path = ledger_path(output, plan.state)
+    clips = wanted(sources, output, options.ending, {} if plan.restart else _known(path))
     if not is_address(output):
         make_folder(as_path(output))
     job = FleetJob(
         output, config, replace(options, report=True, workers=1), _absolute(plan.work), plan.quota, plan.cpus
     )
-    path = ledger_path(output, plan.state)
     if plan.restart:
-        remove(path)
-        remove(path.with_name(f"{path.name}-journal"))
         job = replace(job, options=replace(job.options, restart=True))
     with closing(Ledger(path)) as ledger:
+        if plan.restart:
+            ledger.restart()
         ledger.agree(settings_of(output, config, options))
         ledger.add(clips)
         if plan.retry:
@@ -157,6 +156,14 @@ def _on_ray(
     driver.run()
     executor.finish()
     clear_nodes(job)
+
+
+def _known(path: Path) -> dict[str, str]:
+    """Results of the clips that are in the ledger already."""
+    if not path.is_file():
+        return {}
+    with closing(Ledger(path)) as ledger:
+        return ledger.results()
 
 
 def _absolute(folder: Path | None) -> Path | None:
