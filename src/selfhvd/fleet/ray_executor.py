@@ -8,7 +8,7 @@ import os
 import socket
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -241,19 +241,32 @@ class RayExecutor:
 
     def largest(self) -> int:
         """Bytes of memory that the largest node has for a clip."""
-        return int(max((node.get("memory", 0) for node in self._look()), default=0))
+        able = [node for node in self._look() if self._is_able(node)]
+        return int(max((node.get("memory", 0) for node in able), default=0))
+
+    def _is_able(self, node: Mapping[str, float]) -> bool:
+        """Whether it has the cores, and the GPU, of a clip; the head of a cluster often has none."""
+        return node.get("CPU", 0) >= self._job.cpus and node.get("GPU", 0) >= self._gpus
 
     def submit(self, order: Order) -> None:
         """Begin, or have it wait for its turn."""
         memory = order.memory or self._job.grant
         turn = next(self._turns)
-        if order.wide and self._job.spread_from < math.inf:  # it waits for its workers nearly all the time
+        if order.wide and self._can_spread(memory):  # it waits for its workers nearly all the time
             task = _attempt_wide.options(num_cpus=0, memory=memory)
             ref = task.remote(self._kept, order, self._door, turn, self._crew_size())
         else:
             task = _attempt.options(num_cpus=self._job.cpus, num_gpus=self._gpus, memory=memory)
             ref = task.remote(self._kept, order, self._door, turn)
         self._at_work[ref], self._turn_of[ref], self._waiting[turn] = order, turn, order
+
+    def _can_spread(self, memory: int) -> bool:
+        """Whether a piece, which needs no more than its clip, has room beside all clips that are spread."""
+        if self._job.spread_from == math.inf:
+            return False
+        spread = sum(order.wide for order in self._at_work.values()) + 1
+        room = sum(int(node.get("memory", 0) // memory) for node in self._look() if node.get("CPU", 0) >= 1)
+        return room > spread
 
     def begun(self) -> list[Order]:
         """Those whose turn came since this was asked last."""
