@@ -224,6 +224,16 @@ def test_all_is_forgotten_unless_a_driver_is_at_work(ledger, clock, another):
     ledger.agree({"preset": "best"})
 
 
+def test_whatever_the_disk_does_is_one_sentence(ledger):
+    ledger._base.execute("pragma max_page_count = 8")
+    with pytest.raises(OutputError, match="database or disk is full"):
+        ledger.add(Wanted(f"/in/{n:099}.mp4", f"/out/{n:099}.mp4", 1) for n in range(3, 999))
+    assert ledger.tally().clips == 3
+    ledger._base.execute("drop table clips")
+    with pytest.raises(OutputError, match="cannot be used"):
+        ledger.tally()
+
+
 def test_a_broken_ledger_and_none_are_one_sentence(tmp_path):
     with pytest.raises(InputError, match="does not exist; name the output of a fleet"):
         open_ledger(tmp_path / "fleet.sqlite")

@@ -15,7 +15,7 @@ import torch
 from selfhvd.errors import OutputError, SelfHVDError
 from selfhvd.fleet.area import Busy, folder_of, held, reserved
 from selfhvd.fleet.order import FleetJob, Order, Outcome
-from selfhvd.fleet.storage import as_path, bytes_of, exists, fetch, is_address, put, read
+from selfhvd.fleet.storage import as_path, bytes_of, exists, fetch, is_address, put, read, shown
 from selfhvd.forecast.forecast import Forecast, forecast
 from selfhvd.report.facts import RunFacts
 from selfhvd.report.record import read_run
@@ -161,10 +161,10 @@ def _is_delivered(job: FleetJob, order: Order, source: Path) -> bool:
         return False
     record = read(_record_of(order.result))
     if record is None:
-        raise OutputError(f"{order.result} exists; choose another output or ask to overwrite it.")
+        raise OutputError(f"{shown(order.result)} exists; choose another output or ask to overwrite it.")
     told = json.loads(record)
     rate = rate_of(source, job.options.fps)
-    check_same(told, source, order.result, job.config, job.options.strength, rate, job.options.coding)
+    check_same(told, source, shown(order.result), job.config, job.options.strength, rate, job.options.coding)
     return "bytes" not in told or told["bytes"] == bytes_of(order.result)
 
 
@@ -178,7 +178,7 @@ def _deliver(order: Order, destination: Path) -> None:
     """Hand over the report, the record, and last the result, with which all is there; `_Kept` where that fails."""
     page, record = reports_of(destination)
     told = read_run(record)
-    told |= {"source": order.source, "output": order.result, "bytes": bytes_of(str(destination))}
+    told |= {"source": shown(order.source), "output": shown(order.result), "bytes": bytes_of(str(destination))}
     write_aside(record, f"{json.dumps(told, indent=2)}\n".encode())
     folder = order.result.rpartition("/")[0] if is_address(order.result) else str(as_path(order.result).parent)
     try:

@@ -20,6 +20,7 @@ import psutil
 from selfhvd.errors import InputError, OutputError, UsageError
 from selfhvd.fleet.order import Order, Outcome
 from selfhvd.fleet.sources import Wanted
+from selfhvd.fleet.storage import shown
 from selfhvd.run.batch import place_key
 
 FAILURES = 3
@@ -47,14 +48,14 @@ create table if not exists clips (
     memory integer not null default 0, wide integer not null default 0,
     reason text not null default '', node text not null default '', seconds real not null default 0,
     frames integer not null default 0, ended real not null default 0);
-create index if not exists next on clips (state, size desc, number);
+create index if not exists turn on clips (state, wide, size desc, number);
 create table if not exists facts (name text primary key, value text not null);
 """
 
 
 @dataclass(frozen=True)
 class Aside:
-    """A clip that was set aside, and why."""
+    """A clip that was set aside, by what may be shown of its address, and why."""
 
     source: str
     reason: str
@@ -166,7 +167,7 @@ class Ledger:
                     continue
                 key = place_key(Path(clip.result))
                 if key in taken:
-                    told = f"{clip.result} is the result of another clip than {clip.source} already"
+                    told = f"{shown(clip.result)} is the result of another clip than {shown(clip.source)} already"
                     raise UsageError(f"{told}; choose another output.")
                 taken.add(key)
                 known[clip.source] = clip.result
@@ -177,7 +178,7 @@ class Ledger:
 
     def results(self) -> dict[str, str]:
         """The result of each clip by its source."""
-        return dict(self._base.execute("select source, result from clips").fetchall())
+        return dict(self._read("select source, result from clips"))
 
     def reopen(self) -> int:
         """Let clips that were set aside wait again; how many there were."""
@@ -256,7 +257,7 @@ class Ledger:
 
     def tally(self) -> Tally:
         """How far it has come."""
-        rows = self._base.execute("select state, count(*), total(size) from clips group by state").fetchall()
+        rows = self._read("select state, count(*), total(size) from clips group by state")
         counts = {state: count for state, count, _ in rows}
         sizes = {state: int(size) for state, _, size in rows}
         left = sizes.get("waiting", 0) + sizes.get("claimed", 0)
@@ -264,21 +265,19 @@ class Ledger:
 
     def aside(self) -> list[Aside]:
         """The clips that were set aside."""
-        rows = self._base.execute("select source, reason from clips where state = 'aside' order by number")
-        return [Aside(*row) for row in rows.fetchall()]
+        rows = self._read("select source, reason from clips where state = 'aside' order by number")
+        return [Aside(shown(source), reason) for source, reason in rows]
 
     def by_node(self) -> dict[str, tuple[int, float]]:
         """Clips that each node finished, and the seconds they took it."""
-        rows = self._base.execute(
+        rows = self._read(
             "select node, count(*), total(seconds) from clips where state = 'done' group by node order by node"
         )
-        return {node: (count, seconds) for node, count, seconds in rows.fetchall()}
+        return {node: (count, seconds) for node, count, seconds in rows}
 
     def totals(self) -> tuple[int, float, float]:
         """Frames restored, seconds they took, and the most that one clip took."""
-        row = self._base.execute(
-            "select total(frames), total(seconds), max(seconds) from clips where state = 'done'"
-        ).fetchone()
+        (row,) = self._read("select total(frames), total(seconds), max(seconds) from clips where state = 'done'")
         return int(row[0]), float(row[1]), float(row[2] or 0)
 
     def status(self) -> dict[str, Any] | None:
@@ -287,11 +286,15 @@ class Ledger:
         return None if kept is None else json.loads(kept)
 
     def _fact(self, name: str) -> str | None:
-        row = self._base.execute("select value from facts where name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+        rows = self._read("select value from facts where name = ?", name)
+        return str(rows[0][0]) if rows else None
 
     def _put_fact(self, name: str, value: str) -> None:
         self._base.execute("insert or replace into facts values (?, ?)", (name, value))
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        with _told(self.path):
+            return self._base.execute(query, values).fetchall()
 
     @contextmanager
     def _writing(self) -> Generator[None]:
@@ -301,7 +304,8 @@ class Ledger:
             try:
                 yield
             except BaseException:
-                self._base.execute("rollback")
+                if self._base.in_transaction:  # a full disk has ended it already
+                    self._base.execute("rollback")
                 raise
             self._base.execute("commit")
 

@@ -15,7 +15,7 @@ from selfhvd.fleet.order import GRANT, FleetJob, Order, Outcome
 from selfhvd.fleet.ray_executor import RayExecutor, check_nodes, clear_nodes, pace_of, ray_cluster
 from selfhvd.fleet.sources import check_output, wanted
 from selfhvd.fleet.state_folder import ledger_path
-from selfhvd.fleet.storage import as_path, is_address, tidy
+from selfhvd.fleet.storage import as_path, is_address, shown, tidy
 from selfhvd.fleet.summary import Summary, summary_of
 from selfhvd.report.record import plain
 from selfhvd.run.batch import make_folder
@@ -174,7 +174,7 @@ def settings_of(output: str, config: DeblurConfig, options: RunOptions) -> dict[
     """Everything that decides a result."""
     told = cast("dict[str, object]", plain(asdict(config.resolved())))
     told |= {
-        "the output": output,
+        "the output": shown(output),
         "strength": options.strength,
         "codec": options.codec,
         "quality": options.quality,

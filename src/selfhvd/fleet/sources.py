@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selfhvd.errors import InputError, UsageError
-from selfhvd.fleet.storage import as_path, file_system, is_address, join, size_of
+from selfhvd.fleet.storage import as_path, file_system, is_address, join, shown, size_of
 from selfhvd.run.batch import VIDEOS, gather, lay_out
 from selfhvd.video.destination import RESULT
 from selfhvd.video.read.images import natural
@@ -97,10 +97,12 @@ def _remote(address: str) -> Iterator[tuple[str, int]]:
     try:
         facts = _facts(system, inner)
     except Exception as error:
-        raise InputError(f"{address} cannot be read ({error}).") from error
+        raise InputError(f"{shown(address)} cannot be read ({str(error).replace(address, shown(address))}).") from error
     taken = [one for one in facts if one["type"] == "file" and _is_video(one["name"])]
     if not taken:
-        raise InputError(f"{address} holds no video; name a video, a folder of videos or a pattern such as *.mp4.")
+        raise InputError(
+            f"{shown(address)} holds no video; name a video, a folder of videos or a pattern such as *.mp4."
+        )
     for one in sorted(taken, key=lambda one: natural(one["name"])):
         yield system.unstrip_protocol(one["name"]), int(one.get("size") or 0)
 

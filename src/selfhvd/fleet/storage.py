@@ -30,6 +30,16 @@ def as_path(text: str) -> Path:
     return Path(text.removeprefix("file://"))
 
 
+def shown(address: str) -> str:
+    """An address without what gives access: user, password, and what comes after `?` and signs it."""
+    if not is_address(address):
+        return address
+    protocol, _, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    signed = protocol in ("http", "https")  # elsewhere `?` is a letter of a name, or of a pattern
+    return f"{protocol}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0] if signed else path}"
+
+
 def join(folder: str, name: str) -> str:
     """The address, or the path, of `name` in a folder."""
     return f"{folder.rstrip('/')}/{name}" if is_address(folder) else str(as_path(folder) / name)
@@ -43,8 +53,8 @@ def tidy(folder: str) -> str:
 
 
 def digits_of(folder: str) -> str:
-    """Eight digits that tell a tidy folder or address from others."""
-    return hashlib.sha256(folder.encode(errors="surrogateescape")).hexdigest()[:8]
+    """Eight digits that tell a tidy folder or address from others, with whatever password."""
+    return hashlib.sha256(shown(folder).encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def file_system(address: str) -> tuple[Any, str]:
@@ -60,7 +70,7 @@ def file_system(address: str) -> tuple[Any, str]:
     try:
         return url_to_fs(address, use_listings_cache=False)
     except (ImportError, ValueError) as error:
-        raise UsageError(f"{address} cannot be spoken to: {_first_line(error)}.") from None
+        raise UsageError(f"{shown(address)} cannot be spoken to: {_first_line(error)}.") from None
 
 
 def size_of(address: str) -> int:
@@ -97,7 +107,7 @@ def fetch(address: str, folder: Path) -> Path:
             with replacing(target, owned=True) as part:
                 system.get_file(inner, str(part))
                 if part.stat().st_size != size:
-                    raise InputError(f"{address} came short: {part.stat().st_size} of {size} bytes; run again.")
+                    raise InputError(f"{shown(address)} came short: {part.stat().st_size} of {size} bytes; run again.")
                 _date(part, facts)
     return target
 
@@ -230,7 +240,7 @@ def _told(address: str, kind: type[SelfHVDError], what: str) -> Generator[None]:
         raise
     except Exception as error:
         told = error.strerror if isinstance(error, OSError) and error.strerror else _first_line(error)
-        raise kind(f"{address} cannot be {what} ({told}).") from error
+        raise kind(f"{shown(address)} cannot be {what} ({told.replace(address, shown(address))}).") from error
 
 
 def _first_line(error: Exception) -> str:
