@@ -42,6 +42,9 @@ class Stub:
     def submit(self, order: Order) -> None:
         self._ended.append((order, Outcome("done", node=f"node{order.number % 20}", seconds=1.0, frames=1)))
 
+    def begun(self) -> list[Order]:
+        return []
+
     def finished(self, patience: float) -> list[tuple[Order, Outcome]]:
         ended, self._ended = self._ended, []
         return ended

@@ -94,6 +94,29 @@ def test_from_address_to_address(clip, tmp_path, monkeypatch):
     assert "exists; choose another output" in attempt(job, order).reason
 
 
+def test_what_could_not_be_handed_over_is_not_restored_again(clip, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    store = fsspec.filesystem("memory")
+    store.pipe_file("/busy/clip.mp4", clip.read_bytes())
+    job, order = job_for("memory://busy/out"), order_for("memory://busy/clip.mp4", "memory://busy/out")
+
+    def slow_down(self, here, there, **named):
+        if there.endswith(".mp4"):
+            raise OSError("503 Slow Down")
+        store.pipe_file(there, Path(here).read_bytes())
+
+    monkeypatch.setattr(type(store), "put_file", slow_down)
+    kept = attempt(job, order)
+    assert kept.kind == "kept" and "503 Slow Down" in kept.reason
+    monkeypatch.undo()
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("selfhvd.fleet.clip_task.deblur", None)
+    done = attempt(job, order)
+    assert (done.kind, done.frames, done.reason) == ("done", 4, "")
+    assert sorted(store.ls("/busy/out", detail=False)) == [f"/busy/out/{name}" for name in RESULTS]
+    assert names(tmp_path / f"selfhvd-fleet-{job.name}") == []
+
+
 def test_what_is_no_video_says_so(out, tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     failed = attempt(job_for(out), order_for(tmp_path / "text.mp4", out))
@@ -126,6 +149,8 @@ def test_the_quota_counts_those_at_work_and_clears_after_those_that_were_killed(
         assert attempt(job, order_for(clip, out)).kind == "later"
     (job.area / "00000009.room").write_text("999999")
     folder_of(job.area, 9).mkdir()
+    with held(job.area, 8), reserved(job.area, 8, 1, job.quota):
+        assert folder_of(job.area, 9).exists()  # there is room: it is gone on with when its turn comes
     assert attempt(job, order_for(clip, out)).kind == "done"
     assert not folder_of(job.area, 9).exists()
     told = attempt(replace(job, quota=10), order_for(clip, f"{out}/other"))

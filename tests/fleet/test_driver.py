@@ -16,9 +16,9 @@ from selfhvd.fleet.sources import Wanted
 class Site:
     """An executor in this process: what becomes of a clip, `fate` says by its source; None: it never ends."""
 
-    def __init__(self, fate, places=4, memory=100) -> None:
-        self.fate, self._places, self.memory = fate, places, memory
-        self.waiting, self.begun, self.cancelled, self.most = [], [], [], 0
+    def __init__(self, fate, places=4, memory=100, room=None) -> None:
+        self.fate, self._places, self.memory, self.room = fate, places, memory, room or places
+        self.waiting, self.told, self.made, self.cancelled, self.most = [], [], [], [], 0
 
     def places(self) -> int:
         return self._places
@@ -33,14 +33,19 @@ class Site:
         self.waiting.append(order)
         self.most = max(self.most, len(self.waiting))
 
+    def begun(self):
+        new = [order for order in self.waiting[: self.room] if order not in self.told]
+        self.told += new
+        return new
+
     def finished(self, patience: float):
         ended = []
-        for order in self.waiting[: self._places]:
+        for order in self.waiting[: self.room]:
             outcome = self.fate(order)
             if outcome is not None:
                 ended.append((order, outcome))
                 self.waiting.remove(order)
-                self.begun.append(order)
+                self.made.append(order)
         if not ended:
             time.sleep(0.01)
         return ended
@@ -70,7 +75,7 @@ def number(order) -> int:
 def test_all_are_done_and_few_wait_at_the_door(ledger):
     site, states = Site(lambda order: Outcome("done", seconds=1.0, frames=1)), []
     tally = Driver(ledger, site, 60.0, on_state=states.append).run()
-    assert tally.done == 50 and len(site.begun) == 50
+    assert tally.done == 50 and len(site.made) == 50
     assert site.most <= 5
     assert states[-1].facts()["done"] == 50 and states[-1].facts()["nodes"] == [
         {"name": "site", "cpus": 4.0, "busy": 2.0, "gpus": 0.0}
@@ -110,6 +115,15 @@ def test_one_that_waits_for_its_turn_is_not_late(ledger):
     assert Driver(ledger, Site(fate, places=2), 0.3).run().done == 50
 
 
+def test_nor_is_one_that_waits_because_there_is_less_room_than_it_seems(ledger):
+    began: dict[int, float] = {}
+
+    def fate(order):
+        return Outcome("done") if time.monotonic() - began.setdefault(order.number, time.monotonic()) > 0.01 else None
+
+    assert Driver(ledger, Site(fate, places=16, room=1), 0.15).run().done == 50
+
+
 def test_what_needs_more_is_asked_again_and_what_no_node_has_is_set_aside(ledger):
     def fate(order):
         if number(order) in (4, 5) and not order.memory:
@@ -119,7 +133,7 @@ def test_what_needs_more_is_asked_again_and_what_no_node_has_is_set_aside(ledger
     site = Site(fate)
     tally = Driver(ledger, site, 60.0).run()
     assert (tally.done, tally.aside) == (49, 1)
-    assert [order.memory for order in site.begun if number(order) == 4 and order.wide] == [50]
+    assert [order.memory for order in site.made if number(order) == 4 and order.wide] == [50]
     assert "no node has so much" in ledger.aside()[0].reason
 
 
@@ -147,5 +161,5 @@ def test_two_drivers_share_the_work(ledger):
         thread.start()
     for thread in threads:
         thread.join(30)
-    done = [number(order) for site in sites for order in site.begun]
-    assert sorted(done) == list(range(50)) and all(site.begun for site in sites)
+    done = [number(order) for site in sites for order in site.made]
+    assert sorted(done) == list(range(50)) and all(site.made for site in sites)

@@ -31,6 +31,8 @@ def test_the_shards_of_the_job_are_as_many_as_its_pods(run):
 
 def test_the_ray_job_starts_a_fleet(run):
     spec = yaml.safe_load((EXAMPLES / "rayjob.yaml").read_text())["spec"]
+    groups = [spec["rayClusterSpec"]["headGroupSpec"], *spec["rayClusterSpec"]["workerGroupSpecs"]]
+    assert all(group["template"]["spec"]["containers"][0]["envFrom"] for group in groups)  # both reach the store
     words = spec["entrypoint"].split()
     assert words[:2] == ["selfhvd", "fleet"] and "--state" in words
     known = options_of(run, "fleet")
@@ -43,4 +45,7 @@ def test_the_script_for_slurm_is_one_of_bash(run):
     command = script.read_text().replace("\\\n", "").rpartition("exec selfhvd deblur ")[2]
     known = options_of(run, "deblur")
     assert all(word in known for word in command.split() if word.startswith("-"))
+    wrong = {"SLURM_ARRAY_TASK_ID": "4", "SLURM_CPUS_PER_TASK": "1"}
+    told = subprocess.run(["/bin/bash", str(script), "in", "out", "4"], env=wrong, capture_output=True, text=True)
+    assert told.returncode == 2 and "choose --array=0-3" in told.stderr
     assert all(line.startswith("#SBATCH --") for line in script.read_text().splitlines() if line.startswith("#SB"))

@@ -16,6 +16,9 @@ from fleet_stores import s3_store
 
 from clips_for_tests import film, names, views
 from selfhvd.fleet.ledger import open_ledger
+from selfhvd.fleet.order import FleetJob, Order
+from selfhvd.run.config import DeblurConfig
+from selfhvd.run.options import RunOptions
 
 pytestmark = pytest.mark.subprocess
 COMMAND = [sys.executable, "-m", "selfhvd"]
@@ -109,6 +112,33 @@ def _imports_ray(path: Path) -> bool:
 def test_what_makes_no_sense_is_refused_before_the_work(run, clips, tmp_path, words, told):
     done = run("fleet", str(clips), "-o", str(tmp_path / "out"), *words)
     assert done.code == 2 and told in done.err and not (tmp_path / "out").exists()
+
+
+def test_a_driver_clears_after_those_that_were_killed_and_not_after_one_at_work(tmp_path, monkeypatch):
+    executor = pytest.importorskip("selfhvd.fleet.ray_executor")
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(executor, "_LONGEST", 999)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    folders = [f"selfhvd-ray-{rest}" for rest in (f"abc-{gone.pid}", f"abc-{os.getppid()}", f"abd-{gone.pid}")]
+    for name in folders:
+        (tmp_path / name).mkdir()
+    executor._clear_sessions("abc")
+    assert names(tmp_path) == sorted(folders[1:])
+
+
+def test_only_nodes_with_cores_count_and_a_clip_is_spread_where_a_piece_has_room_beside_it():
+    executor = pytest.importorskip("selfhvd.fleet.ray_executor").RayExecutor
+    site = object.__new__(executor)
+    job = FleetJob("/out", DeblurConfig(), RunOptions(), cpus=2, spread_from=60.0)
+    site._job, site._gpus, site._at_work = job, 0.0, {}
+    site._look = lambda: [{"CPU": 0.0, "memory": 64e9}, {"CPU": 4.0, "memory": 8e9}, {"CPU": 1.0, "memory": 16e9}]
+    assert site.largest() == 8e9
+    assert site._can_spread(8_000_000_000) and not site._can_spread(9_000_000_000)
+    site._at_work = {n: Order(n, "s", "r", wide=True) for n in range(2)}
+    assert not site._can_spread(8_000_000_000)
+    site._gpus = 1.0
+    assert site.largest() == 0
 
 
 def test_nobody_at_the_address_is_one_sentence(run, clips, tmp_path):

@@ -11,7 +11,11 @@ import pytest
 from selfhvd.errors import InputError, OutputError, UsageError
 from selfhvd.fleet.ledger import FAILURES, LEASE, LOSSES, Ledger, is_gone, open_ledger
 from selfhvd.fleet.order import Outcome
+from selfhvd.fleet.run import settings_of
 from selfhvd.fleet.sources import Wanted
+from selfhvd.fleet.state_folder import ledger_path
+from selfhvd.run.config import preset_config
+from selfhvd.run.options import RunOptions
 
 DONE, FAILED, LOST = Outcome("done", frames=3, seconds=2.0, node="a"), Outcome("failed", "why"), Outcome("lost", "gone")
 
@@ -92,6 +96,17 @@ def test_a_lost_process_is_not_the_clips_fault_until_it_is_lost_again_and_again(
     assert ledger.aside()[0].reason == "gone"
 
 
+def test_one_whose_store_is_out_of_reach_waits_longer_each_time(ledger, clock):
+    waits = []
+    for _ in range(LOSSES - 1):
+        (order,) = ledger.claim(1)
+        assert not ledger.settle([(order, Outcome("kept", "503"))])
+        (until,) = ledger._base.execute("select not_before from clips where number = ?", (order.number,)).fetchone()
+        waits.append(until - clock.now)
+        clock.now = until
+    assert waits[:3] == [2, 4, 8] and waits[-1] == 600
+
+
 def test_what_it_needs_is_remembered_and_costs_no_attempt(ledger):
     (order,) = ledger.claim(1)
     ledger.settle([(order, Outcome("needs", memory=5, wide=True))])
@@ -154,10 +169,69 @@ def test_other_settings_are_refused(ledger):
         ledger.agree({"preset": "best", "seed": "0"})
 
 
+def test_each_output_has_a_ledger_of_its_own(ledger, tmp_path, monkeypatch):
+    assert ledger_path("s3://a/sharp", None) == ledger_path("s3://a/sharp/", None) != ledger_path("s3://b/sharp", None)
+    monkeypatch.chdir(tmp_path)
+    assert ledger_path("x/../out", None) == ledger_path("out/", None) == tmp_path / "out" / "fleet.sqlite"
+    ledger.agree(settings_of("s3://a/sharp", preset_config(), RunOptions()))
+    with pytest.raises(OutputError, match=r"other settings \(the output\)"):
+        ledger.agree(settings_of("s3://b/sharp", preset_config(), RunOptions()))
+
+
 def test_two_clips_never_share_a_result(ledger):
     with pytest.raises(UsageError, match="result of another clip"):
         ledger.add([Wanted("/in/new.mp4", "/out/new.mp4", 1), Wanted("/else/0.mp4", "/out/0.mp4", 1)])
+    with pytest.raises(UsageError, match="result of another clip"):
+        ledger.add([Wanted("/else/0.mov", "/out/0.mov", 1)])  # they would share the record
     assert ledger.tally().clips == 3
+
+
+def test_names_that_are_no_text_are_kept(ledger):
+    name = os.fsdecode(b"/in/caf\xe9.mp4")
+    ledger.add([Wanted(name, f"/out{name}", 99)])
+    (order,) = ledger.claim(1)
+    assert (order.source, order.result) == (name, f"/out{name}")
+    for _ in range(FAILURES):
+        ledger._base.execute("update clips set state = 'claimed', holder = 'me' where number = ?", (order.number,))
+        ledger.settle([(order, Outcome("failed", name))])
+    assert [(one.source, one.reason) for one in ledger.aside()] == [(name, name)]
+    ledger.add([Wanted(name, f"/out{name}", 99)])
+    assert ledger.tally().clips == 4
+
+
+def test_only_the_first_attempt_begins_anew(ledger, clock):
+    (order,) = ledger.claim(1)
+    ledger.settle([(order, LOST)])
+    clock.now += 60
+    (again,) = ledger.claim(1)
+    assert order.fresh and again.source == order.source and not again.fresh
+
+
+def test_all_is_forgotten_unless_a_driver_is_at_work(ledger, clock, another):
+    ledger.agree({"preset": "fast"})
+    you = another("elsewhere:1:0.00")
+    you.claim(1)
+    with pytest.raises(UsageError, match="in use by another driver"):
+        ledger.restart()
+    you.beat({})
+    you.close()
+    with pytest.raises(UsageError, match="in use by another driver"):
+        ledger.restart()
+    assert ledger.tally().clips == 3
+    clock.now += LEASE + 1
+    ledger.restart()
+    assert ledger.tally().clips == 0
+    ledger.agree({"preset": "best"})
+
+
+def test_whatever_the_disk_does_is_one_sentence(ledger):
+    ledger._base.execute("pragma max_page_count = 8")
+    with pytest.raises(OutputError, match="database or disk is full"):
+        ledger.add(Wanted(f"/in/{n:099}.mp4", f"/out/{n:099}.mp4", 1) for n in range(3, 999))
+    assert ledger.tally().clips == 3
+    ledger._base.execute("drop table clips")
+    with pytest.raises(OutputError, match="cannot be used"):
+        ledger.tally()
 
 
 def test_a_broken_ledger_and_none_are_one_sentence(tmp_path):

@@ -38,6 +38,25 @@ def test_results_of_one_name_are_told_apart(tmp_path):
     assert [clip.result.rpartition("/")[2] for clip in found] == ["x_clip_deblurred.mp4", "y_clip_deblurred.mp4"]
 
 
+def test_one_file_by_two_names_is_one_clip(tmp_path):
+    touch(tmp_path / "x" / "deep", "clip.mp4")
+    (tmp_path / "link").symlink_to(tmp_path / "x" / "deep")
+    spelled = [f"{tmp_path}/{name}" for name in ("x/deep/clip.mp4", "x/../x/deep/clip.mp4", "link")]
+    assert [clip.source for clip in wanted(spelled, f"{tmp_path}/out")] == spelled[:1]
+    assert [clip.source for clip in wanted(spelled[1:], f"{tmp_path}/out")] == spelled[:1]
+    (after_link,) = wanted([f"{tmp_path}/link/../deep/clip.mp4"], f"{tmp_path}/out")
+    assert after_link.source == spelled[0]
+
+
+def test_results_keep_their_names_and_new_ones_share_none(tmp_path):
+    for name in ("a/x.mp4", "b/x.mov"):
+        touch(tmp_path / name[0], name[2:])
+    (first,) = wanted([str(tmp_path / "a")], str(tmp_path / "out"))
+    both = wanted([str(tmp_path / "b"), str(tmp_path / "a")], str(tmp_path / "out"), known={first.source: first.result})
+    assert [clip.result.rpartition("/")[2] for clip in both] == ["x_mov_deblurred.mov", "x_deblurred.mp4"]
+    assert both[1] == first
+
+
 def test_addresses_are_named_and_taken_as_they_are(tmp_path):
     found = wanted(["s3://bucket/deep/clip.mp4", "gs://other/clip.mp4"], "s3://bucket/out/")
     assert [clip.result for clip in found] == [

@@ -5,7 +5,7 @@ from fleet_stores import s3_store
 
 from selfhvd.errors import InputError, OutputError
 from selfhvd.fleet.sources import wanted
-from selfhvd.fleet.storage import clear_uploads, exists, fetch, put, read, size_of
+from selfhvd.fleet.storage import clear_uploads, exists, fetch, put, read, shown, size_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -30,6 +30,19 @@ def test_what_is_put_into_a_folder_takes_its_name_when_it_is_whole(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["r.mp4"]
     with pytest.raises(OutputError, match=r"r\.mp4 cannot be written"):
         put([tmp_path / "work" / "r.mp4"], str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("sftp://me:secret@host/films/a.mp4", "sftp://host/films/a.mp4"),
+        ("https://host/a.mp4?X-Signature=secret", "https://host/a.mp4"),
+        ("s3://films/a?.mp4", "s3://films/a?.mp4"),
+        ("/in/me:you@host/a?.mp4", "/in/me:you@host/a?.mp4"),
+    ],
+)
+def test_what_gives_access_is_not_shown(address, told):
+    assert shown(address) == told
 
 
 def test_there_and_back(store, tmp_path):

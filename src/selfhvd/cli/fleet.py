@@ -1,6 +1,7 @@
 """`selfhvd fleet`: many clips, or long ones, on many machines; and `fleet status`, how far it is."""
 
 import json
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +78,7 @@ def fleet(
         time_limit: minutes after which a clip is ended and set aside.
         spread_from: minutes of one worker, by the forecast, from which a clip is spread over several.
         spread_over: workers of such a clip, at most.
-        state: folder of the ledger; default: the output, or NAME.fleet here if that is an address.
+        state: folder of the ledger; default: the output, or NAME-DIGITS.fleet here if that is an address.
         retry: try again what was set aside.
         restart: forget what was done, and begin anew.
         overwrite: replace results of other settings.
@@ -104,6 +105,7 @@ def fleet(
     from selfhvd.cli.fleet_words import FleetWords
     from selfhvd.cli.signals import stopping
     from selfhvd.fleet.run import FleetPlan, run_fleet
+    from selfhvd.fleet.storage import shown
     from selfhvd.run.options import RunOptions
     from selfhvd.run.strength import check_strength
 
@@ -137,7 +139,7 @@ def fleet(
         restart=restart,
     )
     words = FleetWords(progress, quiet or (as_json and progress != "json"))
-    unfinished = f"stopped; run the same command again to go on ({output})."
+    unfinished = f"stopped; run the same command again to go on ({shown(output)})."
     with stopping(unfinished, grace=None) as stop:
         summary = run_fleet(
             source,
@@ -150,7 +152,7 @@ def fleet(
             on_note=words.note,
             stop=stop,
         )
-    _print(summary, output, as_json)
+    _print(summary, shown(output), as_json)
     if summary.aside:
         raise PartialError(f"{len(summary.aside)} of {summary.tally.clips} clips could not be deblurred.")
 
@@ -167,16 +169,18 @@ def status(output: str, *, state: Path | None = None, as_json: AsJson = False) -
     from selfhvd.cli.fleet_words import in_one_line
     from selfhvd.fleet.ledger import open_ledger
     from selfhvd.fleet.state_folder import ledger_path
+    from selfhvd.fleet.storage import shown
     from selfhvd.fleet.summary import summary_of
+    from selfhvd.forecast.words import rough
 
     with closing(open_ledger(ledger_path(output, state))) as ledger:
         summary, said = summary_of(ledger), ledger.status()
     if as_json:
         out(json.dumps({**summary.facts(), "driver": said}, indent=2))
         return
-    _print(summary, output, False)
+    _print(summary, shown(output), False)
     if said is not None and summary.tally.left:
-        out(in_one_line(said))
+        out(f"{in_one_line(said)}; a driver said so {rough(max(0.0, time.time() - said['at']))} ago")
 
 
 def _print(summary: "Summary", output: str, as_json: bool) -> None:

@@ -40,7 +40,14 @@ class FleetWords:
     def trouble(self, order: "Order", outcome: "Outcome", aside: bool) -> None:
         """A clip that failed, as it happens."""
         then = "set aside" if aside else "it is tried again"
-        say(f"{order.source}: {outcome.reason} ({then})", self._quiet, self._style, "error" if aside else "warning")
+        from selfhvd.fleet.storage import shown
+
+        say(
+            f"{shown(order.source)}: {outcome.reason} ({then})",
+            self._quiet,
+            self._style,
+            "error" if aside else "warning",
+        )
 
     def note(self, sentence: str) -> None:
         """What a person should know."""

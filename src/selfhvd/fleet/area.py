@@ -56,7 +56,8 @@ def reserved(area: Path, number: int, size: int, quota: int | None) -> Generator
         raise OutputError(f"The clip needs about {in_bytes(size)} to work in, --work-quota is {in_bytes(quota)}.")
     note = _note(area, number)
     with locked(area / "quota.lock", Busy("the work area is being counted"), patience=_PATIENCE):
-        if _taken(area, number) + size > quota:
+        others = {other: taken for other, taken in _notes(area).items() if other != number}
+        if not _has_room(area, others, quota - size):
             raise Busy("the work area is full")
         note.write_text(str(size))
     try:
@@ -65,31 +66,35 @@ def reserved(area: Path, number: int, size: int, quota: int | None) -> Generator
         note.unlink(missing_ok=True)
 
 
-def _taken(area: Path, number: int) -> int:
-    """Bytes that others reserved; what killed processes left is cleared away."""
-    total = 0
+def _notes(area: Path) -> dict[int, int]:
+    """Bytes that each clip reserved, those of killed processes among them: they are to be gone on with."""
+    notes: dict[int, int] = {}
     for note in area.glob("*.room"):
-        other = int(note.stem)
-        if other == number:
-            continue
-        if _is_held(area, other):
-            with suppress(OSError, ValueError):
-                total += int(note.read_text())
-        else:
-            remove(note)
-            remove(folder_of(area, other))
-    return total
+        with suppress(OSError, ValueError):
+            notes[int(note.stem)] = int(note.read_text())
+    return notes
 
 
-def _is_held(area: Path, number: int) -> bool:
+def _has_room(area: Path, others: dict[int, int], most: int) -> bool:
+    """Whether others take no more than that; only where they do, what killed processes left is cleared away."""
+    taken = sum(others.values())
+    for number, size in others.items():
+        if taken > most and _is_cleared(area, number):
+            taken -= size
+    return taken <= most
+
+
+def _is_cleared(area: Path, number: int) -> bool:
+    """Clear away what a killed process left; False where one is at it."""
     lock = _lock(area, number)
-    if not lock.exists():
-        return False
     try:
         with locked(lock, Busy()):
-            return False
+            remove(_note(area, number))
+            remove(folder_of(area, number))
+            lock.unlink(missing_ok=True)
+            return True
     except Busy:
-        return True
+        return False
 
 
 def clear(area: Path) -> None:

@@ -15,7 +15,7 @@ import torch
 from selfhvd.errors import OutputError, SelfHVDError
 from selfhvd.fleet.area import Busy, folder_of, held, reserved
 from selfhvd.fleet.order import FleetJob, Order, Outcome
-from selfhvd.fleet.storage import as_path, bytes_of, exists, fetch, is_address, put, read
+from selfhvd.fleet.storage import as_path, bytes_of, exists, fetch, is_address, put, read, shown
 from selfhvd.forecast.forecast import Forecast, forecast
 from selfhvd.report.facts import RunFacts
 from selfhvd.report.record import read_run
@@ -38,6 +38,10 @@ class _Needs(Exception):  # noqa: N818 - nothing went wrong
 
     def __init__(self, memory: int, wide: bool) -> None:
         self.memory, self.wide = memory, wide
+
+
+class _Kept(Exception):  # noqa: N818 - the clip is restored
+    """The result stands in the work area, and could not be handed over."""
 
 
 def attempt(job: FleetJob, order: Order, crew_for: CrewFor | None = None) -> Outcome:
@@ -64,6 +68,8 @@ def _attempt(job: FleetJob, order: Order, crew_for: CrewFor | None) -> Outcome:
         return Outcome("later", str(busy))
     except _Needs as needs:
         return Outcome("needs", memory=needs.memory, wide=needs.wide)
+    except _Kept as kept:
+        return Outcome("kept", str(kept))
     except Exception as error:
         logging.getLogger(__name__).debug("%s failed", order.source, exc_info=error)
         return Outcome("failed", in_one_sentence(error))
@@ -76,6 +82,12 @@ def _restored(job: FleetJob, order: Order, crew_for: CrewFor | None) -> Outcome:
     if _is_there(job, order, source):
         remove(folder)
         return Outcome("there")
+    anew = job.options.restart and order.fresh
+    if not job.is_beside and not anew and _is_kept(job, source, destination):
+        frames = int(read_run(reports_of(destination)[1])["frames"])
+        _deliver(order, destination)
+        remove(folder)
+        return Outcome("done", frames=frames)
     found = _look(job, order, source, destination)
     with reserved(job.area, order.number, found.room.total, job.quota):
         facts = _deblurred(job, order, source, destination, crew_for)
@@ -85,9 +97,17 @@ def _restored(job: FleetJob, order: Order, crew_for: CrewFor | None) -> Outcome:
     return Outcome("done", frames=facts.frames)
 
 
+def _is_kept(job: FleetJob, source: Path, destination: Path) -> bool:
+    """Whether an earlier attempt restored it, and could not hand it over."""
+    try:
+        return all(file.exists() for file in reports_of(destination)) and _is_made(job, destination, source)
+    except OutputError:  # it is of other settings
+        return False
+
+
 def _deblurred(job: FleetJob, order: Order, source: Path, destination: Path, crew_for: CrewFor | None) -> RunFacts:
     crew = crew_for(order) if order.wide and crew_for is not None else None
-    options = job.options
+    options = replace(job.options, restart=job.options.restart and order.fresh)
     if not job.is_beside:
         destination.parent.mkdir(parents=True, exist_ok=True)
         options = replace(options, overwrite=True)  # what lies there is of an attempt that was not handed over
@@ -141,10 +161,10 @@ def _is_delivered(job: FleetJob, order: Order, source: Path) -> bool:
         return False
     record = read(_record_of(order.result))
     if record is None:
-        raise OutputError(f"{order.result} exists; choose another output or ask to overwrite it.")
+        raise OutputError(f"{shown(order.result)} exists; choose another output or ask to overwrite it.")
     told = json.loads(record)
     rate = rate_of(source, job.options.fps)
-    check_same(told, source, order.result, job.config, job.options.strength, rate, job.options.coding)
+    check_same(told, source, shown(order.result), job.config, job.options.strength, rate, job.options.coding)
     return "bytes" not in told or told["bytes"] == bytes_of(order.result)
 
 
@@ -155,13 +175,16 @@ def _record_of(result: str) -> str:
 
 
 def _deliver(order: Order, destination: Path) -> None:
-    """Hand over the report, the record, and last the result, with which all is there."""
+    """Hand over the report, the record, and last the result, with which all is there; `_Kept` where that fails."""
     page, record = reports_of(destination)
     told = read_run(record)
-    told |= {"source": order.source, "output": order.result, "bytes": bytes_of(str(destination))}
+    told |= {"source": shown(order.source), "output": shown(order.result), "bytes": bytes_of(str(destination))}
     write_aside(record, f"{json.dumps(told, indent=2)}\n".encode())
     folder = order.result.rpartition("/")[0] if is_address(order.result) else str(as_path(order.result).parent)
-    put((page, record, destination), folder)
+    try:
+        put((page, record, destination), folder)
+    except OutputError as error:
+        raise _Kept(str(error)) from error
 
 
 def clear_clip(job: FleetJob, order: Order) -> None:

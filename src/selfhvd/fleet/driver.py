@@ -52,6 +52,10 @@ class Executor(Protocol):
         """Begin, or have it wait for its turn."""
         ...
 
+    def begun(self) -> list[Order]:
+        """Those whose turn came since this was asked last; they say so themselves."""
+        ...
+
     def finished(self, patience: float) -> list[tuple[Order, Outcome]]:
         """What has ended; waits so many seconds at most for the first."""
         ...
@@ -100,7 +104,7 @@ class Driver:
         executor: who does it.
         time_limit: seconds after which a clip at work is ended and set aside.
         on_state: told how far it is, every few seconds.
-        on_trouble: told of each clip that failed, was lost or set aside, and whether it was set aside.
+        on_trouble: told of each clip that failed, was lost or could not be handed over, and whether it was set aside.
         on_aside: told of each that was set aside, to clear away after it.
         stop: asked all along; True ends it, and the ledger knows what is left.
     """
@@ -115,7 +119,6 @@ class Driver:
     _at_work: dict[int, Order] = field(default_factory=dict[int, Order])
     _began: dict[int, float] = field(default_factory=dict[int, float])
     """When each began, by its number; those that wait for their turn are not in it."""
-    _in_turn: deque[int] = field(default_factory=deque[int])
     _pace: deque[tuple[float, int, int]] = field(default_factory=lambda: deque[tuple[float, int, int]]())
     """Seconds, clips done, bytes done."""
 
@@ -138,6 +141,7 @@ class Driver:
                         return tally
                 self._hand_out()
                 ended = self.executor.finished(_TICK)
+                self._let_in()
                 self._settle([*ended, *self._overdue()])
                 if not self._at_work and not ended:  # all that wait are to be tried later, or another driver's
                     next_beat = next_beat if self.ledger.tally().left else 0.0
@@ -160,14 +164,14 @@ class Driver:
             self._at_work[order.number] = order
             if order.memory <= largest:
                 self.executor.submit(order)
-                self._in_turn.append(order.number)
         self._settle([(order, _too_large(order)) for order in orders if order.memory > largest])
-        self._let_in(places + self.executor.wide_places())
 
-    def _let_in(self, places: int) -> None:
-        """Those first in turn have begun, as far as there are places."""
-        while self._in_turn and len(self._began) < places:
-            self._began[self._in_turn.popleft()] = time.monotonic()
+    def _let_in(self) -> None:
+        """From now on the time of those counts that have begun."""
+        now = time.monotonic()
+        for order in self.executor.begun():
+            if self._at_work.get(order.number) is order:  # not one of an earlier attempt
+                self._began[order.number] = now
 
     def _overdue(self) -> list[tuple[Order, Outcome]]:
         """Clips that outlasted their time are ended."""
@@ -183,9 +187,7 @@ class Driver:
         for order, outcome in ended:
             self._at_work.pop(order.number, None)
             self._began.pop(order.number, None)
-            if order.number in self._in_turn:
-                self._in_turn.remove(order.number)
-            if outcome.kind in ("failed", "lost", "late"):
+            if outcome.kind in ("failed", "lost", "late", "kept"):
                 self.on_trouble(order, outcome, order.number in aside)
             if order.number in aside:
                 self.on_aside(order)

@@ -20,19 +20,23 @@ import psutil
 from selfhvd.errors import InputError, OutputError, UsageError
 from selfhvd.fleet.order import Order, Outcome
 from selfhvd.fleet.sources import Wanted
+from selfhvd.fleet.storage import shown
+from selfhvd.run.batch import place_key
 
 FAILURES = 3
 """Times that a clip may fail before it is set aside."""
 LOSSES = 12
-"""Times that its process or its node may be lost: mostly that is not the clip's fault, and it goes on where it was."""
+"""Times that its process or its node may be lost, or its store out of reach.
+
+Mostly that is not the clip's fault, and it goes on where it was."""
 LEASE = 60.0
 """Seconds that a claim holds without a word from its driver."""
 _AGAIN = (1.0, 5.0)
 """Seconds until a clip that failed once, or twice, is tried again."""
 _LATER = 2.0
 """Seconds until one is that was lost, that somebody else was at, or that there was no room for."""
-_LONGEST = 30.0
-"""Seconds that one which was lost waits at most."""
+_LONGEST = {"lost": 30.0, "kept": 600.0}
+"""Seconds that one waits at most that was lost, or could not be handed over."""
 _PATIENCE = 60.0
 """Seconds to wait for another process that writes."""
 
@@ -44,14 +48,14 @@ create table if not exists clips (
     memory integer not null default 0, wide integer not null default 0,
     reason text not null default '', node text not null default '', seconds real not null default 0,
     frames integer not null default 0, ended real not null default 0);
-create index if not exists next on clips (state, size desc, number);
+create index if not exists turn on clips (state, wide, size desc, number);
 create table if not exists facts (name text primary key, value text not null);
 """
 
 
 @dataclass(frozen=True)
 class Aside:
-    """A clip that was set aside, and why."""
+    """A clip that was set aside, by what may be shown of its address, and why."""
 
     source: str
     reason: str
@@ -95,6 +99,7 @@ class Ledger:
         with _told(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+            self._base.text_factory = _decoded
             self._base.executescript(_SCHEMA)
 
     def close(self) -> None:
@@ -107,6 +112,27 @@ class Ledger:
                     (self.holder,),
                 )
         self._base.close()
+
+    def restart(self) -> None:
+        """Forget all clips, and on what settings they agreed.
+
+        Raises:
+            UsageError: another driver is at work from this ledger.
+        """
+        with self._writing():
+            if self._is_in_use():
+                raise UsageError(f"{self.path} is in use by another driver; stop it, wait a minute, then --restart.")
+            self._base.execute("delete from clips")
+            self._base.execute("delete from facts")
+
+    def _is_in_use(self) -> bool:
+        """Whether a driver that lives has claims, or said a word of late."""
+        now = self._now()
+        rows = self._base.execute("select distinct holder from clips where state = 'claimed' and until >= ?", (now,))
+        holders = {holder for (holder,) in rows.fetchall()}
+        if (said := self.status()) is not None and now - said["at"] < LEASE:
+            holders.add(said["holder"])
+        return any(holder != self.holder and not is_gone(holder) for holder in holders)
 
     def agree(self, settings: Mapping[str, str]) -> None:
         """Take these settings for all clips.
@@ -124,30 +150,35 @@ class Ledger:
                 changed = ", ".join(sorted(name for name in names if before.get(name) != settings.get(name))[:4])
                 raise OutputError(
                     f"{self.path} is of a fleet with other settings ({changed}); put them back to go on, choose "
-                    "another output, or begin anew with --restart."
+                    "another output, or begin anew with --restart --overwrite."
                 )
 
     def add(self, clips: Iterable[Wanted]) -> None:
         """Take in clips that are not there yet.
 
         Raises:
-            UsageError: one would get the name of another's result.
+            UsageError: one would get the name of another's result, or of its reports.
         """
         with self._writing():
-            rows = ((clip.source, clip.result, clip.size) for clip in clips)
-            for source, result, size in rows:
-                new = self._base.execute(
-                    "insert into clips (source, result, size) values (?, ?, ?) on conflict do nothing",
-                    (source, result, size),
+            known = self.results()
+            taken = {place_key(Path(result)) for result in known.values()}
+            for clip in clips:
+                if clip.source in known:
+                    continue
+                key = place_key(Path(clip.result))
+                if key in taken:
+                    told = f"{shown(clip.result)} is the result of another clip than {shown(clip.source)} already"
+                    raise UsageError(f"{told}; choose another output.")
+                taken.add(key)
+                known[clip.source] = clip.result
+                self._base.execute(
+                    "insert into clips (source, result, size) values (cast(? as text), cast(? as text), ?)",
+                    (os.fsencode(clip.source), os.fsencode(clip.result), clip.size),
                 )
-                if not new.rowcount and self._result_of(source) is None:
-                    raise UsageError(
-                        f"{result} is the result of another clip than {source} already; choose another output."
-                    )
 
-    def _result_of(self, source: str) -> str | None:
-        row = self._base.execute("select result from clips where source = ?", (source,)).fetchone()
-        return None if row is None else str(row[0])
+    def results(self) -> dict[str, str]:
+        """The result of each clip by its source."""
+        return dict(self._read("select source, result from clips"))
 
     def reopen(self) -> int:
         """Let clips that were set aside wait again; how many there were."""
@@ -171,11 +202,11 @@ class Ledger:
 
     def _waiting(self, now: float, count: int, wide: bool) -> list[Order]:
         rows = self._base.execute(
-            "select number, source, result, memory from clips where state = 'waiting' and wide = ? "
-            "and not_before <= ? order by size desc, number limit ?",
+            "select number, source, result, memory, failures + losses = 0 from clips where state = 'waiting' "
+            "and wide = ? and not_before <= ? order by size desc, number limit ?",
             (wide, now, max(0, count)),
         )
-        return [Order(*row, wide=wide) for row in rows.fetchall()]
+        return [Order(*row, wide=wide, fresh=bool(fresh)) for *row, fresh in rows.fetchall()]
 
     def settle(self, outcomes: Sequence[tuple[Order, Outcome]]) -> list[tuple[Order, Outcome]]:
         """Write down what became of clips that this driver holds; those are returned that were set aside by it."""
@@ -191,16 +222,17 @@ class Ledger:
         ).fetchone()
         if row is None:
             return False  # the claim had expired and another driver has it
-        failures, losses = row[0] + (outcome.kind == "failed"), row[1] + (outcome.kind == "lost")
+        failures, losses = row[0] + (outcome.kind == "failed"), row[1] + (outcome.kind in _LONGEST)
         state = _next_state(outcome, failures, losses)
         wait = _wait_after(outcome, failures, losses)
         self._base.execute(
-            "update clips set state = ?, failures = ?, losses = ?, not_before = ?, holder = '', reason = ?, node = ?, "
-            "seconds = ?, frames = max(frames, ?), memory = max(memory, ?), wide = max(wide, ?), ended = ? "
-            "where number = ?",
+            "update clips set state = ?, failures = ?, losses = ?, not_before = ?, holder = '', "
+            "reason = cast(? as text), node = ?, seconds = ?, frames = max(frames, ?), "
+            "memory = max(memory, ?), wide = max(wide, ?), ended = ? where number = ?",
             (
                 state, failures, losses, self._now() + wait,
-                outcome.reason, outcome.node, outcome.seconds, outcome.frames, outcome.memory, outcome.wide,
+                os.fsencode(outcome.reason), outcome.node,
+                outcome.seconds, outcome.frames, outcome.memory, outcome.wide,
                 self._now(), order.number,
             ),
         )  # fmt: skip
@@ -225,7 +257,7 @@ class Ledger:
 
     def tally(self) -> Tally:
         """How far it has come."""
-        rows = self._base.execute("select state, count(*), total(size) from clips group by state").fetchall()
+        rows = self._read("select state, count(*), total(size) from clips group by state")
         counts = {state: count for state, count, _ in rows}
         sizes = {state: int(size) for state, _, size in rows}
         left = sizes.get("waiting", 0) + sizes.get("claimed", 0)
@@ -233,21 +265,19 @@ class Ledger:
 
     def aside(self) -> list[Aside]:
         """The clips that were set aside."""
-        rows = self._base.execute("select source, reason from clips where state = 'aside' order by number")
-        return [Aside(*row) for row in rows.fetchall()]
+        rows = self._read("select source, reason from clips where state = 'aside' order by number")
+        return [Aside(shown(source), reason) for source, reason in rows]
 
     def by_node(self) -> dict[str, tuple[int, float]]:
         """Clips that each node finished, and the seconds they took it."""
-        rows = self._base.execute(
+        rows = self._read(
             "select node, count(*), total(seconds) from clips where state = 'done' group by node order by node"
         )
-        return {node: (count, seconds) for node, count, seconds in rows.fetchall()}
+        return {node: (count, seconds) for node, count, seconds in rows}
 
     def totals(self) -> tuple[int, float, float]:
         """Frames restored, seconds they took, and the most that one clip took."""
-        row = self._base.execute(
-            "select total(frames), total(seconds), max(seconds) from clips where state = 'done'"
-        ).fetchone()
+        (row,) = self._read("select total(frames), total(seconds), max(seconds) from clips where state = 'done'")
         return int(row[0]), float(row[1]), float(row[2] or 0)
 
     def status(self) -> dict[str, Any] | None:
@@ -256,11 +286,15 @@ class Ledger:
         return None if kept is None else json.loads(kept)
 
     def _fact(self, name: str) -> str | None:
-        row = self._base.execute("select value from facts where name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
+        rows = self._read("select value from facts where name = ?", name)
+        return str(rows[0][0]) if rows else None
 
     def _put_fact(self, name: str, value: str) -> None:
         self._base.execute("insert or replace into facts values (?, ?)", (name, value))
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        with _told(self.path):
+            return self._base.execute(query, values).fetchall()
 
     @contextmanager
     def _writing(self) -> Generator[None]:
@@ -270,7 +304,8 @@ class Ledger:
             try:
                 yield
             except BaseException:
-                self._base.execute("rollback")
+                if self._base.in_transaction:  # a full disk has ended it already
+                    self._base.execute("rollback")
                 raise
             self._base.execute("commit")
 
@@ -286,6 +321,11 @@ def open_ledger(path: Path) -> Ledger:
     return Ledger(path)
 
 
+def _decoded(text: bytes) -> str:
+    """Names of files may be no text: they are kept as the bytes they are."""
+    return text.decode(errors="surrogateescape")
+
+
 def _next_state(outcome: Outcome, failures: int, losses: int) -> str:
     if outcome.kind in ("done", "there"):
         return "done"
@@ -297,8 +337,8 @@ def _wait_after(outcome: Outcome, failures: int, losses: int) -> float:
     """Seconds until it is tried again: longer and longer, for a node that loses processes may be short of memory."""
     if outcome.kind == "failed":
         return _AGAIN[min(failures, len(_AGAIN)) - 1]
-    if outcome.kind == "lost":
-        return min(_LATER * 2 ** (losses - 1), _LONGEST)
+    if outcome.kind in _LONGEST:
+        return min(_LATER * 2 ** (losses - 1), _LONGEST[outcome.kind])
     return _LATER if outcome.kind == "later" else 0.0
 
 

@@ -1,12 +1,12 @@
 """Orders: what is the same for every clip of a fleet, what a machine is told of one clip, and what it answers."""
 
-import hashlib
 import math
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from selfhvd.fleet.storage import digits_of
 from selfhvd.forecast.pace import Pace
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.options import RunOptions
@@ -40,7 +40,7 @@ class FleetJob:
     @property
     def name(self) -> str:
         """Eight digits that tell it from other fleets on the same machines."""
-        return hashlib.sha256(self.output.encode(errors="surrogateescape")).hexdigest()[:8]
+        return digits_of(self.output)
 
     @property
     def area(self) -> Path:
@@ -71,11 +71,14 @@ class Order:
     """Bytes it said that it needs; 0 while it has not."""
     wide: bool = False
     """Whether it is spread over several workers."""
+    fresh: bool = True
+    """Whether nobody has begun it since the ledger was; only then --restart lets go of its unfinished work."""
 
 
-Kind = Literal["done", "there", "needs", "later", "failed", "lost", "late"]
+Kind = Literal["done", "there", "needs", "later", "failed", "lost", "late", "kept"]
 """done: restored now; there: restored before; needs: more memory, or several workers; later: somebody else is at it,
-or there is no room now; failed: it says why; lost: its process or node died; late: it outlasted its time."""
+or there is no room now; failed: it says why; lost: its process or node died; late: it outlasted its time; kept:
+restored, and could not be handed over yet."""
 
 
 @dataclass(frozen=True)

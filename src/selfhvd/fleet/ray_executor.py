@@ -1,18 +1,21 @@
 """Ray: the one place that knows it. Clips, and pieces of long ones, are its tasks; the ledger has them tried again."""
 
 import contextlib
+import itertools
 import logging
 import math
 import os
 import socket
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from selfhvd.errors import DeviceError, UsageError
 from selfhvd.fleet.area import clear
@@ -59,13 +62,14 @@ def ray_cluster(name: str, address: str | None, cpus: int | None) -> Generator[N
     Raises:
         DeviceError: it does not start, or there is none at the address.
     """
+    _clear_sessions(name)
     folder = _session_folder(name)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address is None or address.startswith("127."):
             _stay_on_loopback()
         if address is None:
-            remove(folder)  # of a driver that was killed
+            folder.mkdir(mode=0o700)
             alone = {"object_store_memory": _STORE, "include_dashboard": False, "_node_ip_address": _LOOPBACK}
             ray.init(address="local", num_cpus=cpus, _temp_dir=str(folder), **alone, **quiet)
         else:
@@ -84,9 +88,17 @@ def ray_cluster(name: str, address: str | None, cpus: int | None) -> Generator[N
 
 
 def _session_folder(name: str) -> Path:
-    """For Ray's own files; the names of its sockets must be short."""
-    folder = Path(tempfile.gettempdir()) / f"selfhvd-ray-{name}"
+    """For the own files of this process's Ray; the names of its sockets must be short."""
+    folder = Path(tempfile.gettempdir()) / f"selfhvd-ray-{name}-{os.getpid()}"
     return folder if len(os.fsencode(folder)) <= _LONGEST else Path("/tmp") / folder.name
+
+
+def _clear_sessions(name: str) -> None:
+    """What drivers of this fleet left here that were killed; another may be at work beside this one."""
+    for folder in _session_folder(name).parent.glob(f"selfhvd-ray-{name}-*"):
+        process = folder.name.rpartition("-")[2]
+        if process.isdecimal() and (int(process) == os.getpid() or not psutil.pid_exists(int(process))):
+            remove(folder)
 
 
 def _stay_on_loopback() -> None:
@@ -190,6 +202,12 @@ class RayExecutor:
     def __init__(self, job: FleetJob, gpus: float, spread_over: int) -> None:
         self._job, self._kept, self._gpus, self._spread_over = job, ray.put(job), gpus, spread_over
         self._at_work: dict[Any, Order] = {}
+        self._turn_of: dict[Any, int] = {}
+        self._waiting: dict[int, Order] = {}
+        """Those that have not said that they began, by their turn."""
+        self._turns = itertools.count()
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+        self._door: Any = ray.remote(_Door).options(num_cpus=0, max_restarts=-1, scheduling_strategy=here).remote()
         self._clearing: list[Any] = []
         self._nodes: list[dict[str, Any]] = []
         self._next_look = 0.0
@@ -223,18 +241,42 @@ class RayExecutor:
 
     def largest(self) -> int:
         """Bytes of memory that the largest node has for a clip."""
-        return int(max((node.get("memory", 0) for node in self._look()), default=0))
+        able = [node for node in self._look() if self._is_able(node)]
+        return int(max((node.get("memory", 0) for node in able), default=0))
+
+    def _is_able(self, node: Mapping[str, float]) -> bool:
+        """Whether it has the cores, and the GPU, of a clip; the head of a cluster often has none."""
+        return node.get("CPU", 0) >= self._job.cpus and node.get("GPU", 0) >= self._gpus
 
     def submit(self, order: Order) -> None:
         """Begin, or have it wait for its turn."""
         memory = order.memory or self._job.grant
-        if order.wide and self._job.spread_from < math.inf:  # it waits for its workers nearly all the time
+        turn = next(self._turns)
+        if order.wide and self._can_spread(memory):  # it waits for its workers nearly all the time
             task = _attempt_wide.options(num_cpus=0, memory=memory)
-            ref = task.remote(self._kept, order, self._crew_size())
+            ref = task.remote(self._kept, order, self._door, turn, self._crew_size())
         else:
             task = _attempt.options(num_cpus=self._job.cpus, num_gpus=self._gpus, memory=memory)
-            ref = task.remote(self._kept, order)
-        self._at_work[ref] = order
+            ref = task.remote(self._kept, order, self._door, turn)
+        self._at_work[ref], self._turn_of[ref], self._waiting[turn] = order, turn, order
+
+    def _can_spread(self, memory: int) -> bool:
+        """Whether a piece, which needs no more than its clip, has room beside all clips that are spread."""
+        if self._job.spread_from == math.inf:
+            return False
+        spread = sum(order.wide for order in self._at_work.values()) + 1
+        room = sum(int(node.get("memory", 0) // memory) for node in self._look() if node.get("CPU", 0) >= 1)
+        return room > spread
+
+    def begun(self) -> list[Order]:
+        """Those whose turn came since this was asked last."""
+        if not self._waiting:
+            return []
+        try:
+            turns = ray.get(self._door.take.remote(), timeout=_PATIENCE)
+        except RayError:  # it comes again by itself
+            return []
+        return [self._waiting.pop(turn) for turn in turns if turn in self._waiting]
 
     def finished(self, patience: float) -> list[tuple[Order, Outcome]]:
         """What has ended; waits so many seconds at most for the first."""
@@ -243,7 +285,7 @@ class RayExecutor:
         ready, waiting = ray.wait(list(self._at_work), timeout=patience)
         if ready and waiting:
             ready += ray.wait(waiting, num_returns=len(waiting), timeout=0)[0]
-        ended = [(self._at_work.pop(ref), _outcome(ref)) for ref in ready]
+        ended = [(self._forget(ref), _outcome(ref)) for ref in ready]
         for _, outcome in ended:
             self._metrics.see(outcome)
         return ended
@@ -251,9 +293,13 @@ class RayExecutor:
     def cancel(self, order: Order) -> None:
         """End it, whatever it is at; nothing more is heard of it."""
         for ref in [ref for ref, other in self._at_work.items() if other == order]:
-            del self._at_work[ref]
+            self._forget(ref)
             with contextlib.suppress(RayError, ValueError):
                 ray.cancel(ref, force=True)
+
+    def _forget(self, ref: Any) -> Order:  # noqa: ANN401 - Ray's references have no types
+        self._waiting.pop(self._turn_of.pop(ref, -1), None)
+        return self._at_work.pop(ref)
 
     def nodes(self) -> Sequence[NodeUse]:
         """Who works."""
@@ -301,13 +347,31 @@ def _line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
+class _Door:
+    """Whoever begins says so here: Ray itself does not tell which of its tasks wait."""
+
+    def __init__(self) -> None:
+        self._passed: list[int] = []
+
+    def passed(self, turn: int) -> None:
+        """It has begun."""
+        self._passed.append(turn)
+
+    def take(self) -> list[int]:
+        """Those that have since this was asked last."""
+        taken, self._passed = self._passed, []
+        return taken
+
+
 @ray.remote(max_retries=0)
-def _attempt(job: FleetJob, order: Order) -> Outcome:
+def _attempt(job: FleetJob, order: Order, door: Any, turn: int) -> Outcome:  # noqa: ANN401 - Ray's actors have no types
+    door.passed.remote(turn)  # waited for, it would give its core to another meanwhile
     return attempt(job, order)
 
 
 @ray.remote(max_retries=0)
-def _attempt_wide(job: FleetJob, order: Order, count: int) -> Outcome:
+def _attempt_wide(job: FleetJob, order: Order, door: Any, turn: int, count: int) -> Outcome:  # noqa: ANN401
+    door.passed.remote(turn)
     return attempt(job, order, lambda order: RayCrew(count))
 
 

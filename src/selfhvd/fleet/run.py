@@ -15,13 +15,12 @@ from selfhvd.fleet.order import GRANT, FleetJob, Order, Outcome
 from selfhvd.fleet.ray_executor import RayExecutor, check_nodes, clear_nodes, pace_of, ray_cluster
 from selfhvd.fleet.sources import check_output, wanted
 from selfhvd.fleet.state_folder import ledger_path
-from selfhvd.fleet.storage import as_path, is_address
+from selfhvd.fleet.storage import as_path, is_address, shown, tidy
 from selfhvd.fleet.summary import Summary, summary_of
 from selfhvd.report.record import plain
 from selfhvd.run.batch import make_folder
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.options import RunOptions
-from selfhvd.system.atomic import remove
 from selfhvd.system.versions import versions
 
 
@@ -47,7 +46,7 @@ class FleetPlan:
     spread_over: int = 16
     """Workers of a clip that is spread, at most."""
     state: Path | None = None
-    """Folder of the ledger; None: the output, or beside where the command runs if that is an address."""
+    """Folder of the ledger; None: the output, or a folder where the command runs if that is an address."""
     retry: bool = False
     """Try again what was set aside."""
     restart: bool = False
@@ -104,21 +103,20 @@ def run_fleet(
     """
     plan.check()
     check_output(output)
-    if not is_address(output):
-        output = str(as_path(output).absolute())
-    clips = wanted(sources, output, options.ending)
+    output = tidy(output)
+    path = ledger_path(output, plan.state)
+    clips = wanted(sources, output, options.ending, {} if plan.restart else _known(path))
     if not is_address(output):
         make_folder(as_path(output))
     job = FleetJob(
         output, config, replace(options, report=True, workers=1), _absolute(plan.work), plan.quota, plan.cpus
     )
-    path = ledger_path(output, plan.state)
     if plan.restart:
-        remove(path)
-        remove(path.with_name(f"{path.name}-journal"))
         job = replace(job, options=replace(job.options, restart=True))
     with closing(Ledger(path)) as ledger:
-        ledger.agree(_settings(config, options))
+        if plan.restart:
+            ledger.restart()
+        ledger.agree(settings_of(output, config, options))
         ledger.add(clips)
         if plan.retry:
             ledger.reopen()
@@ -160,14 +158,23 @@ def _on_ray(
     clear_nodes(job)
 
 
+def _known(path: Path) -> dict[str, str]:
+    """Results of the clips that are in the ledger already."""
+    if not path.is_file():
+        return {}
+    with closing(Ledger(path)) as ledger:
+        return ledger.results()
+
+
 def _absolute(folder: Path | None) -> Path | None:
     return None if folder is None else folder.absolute()
 
 
-def _settings(config: DeblurConfig, options: RunOptions) -> dict[str, str]:
+def settings_of(output: str, config: DeblurConfig, options: RunOptions) -> dict[str, str]:
     """Everything that decides a result."""
     told = cast("dict[str, object]", plain(asdict(config.resolved())))
     told |= {
+        "the output": shown(output),
         "strength": options.strength,
         "codec": options.codec,
         "quality": options.quality,

@@ -1,12 +1,13 @@
 """Sources: the clips that files, folders, lists and addresses stand for, and the names of their results."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from selfhvd.errors import InputError, UsageError
-from selfhvd.fleet.storage import as_path, file_system, is_address, join, size_of
+from selfhvd.fleet.storage import as_path, file_system, is_address, join, shown, size_of
 from selfhvd.run.batch import VIDEOS, gather, lay_out
 from selfhvd.video.destination import RESULT
 from selfhvd.video.read.images import natural
@@ -24,8 +25,12 @@ class Wanted:
     size: int
 
 
-def wanted(sources: Sequence[str], output: str, ending: str = RESULT) -> list[Wanted]:
+def wanted(
+    sources: Sequence[str], output: str, ending: str = RESULT, known: Mapping[str, str] | None = None
+) -> list[Wanted]:
     """The clips of all sources, each once, with results of different names in `output`.
+
+    `known`: sources of earlier calls and their results, which keep these names.
 
     Folders are looked into as by `selfhvd deblur`. Of a folder at an address the files with the suffix of a video are
     taken, and of a pattern (`s3://bucket/**/*.mp4`) those that fit it. A file that ends in .txt or .lst holds sources,
@@ -35,13 +40,16 @@ def wanted(sources: Sequence[str], output: str, ending: str = RESULT) -> list[Wa
         InputError: a source cannot be read, or holds no video.
         UsageError: a result would replace a clip.
     """
-    found: dict[str, int] = {}
+    found: dict[str, tuple[str, int]] = {}
     for source in _listed(sources):
         for address, size in _clips(source):
-            found.setdefault(address, size)
-    places = lay_out([Path(source) for source in found], Path(output), ending)
-    named = zip(found.items(), places, strict=True)
-    return [Wanted(source, join(output, place.destination.name), size) for (source, size), place in named]
+            found.setdefault(address if is_address(address) else str(Path(address).resolve()), (address, size))
+    sizes = dict(found.values())
+    results = dict(known or {})
+    new = [source for source in sizes if source not in results]
+    places = lay_out([Path(source) for source in new], Path(output), ending, map(Path, results.values()))
+    results |= {source: join(output, place.destination.name) for source, place in zip(new, places, strict=True)}
+    return [Wanted(source, results[source], size) for source, size in sizes.items()]
 
 
 def _listed(sources: Sequence[str]) -> Iterator[str]:
@@ -63,7 +71,13 @@ def _clips(source: str) -> Iterator[tuple[str, int]]:
         yield from _remote(source)
         return
     for path in gather([as_path(source)]):
-        yield str(path.absolute()), _size(path)
+        yield _one_name(path), _size(path)
+
+
+def _one_name(path: Path) -> str:
+    """Without `..`, which after a link does not lead back."""
+    plain = os.path.abspath(path)
+    return plain if Path(plain).resolve() == path.resolve() else str(path.resolve())
 
 
 def _size(path: Path) -> int:
@@ -83,10 +97,12 @@ def _remote(address: str) -> Iterator[tuple[str, int]]:
     try:
         facts = _facts(system, inner)
     except Exception as error:
-        raise InputError(f"{address} cannot be read ({error}).") from error
+        raise InputError(f"{shown(address)} cannot be read ({str(error).replace(address, shown(address))}).") from error
     taken = [one for one in facts if one["type"] == "file" and _is_video(one["name"])]
     if not taken:
-        raise InputError(f"{address} holds no video; name a video, a folder of videos or a pattern such as *.mp4.")
+        raise InputError(
+            f"{shown(address)} holds no video; name a video, a folder of videos or a pattern such as *.mp4."
+        )
     for one in sorted(taken, key=lambda one: natural(one["name"])):
         yield system.unstrip_protocol(one["name"]), int(one.get("size") or 0)
 

@@ -1,5 +1,6 @@
 """Storage: files fetched from, and put to, whatever fsspec speaks to; whole or not at all."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Generator, Sequence
@@ -29,9 +30,31 @@ def as_path(text: str) -> Path:
     return Path(text.removeprefix("file://"))
 
 
+def shown(address: str) -> str:
+    """An address without what gives access: user, password, and what comes after `?` and signs it."""
+    if not is_address(address):
+        return address
+    protocol, _, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    signed = protocol in ("http", "https")  # elsewhere `?` is a letter of a name, or of a pattern
+    return f"{protocol}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0] if signed else path}"
+
+
 def join(folder: str, name: str) -> str:
     """The address, or the path, of `name` in a folder."""
     return f"{folder.rstrip('/')}/{name}" if is_address(folder) else str(as_path(folder) / name)
+
+
+def tidy(folder: str) -> str:
+    """The one name of a folder or of its address, however it is spelled."""
+    if not is_address(folder):
+        return os.path.abspath(as_path(folder))  # `Path` keeps `..`
+    return folder.rstrip("/") if not folder.endswith("://") else folder
+
+
+def digits_of(folder: str) -> str:
+    """Eight digits that tell a tidy folder or address from others, with whatever password."""
+    return hashlib.sha256(shown(folder).encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def file_system(address: str) -> tuple[Any, str]:
@@ -47,7 +70,7 @@ def file_system(address: str) -> tuple[Any, str]:
     try:
         return url_to_fs(address, use_listings_cache=False)
     except (ImportError, ValueError) as error:
-        raise UsageError(f"{address} cannot be spoken to: {_first_line(error)}.") from None
+        raise UsageError(f"{shown(address)} cannot be spoken to: {_first_line(error)}.") from None
 
 
 def size_of(address: str) -> int:
@@ -84,7 +107,7 @@ def fetch(address: str, folder: Path) -> Path:
             with replacing(target, owned=True) as part:
                 system.get_file(inner, str(part))
                 if part.stat().st_size != size:
-                    raise InputError(f"{address} came short: {part.stat().st_size} of {size} bytes; run again.")
+                    raise InputError(f"{shown(address)} came short: {part.stat().st_size} of {size} bytes; run again.")
                 _date(part, facts)
     return target
 
@@ -101,6 +124,8 @@ def _date(path: Path, facts: dict[str, Any]) -> None:
 def put(files: Sequence[Path], folder: str) -> None:
     """Move files into a folder or to an address, one after the other, each whole or not at all.
 
+    They go from where they were when all are there, so that whatever fails can be done again.
+
     Raises:
         OutputError: one cannot be written, or came short.
     """
@@ -110,12 +135,17 @@ def put(files: Sequence[Path], folder: str) -> None:
             if is_address(target):
                 _upload(file, target)
             else:
-                _move(file, as_path(target))
+                _copy(file, as_path(target))
+    for file in files:
+        remove(file)
 
 
-def _move(file: Path, target: Path) -> None:
+def _copy(file: Path, target: Path) -> None:
     with replacing(target) as part:
-        shutil.move(file, part)
+        if file.is_dir():
+            shutil.copytree(file, part)
+        else:
+            shutil.copy2(file, part)
 
 
 def _upload(file: Path, target: str) -> None:
@@ -125,7 +155,6 @@ def _upload(file: Path, target: str) -> None:
             _upload(inside, f"{target}/{inside.name}")
     else:
         _upload_file(system, file, inner)
-    remove(file)
 
 
 def _upload_file(system: Any, file: Path, inner: str) -> None:  # noqa: ANN401 - fsspec has no types
@@ -211,7 +240,7 @@ def _told(address: str, kind: type[SelfHVDError], what: str) -> Generator[None]:
         raise
     except Exception as error:
         told = error.strerror if isinstance(error, OSError) and error.strerror else _first_line(error)
-        raise kind(f"{address} cannot be {what} ({told}).") from error
+        raise kind(f"{shown(address)} cannot be {what} ({told.replace(address, shown(address))}).") from error
 
 
 def _first_line(error: Exception) -> str:

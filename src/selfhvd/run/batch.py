@@ -1,7 +1,7 @@
 """Batch: many clips, one after the other; a bad one does not stop the rest."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,10 +99,12 @@ def _digits(path: Path) -> str:
     return "".join(filter(str.isdecimal, path.stem)) or path.stem.casefold()
 
 
-def lay_out(sources: Sequence[Path], output: Path | None = None, ending: str = RESULT) -> list[Clip]:
+def lay_out(
+    sources: Sequence[Path], output: Path | None = None, ending: str = RESULT, others: Iterable[Path] = ()
+) -> list[Clip]:
     """A destination for each clip, beside it or in the folder `output`, no two of which share a stem.
 
-    `ending`: of their names, before the suffix.
+    `ending`: of their names, before the suffix. `others`: destinations of other clips, which share none either.
 
     Reports are named by the stem too, so `a.mp4` and `a.mov` in one folder become `a_mp4_deblurred.mp4` and
     `a_mov_deblurred.mov`; the same name from two folders gets the folder's name before it.
@@ -119,14 +121,15 @@ def lay_out(sources: Sequence[Path], output: Path | None = None, ending: str = R
     wanted = plain if output is None else [output / path.name for path in plain]
     sharing: dict[tuple[str, str], list[Path]] = {}
     for source, path in zip(sources, wanted, strict=True):
-        sharing.setdefault(_key(path), []).append(source)
-    taken = {key for key, same in sharing.items() if len(same) == 1}
+        sharing.setdefault(place_key(path), []).append(source)
+    kept = {place_key(path) for path in others}
+    taken = kept | {key for key, same in sharing.items() if len(same) == 1}
     clips: list[Clip] = []
     for source, path in zip(sources, wanted, strict=True):
         chosen = path
-        if len(same := sharing[_key(path)]) > 1:
-            chosen = next(name for name in _names(source, same, path, ending) if _key(name) not in taken)
-            taken.add(_key(chosen))
+        if len(same := sharing[place_key(path)]) > 1 or place_key(path) in kept:
+            chosen = next(name for name in _names(source, same, path, ending) if place_key(name) not in taken)
+            taken.add(place_key(chosen))
         clips.append(Clip(source, chosen))
     _refuse_overlap(clips)
     return clips
@@ -155,8 +158,11 @@ def _names(source: Path, same: Sequence[Path], path: Path, end: str) -> Iterator
         number += 1
 
 
-def _key(path: Path) -> tuple[str, str]:
-    """Destinations with the same key would overwrite one another, or one another's reports, on some file system."""
+def place_key(path: Path) -> tuple[str, str]:
+    """Folder and stem, folded.
+
+    Destinations that share them would overwrite one another, or one another's reports, on some file system.
+    """
     return str(path.absolute().parent).casefold(), path.stem.casefold()
 
 
