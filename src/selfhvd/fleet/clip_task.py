@@ -44,6 +44,13 @@ class _Kept(Exception):  # noqa: N818 - the clip is restored
     """The result stands in the work area, and could not be handed over."""
 
 
+def begin(job: FleetJob) -> None:
+    """In the process of a worker, before its attempt: its threads, and no lines of its own."""
+    logging.getLogger("selfhvd").setLevel(logging.ERROR)  # warnings stand in the report of each clip
+    torch.set_num_threads(job.cpus)
+    cv2.setNumThreads(job.cpus)
+
+
 def attempt(job: FleetJob, order: Order, crew_for: CrewFor | None = None) -> Outcome:
     """Restore a clip, or go on with it; whatever happens is an outcome.
 
@@ -58,9 +65,6 @@ def attempt(job: FleetJob, order: Order, crew_for: CrewFor | None = None) -> Out
 
 
 def _attempt(job: FleetJob, order: Order, crew_for: CrewFor | None) -> Outcome:
-    logging.getLogger("selfhvd").setLevel(logging.ERROR)  # warnings stand in the report of each clip
-    torch.set_num_threads(job.cpus)
-    cv2.setNumThreads(job.cpus)
     try:
         with held(job.area, order.number):
             return _restored(job, order, crew_for)

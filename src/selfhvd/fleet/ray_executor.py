@@ -19,7 +19,7 @@ import psutil
 
 from selfhvd.errors import DeviceError, UsageError
 from selfhvd.fleet.area import clear
-from selfhvd.fleet.clip_task import attempt, clear_clip
+from selfhvd.fleet.clip_task import attempt, begin, clear_clip
 from selfhvd.fleet.driver import NodeUse
 from selfhvd.fleet.order import FleetJob, Order, Outcome
 from selfhvd.forecast.pace import Pace, measure_pace
@@ -366,12 +366,14 @@ class _Door:
 @ray.remote(max_retries=0)
 def _attempt(job: FleetJob, order: Order, door: Any, turn: int) -> Outcome:  # noqa: ANN401 - Ray's actors have no types
     door.passed.remote(turn)  # waited for, it would give its core to another meanwhile
+    begin(job)
     return attempt(job, order)
 
 
 @ray.remote(max_retries=0)
 def _attempt_wide(job: FleetJob, order: Order, door: Any, turn: int, count: int) -> Outcome:  # noqa: ANN401
     door.passed.remote(turn)
+    begin(job)
     return attempt(job, order, lambda order: RayCrew(count))
 
 
