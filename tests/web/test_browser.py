@@ -210,3 +210,16 @@ def test_nothing_is_wider_than_the_window(site, clip, open_page):
             page.wait_for_timeout(300)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     assert page.evaluate(LONG) == "FIGURE"
+
+
+def test_a_clip_is_chosen_by_keyboard(site, clip, open_page):
+    page = open_page(site)
+    page.get_by_text("Drop a clip here").wait_for()
+    with page.expect_file_chooser() as chosen:
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if page.evaluate(NAMED).startswith("Choose"):
+                break
+        page.keyboard.press("Enter")
+    chosen.value.set_files(clip)
+    page.get_by_role("button", name="Make it sharp").first.wait_for()
