@@ -15,9 +15,11 @@ import json
 import pickle
 import pickletools
 import re
+import struct
 import sys
 import warnings
 import zipfile
+import zlib
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING  # what Python 2 called things
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -211,6 +213,11 @@ def _is_refusal(error: Exception) -> bool:
     return any(words in str(error) for words in ("GLOBAL", "unrecognized function", "Can only"))
 
 
+_NONSENSE = (ValueError, ArithmeticError, LookupError, OSError, EOFError, MemoryError, StopIteration, RuntimeError,
+             struct.error, zipfile.BadZipFile, zlib.error)  # fmt: skip
+"""What reading the bytes of a damaged file raises."""
+
+
 def _asked_for(source: Path) -> list[str]:
     """The things a pickle names, read from its bytes without running them; those every file of tensors names aside."""
     names: list[str] = []
@@ -225,8 +232,8 @@ def _asked_for(source: Path) -> list[str]:
                     names.append(".".join(texts[-2:]))
                 elif isinstance(argument, str):
                     texts.append(argument)
-    except Exception:  # the end, or nonsense; what was found until then is worth telling
-        pass
+    except _NONSENSE:
+        pass  # the end, or nonsense; what was found until then is worth telling
     return [name for name in dict.fromkeys(names) if not _USUAL.fullmatch(name)]
 
 
