@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from clips_for_tests import wall
+from clips_for_tests import views, wall
 from selfhvd.errors import UsageError
 from selfhvd.video import Coding, ingest, open_writer
+from selfhvd.video.write.encoder_choice import plan
 
 AUTO = Coding()
 
@@ -225,3 +226,15 @@ def test_a_clip_of_which_a_part_is_interlaced(tmp_path):
     assert both.count == 13 and any(note.startswith("8 frames are marked interlaced") for note in both.warnings)
     assert np.abs(both.frame(2).astype(int) - whole[2]).mean() < 4
     assert combing(both.frame(9)) < 0.4 * combing(frames[4])
+
+
+def test_the_same_frames_make_the_same_bytes_whatever_lies_in_memory(tmp_path):
+    frames = 3 * list(views(12, 96, 72, lambda i: i % 5 == 0))
+    footage = ingest(coded(tmp_path / "clip.mp4", frames, "libx264", "yuv420p"), tmp_path / "in")
+    chosen, draw, files = plan(footage, tmp_path / "result.mp4", AUTO), np.random.default_rng(0), set[bytes]()
+    for n in range(24):
+        beside = [draw.bytes(int(size)) for size in draw.integers(1_000, 3_000_000, n % 9)]
+        options = {**chosen.options(17), "bf": "3", "threads": str(n % 4)}  # with which it shows most
+        files.add(coded(tmp_path / "result.mp4", frames, chosen.codec, chosen.pixel_format, options).read_bytes())
+        del beside
+    assert len(files) == 1

@@ -221,7 +221,8 @@ def _room(footage: Footage, codec: str) -> float | None:
 def _extra(footage: Footage, codec: str, pixel_format: str) -> dict[str, str]:
     """Encoder options beside the quality; no frame reordering, so that times need no edit list."""
     if codec == "libx264":
-        return {"preset": "medium", "bf": "0"}
+        # Without the last, its macroblock tree depends on what lies in memory: each run writes other frames.
+        return {"preset": "medium", "bf": "0", "x264-params": "cpu-independent=1"}
     if codec == "libx265":
         extra = ["log-level=none", "bframes=0"]
         if footage.mastering:
