@@ -86,8 +86,10 @@ class Watched(Restorer):
     shown: dict[tuple[int, bool], Guides]
     """By number of the frame, and whether it was restored as a guide of others."""
 
-    def _guides(self, index: int, output: Tensor, each_side: int, source: Frames) -> Guides | None:
-        guides = super()._guides(index, output, each_side, source)
+    def _guides(
+        self, index: int, output: Tensor, each_side: int, source: Frames, as_it_came: bool = False
+    ) -> Guides | None:
+        guides = super()._guides(index, output, each_side, source, as_it_came)
         assert guides is not None
         self.shown[index, source is self.frames] = guides
         return guides
@@ -99,7 +101,7 @@ def make(photo: Path, folder: Path, number: int) -> None:
     kind, frames, keys, truth, counts = film(photo, rng)
     source, flow = RecentFrames(ArrayFrames(frames), LENGTH), choose_flow("dis")
     selection = find_sharp(source, keys)
-    config = RestoreConfig(each_side=int(rng.choice((2, 3, 3))), restored_guides=True, copy_sharp=False)
+    config = RestoreConfig(each_side=int(rng.choice((2, 3, 3))), restored_guides=True, which="all")
     restorer = Watched(load_weights(BASE_WEIGHTS).eval(), source, selection, flow, config=config)
     restorer.shown = {}
     for i in taught(kind, counts, rng):
@@ -301,7 +303,7 @@ def teach(folder: Path, out: Path, minutes: float, rate: float, widths: tuple[in
     began = time.monotonic()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cudnn.benchmark = True
-    store, rng = Store(12000 if device.type == "cuda" else 600, device), np.random.default_rng(3)
+    store, rng = Store(12000 if device.type == "cuda" else 3000, device), np.random.default_rng(3)
     while len(store.taken) < least:
         time.sleep(1)
         store.take_in(folder)
@@ -333,7 +335,7 @@ def teach(folder: Path, out: Path, minutes: float, rate: float, widths: tuple[in
 def prove(folder: Path, *weights: Path) -> None:
     """What weights gain on the clips of held-out photos."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    store = Store(6000 if device.type == "cuda" else 600, device)
+    store = Store(6000 if device.type == "cuda" else 3000, device)
     store.take_in(folder)
     for path in (BASE_WEIGHTS, *weights):
         print(path.name, gains(load_weights(path, "lite").to(device).eval(), store), flush=True)  # pyright: ignore
