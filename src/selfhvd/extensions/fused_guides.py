@@ -76,10 +76,11 @@ def fused(output: Float[Tensor, "3 height width"], sharp: Iterable[Aligned], cou
     best = _best(images, masks)
     for n, (image, mask) in enumerate(zip(images, masks, strict=True)):
         agreement = 1.0 if n == best else _agreement(image, mask, images[best], masks[best])
-        weight = mask**2 * agreement + _UNTRUSTED
-        total, weights = total + weight * image, weights + weight
-        trust = torch.maximum(trust, mask)
-    fused = total / weights
+        weight = mask.square().mul_(agreement).add_(_UNTRUSTED)
+        total.addcmul_(weight, image)
+        weights.add_(weight)
+        torch.maximum(trust, mask, out=trust)
+    fused = total.div_(weights)
     return Guides(fused.expand(count, -1, -1, -1), trust.expand(count, -1, -1, -1))
 
 
@@ -119,7 +120,7 @@ def _coloured(
     trusted = mask + 1e-3
     change = around(trusted * (output - image)) / around(trusted)
     change = flatness(detail_reduced(image, size)) * change
-    return (image + resized(change[None], height, width)[0]).clamp(0, 1)
+    return resized(change[None], height, width)[0].add_(image).clamp_(0, 1)
 
 
 def _agreement(
@@ -129,9 +130,9 @@ def _agreement(
     trusted: Float[Tensor, "1 height width"],
 ) -> Float[Tensor, "1 height width"]:
     """1 where both show the same or the best is not trusted, 0 where they differ."""
-    rules = trusted / torch.maximum(trusted, mask).clamp(min=1e-6)
-    return 1 - rules + rules * _alike(mean_around(image - best, 3))
+    rules = trusted / torch.maximum(trusted, mask).clamp_(min=1e-6)
+    return _alike(mean_around(image - best, 3)).sub_(1).mul_(rules).add_(1)
 
 
 def _alike(apart: Float[Tensor, "3 height width"]) -> Float[Tensor, "1 height width"]:
-    return torch.exp(-((apart.abs().mean(dim=0, keepdim=True) / _TOLERANCE) ** 2))
+    return apart.abs().mean(dim=0, keepdim=True).div_(_TOLERANCE).square_().neg_().exp_()

@@ -3,7 +3,6 @@
 from typing import Literal
 
 import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -14,7 +13,8 @@ from selfhvd.ops.resize import plain, resized
 
 Resampling = Literal["bilinear", "bicubic"]
 _MOST, _MOST_CHANNELS = 32767, 4
-"""Pixels a side, and channels, of what OpenCV can read from."""
+"""Pixels a side of what OpenCV can read from; channels up to which it is faster."""
+_BY = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 
 def warp(
@@ -27,22 +27,27 @@ def warp(
     Zeros outside the image; bicubic values may leave the image's range a little. Flow in pixels, (x, y).
     """
     points = pixel_grid(*image.shape[-2:], like=flow) + flow
-    small = image.shape[1] <= _MOST_CHANNELS and max(image.shape) <= _MOST
-    if resampling == "bicubic" and small and plain(image) and plain(flow):
-        return _remapped(image, points)
+    if _is_remapped(image, flow):
+        return _remapped(image, points, _BY[resampling], cv2.BORDER_CONSTANT)
     return F.grid_sample(image, to_sampler(points), mode=resampling, padding_mode="zeros", align_corners=True)
 
 
+def _is_remapped(image: Tensor, flow: Tensor) -> bool:
+    return max(image.shape) <= _MOST and image.shape[1] <= _MOST_CHANNELS and plain(image) and plain(flow)
+
+
 def _remapped(
-    image: Float[Tensor, "batch channel height width"], points: Float[Tensor, "batch xy=2 height width"]
+    image: Float[Tensor, "batch channel height width"],
+    points: Float[Tensor, "batch xy=2 height width"],
+    how: int,
+    beyond: int,
 ) -> Float[Tensor, "batch channel height width"]:
-    """Bicubic, by OpenCV: on a CPU in half of torch's time."""
-    read: list[np.ndarray] = []
-    for picture, place in zip(image, points, strict=True):
-        x, y = place.numpy()
-        last = np.ascontiguousarray(picture.movedim(0, -1).numpy())
-        read.append(cv2.remap(last, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT).reshape(last.shape))
-    return torch.from_numpy(np.stack(read)).movedim(-1, 1).contiguous()
+    """By OpenCV: on a CPU in half of torch's time."""
+    read = torch.empty(*image.shape[:2], *points.shape[-2:])
+    for picture, (x, y), filled in zip(image.numpy(), points.numpy(), read.numpy(), strict=True):
+        for plane, seen in zip(picture, filled, strict=True):
+            cv2.remap(plane, x, y, how, seen, borderMode=beyond)
+    return read
 
 
 def resize_flow(
@@ -62,4 +67,6 @@ def warp_clamped(
 ) -> Float[Tensor, "batch channel height width"]:
     """As `warp`, but outside the image its nearest border pixel is seen: for fields, which do not end at the border."""
     points = pixel_grid(*image.shape[-2:], like=flow) + flow
+    if _is_remapped(image, flow):
+        return _remapped(image, points, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
     return F.grid_sample(image, to_sampler(points), mode="bilinear", padding_mode="border", align_corners=True)
