@@ -1,12 +1,15 @@
 """How good is the default on real footage with depth, people and truth? Whole jobs, file to file.
 
-    python bench/depth.py CLIPS OUT [--kinds walk,street,pan] [--pictures]
+    python bench/depth.py CLIPS OUT [--kinds walk,street,pan,samsung,selfie,night] [--pictures]
 
 CLIPS holds `gopro_walk.mp4`, `street_h265.mp4` and `pixel_hlg10_pan.mp4`. Each is blurred by itself: every frame is
 the mean, in linear light, of frames around it and of those interpolated between them, over a stretch that differs from
 frame to frame; the one in the middle is the truth. The result is H.264 of crf 18, coded once. Of the blurry frames:
 PSNR, sharpness (v_l after a Gaussian) as part of the truth's, and by blocks of 32 pixels how much nearer to the truth,
 in dB, the worst are than the input; parts are told by the truth's own motion to the nearest sharp frame, camera apart.
+
+`samsung`, `selfie` and `night` are clips that were shaken: some of their sharp frames are taken away, each blurred
+along the path that a blurry frame near it was blurred along, restored without it, and compared with it.
 """
 
 import argparse
@@ -22,6 +25,7 @@ import numpy as np
 import torch
 from clips import as_tensor, coded
 
+from selfhvd.extensions.selection import find_sharp
 from selfhvd.flow.camera.predictor import homography_flow
 from selfhvd.metrics import psnr
 from selfhvd.ops.light import GAMMA
@@ -29,6 +33,7 @@ from selfhvd.ops.quantize import to_pixels
 from selfhvd.run.job import deblur
 from selfhvd.synthesis.in_between import in_between
 from selfhvd.video import ingest
+from selfhvd.video.frame_source import ArrayFrames
 from selfhvd.video.png import write_png
 from selfhvd.weights.choose_flow import choose_flow
 
@@ -79,6 +84,35 @@ def filmed(clips: Path, kind: Kind, seed: int = 1) -> Iterator[tuple[np.ndarray,
             yield to_pixels(seen), to_pixels(images[reach][0]), 2 * reach + 1
 
 
+TAKEN = {
+    "samsung": "samsung_motion_photo.mp4",
+    "selfie": "pixel_selfie_motion_photo.mp4",
+    "night": "hvd_008.mp4",
+}
+LONGEST, FRAMES, LEAST_BLUR = 960, 40, 2.0
+"""Pixels, frames; pixels of a path that is worth blurring along."""
+
+
+def taken_away(clips: Path, file: str) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    """Frame, truth and 2; of sharp frames that stay 1, and of frames of which no truth is known 0."""
+    flow = choose_flow("dis")
+    with tempfile.TemporaryDirectory() as folder:
+        footage = ingest(clips / file, Path(folder))
+        images = [reduced(footage.tensor(i), LONGEST) for i in range(min(FRAMES, len(footage)))]
+    frames = [to_pixels(image[0]) for image in images]
+    sharp = find_sharp(ArrayFrames(frames), [False] * len(frames)).sharp
+    for i, frame in enumerate(frames):
+        path = None
+        if i in sharp[1::2] and sharp.index(i) + 1 < len(sharp):
+            blurry = sorted(set(range(len(frames))) - set(sharp), key=lambda j, i=i: abs(j - i))[:6]
+            found = (flow.camera(images[j], images[i]) for j in blurry)
+            path = next((p for p in found if p is not None and p.blur_extent > LEAST_BLUR), None)
+        if path is None:
+            yield frame, frame, int(i in sharp)
+        else:
+            yield to_pixels(path.blurred(images[i])[0]), frame, 2
+
+
 def reduced(image: torch.Tensor, longest: int) -> torch.Tensor:
     part = min(1.0, longest / max(image.shape[-2:]))
     size = [2 * round(part * side / 2) for side in image.shape[-2:]]
@@ -113,7 +147,7 @@ def decibel(errors: np.ndarray) -> float:
 
 
 def measure(name: str, clips: Path, out: Path, pictures: bool) -> dict[str, object]:
-    rows = list(filmed(clips, KINDS[name]))
+    rows = list(filmed(clips, KINDS[name]) if name in KINDS else taken_away(clips, TAKEN[name]))
     frames, truths, counts = zip(*rows, strict=True)
     restored: list[np.ndarray] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -163,7 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--kinds", default=",".join([*KINDS, *TAKEN]))
     parser.add_argument("--pictures", action="store_true")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
