@@ -8,8 +8,6 @@ from jaxtyping import Float
 
 Mask = Float[np.ndarray, "h w"]
 """Opacity, 0 to 1."""
-Place = tuple[float | int | np.floating, float | int | np.floating]
-"""Across and down, pixels."""
 _SOFT = 0.7
 """Pixels of a Gaussian: no lens draws a sharper edge."""
 
@@ -35,7 +33,7 @@ def person(rng: np.random.Generator, height: int, width: int) -> Mask:
     return cv2.GaussianBlur((mask / 255).astype(np.float32), (0, 0), _SOFT)
 
 
-def _limb(mask: np.ndarray, start: Place, end: Place, thick: float) -> None:
+def _limb(mask: np.ndarray, start: tuple[float, float], end: tuple[float, float], thick: float) -> None:
     places = [(round(x), round(y)) for x, y in (start, end)]
     cv2.line(mask, places[0], places[1], 255, max(1, round(thick)), cv2.LINE_AA)
 

@@ -1,6 +1,6 @@
 """Many handheld clips from a folder of photos, each with draws of its own."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,16 +18,13 @@ from selfhvd.video.read.images import list_images, read_image
 Photo = UInt8[np.ndarray, "h w 3"]
 AnyKind = Literal[Kind, "mixed"]
 MIXED: dict[Kind, float] = {
-    "plain": 0.25, "object": 0.15, "night": 0.14, "cut": 0.07, "all-blurry": 0.06, "sharp": 0.04,
-    "depth": 0.14, "street": 0.09, "lamps": 0.06,
+    "plain": 0.35, "object": 0.22, "night": 0.20, "cut": 0.10, "all-blurry": 0.08, "sharp": 0.05,
 }  # fmt: skip
 """How often each kind is drawn."""
 _AMPLITUDE = (6.0, 24.0)
 """Pixels a frame in a view of 480x272; grows with the view."""
 _SHARP_SHARE = (0.30, 0.39)
 """As phones have it."""
-_READOUT = (0.25, 0.7)
-"""Of worlds with depth, part of the time from frame to frame: phones take 8 to 25 ms."""
 _LONGEST = (1.25, 2.3)
 """Length of the photo in lengths of the view: a random size, so grain and detail differ."""
 _EFFORTS = ("ultrafast", "veryfast", "medium")
@@ -90,7 +87,7 @@ def draw_shot(rng: np.random.Generator, settings: HandheldClips) -> Handheld:
     drawn = str(rng.choice(list(MIXED), p=list(MIXED.values())))
     kind = drawn if settings.kind == "mixed" else settings.kind
     scale = float(np.hypot(settings.width, settings.height) / np.hypot(480, 272))
-    shot = Handheld(
+    return Handheld(
         kind=next(k for k in get_args(Kind) if k == kind),
         frames=settings.frames,
         width=settings.width,
@@ -99,7 +96,6 @@ def draw_shot(rng: np.random.Generator, settings: HandheldClips) -> Handheld:
         sharp_share=float(rng.uniform(*_SHARP_SHARE)),
         seed=int(rng.integers(1 << 30)),
     )
-    return replace(shot, readout=float(rng.uniform(*_READOUT))) if shot.with_depth else shot
 
 
 def load_photo(path: Path, longest: float, width: int, height: int) -> Photo:
