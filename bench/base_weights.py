@@ -15,7 +15,7 @@ import argparse
 import os
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,12 +41,7 @@ from selfhvd.weights import BASE_WEIGHTS, load_weights, save_weights
 from selfhvd.weights.choose_flow import choose_flow
 
 WIDTH, HEIGHT, LENGTH = 384, 216, 30
-KINDS = {
-    "plain": 0.16, "object": 0.11, "night": 0.18, "all-blurry": 0.08, "sharp": 0.04,
-    "depth": 0.22, "street": 0.13, "lamps": 0.08,
-}  # fmt: skip
-READOUT = (0.0, 0.7)
-"""Of clips with depth."""
+KINDS = {"plain": 0.28, "object": 0.21, "night": 0.32, "all-blurry": 0.14, "sharp": 0.05}
 TAKEN = {"sharp": (4, 0, 0), "all-blurry": (0, 4, 5)}
 """Frames of one, up to five and more sub-frames that are learned from, where not (2, 3, 4). The sharp frames that guide
 them are, too."""
@@ -65,8 +60,6 @@ def film(
     speed = 0.8 * float(np.exp(rng.uniform(np.log(5), np.log(32))))
     share, seed = float(rng.uniform(0.10, 0.40)), int(rng.integers(1 << 30))
     shot = Handheld(kind, LENGTH, WIDTH, HEIGHT, amplitude=speed, sharp_share=share, seed=seed)  # pyright: ignore
-    if shot.with_depth:
-        shot = replace(shot, readout=float(rng.uniform(*READOUT)))
     exposures = list(shoot(load_photo(photo, rng.uniform(1.25, 2.3) * WIDTH, WIDTH, HEIGHT), shot))
     frames, keys = [e.frame for e in exposures], [False] * LENGTH
     crf, effort = int(rng.integers(8, 27)), str(rng.choice(["ultrafast", "veryfast", "veryfast", "medium"]))

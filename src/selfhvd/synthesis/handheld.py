@@ -4,28 +4,22 @@ Blur is made as in GoProShake (Eq. A, B, D-G): sub-frames along the camera's pat
 of them the faster the camera moves; about a third of the frames average one sub-frame only and are sharp.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from selfhvd.synthesis.exposure import Exposure
 from selfhvd.synthesis.exposure_length import exposure_counts
-from selfhvd.synthesis.layer import Layer, rendered, view_matrices
 from selfhvd.synthesis.light import to_codes, to_light
-from selfhvd.synthesis.phone_camera import PhoneCamera
 from selfhvd.synthesis.trajectory import Trajectory, shake
-from selfhvd.synthesis.world import near_layers, with_lamps
 from selfhvd.video.frame import as_bytes
 
-Light = Float[np.ndarray, "height width 3"]
-Codes = UInt8[np.ndarray, "height width 3"]
-Kind = Literal["plain", "object", "night", "all-blurry", "sharp", "cut", "depth", "street", "lamps"]
+Kind = Literal["plain", "object", "night", "all-blurry", "sharp", "cut"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-_WITH_DEPTH: tuple[Kind, ...] = ("depth", "street", "lamps")
-"""Filmed by a walker, with a phone's own camera."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +28,7 @@ class Handheld:
 
     kind: Kind = "plain"
     """`object`: something moves on its own; `night`: dark, with shot and read noise; `all-blurry`: no exposure is
-    short; `sharp`: every exposure is; `cut`: half way, the scene changes; `depth`: somebody walks past near things;
-    `street`: among which people walk; `lamps`: the same at night, with lights brighter than white."""
+    short; `sharp`: every exposure is; `cut`: half way, the scene changes."""
     frames: int = 60
     width: int = 480
     """Pixels."""
@@ -47,19 +40,6 @@ class Handheld:
     substeps: int = 15
     """N: sub-frames a frame interval, odd."""
     seed: int = 0
-    readout: float = 0.0
-    """From the first row's exposure to the last one's, part of the time from frame to frame, 0 to 1. The exact flow is
-    that of the middle row."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height."""
-        return self.width, self.height
-
-    @property
-    def with_depth(self) -> bool:
-        """Whether it is a world with near things, through a phone's own camera."""
-        return self.kind in _WITH_DEPTH
 
 
 def shoot(photo: np.ndarray, settings: Handheld, second: np.ndarray | None = None) -> Iterator[Exposure]:
@@ -77,39 +57,20 @@ def shoot(photo: np.ndarray, settings: Handheld, second: np.ndarray | None = Non
     path = shake(rng, settings.frames, settings.substeps, settings.amplitude, radius)
     counts = _counts(path, radius, settings)
     scenes = _scenes(rng, photo, second, path, settings)
-    develop = _camera(rng, settings)
+    darkness = rng.uniform(0.15, 0.35) if settings.kind == "night" else 1.0
     for i, count in enumerate(counts):
         scene = i * len(scenes) // settings.frames
         layers = scenes[scene]
         centre = i * settings.substeps + (settings.substeps - 1) // 2
         reach = (int(count) - 1) // 2
-
-        def seen(step: int, layers: list[Layer] = layers) -> Light:
-            return rendered(layers, step, settings.size, settings.readout * settings.substeps)
-
-        middle = seen(centre)
+        truth = darkness * _render(layers, centre, settings)
         steps = [centre + k for k in range(-reach, reach + 1) if k != 0]
-        light = sum((seen(step) for step in steps), middle) / count
-        frame, truth = develop(i, light, middle)
+        light = darkness * sum((_render(layers, step, settings) for step in steps), truth / darkness) / count
+        if settings.kind == "night":
+            light = _sensor(rng, light, darkness)
         matrices = np.stack([layer.matrices[centre] for layer in layers])
         blur = _extent(layers[0].matrices[centre - reach : centre + reach + 1], reach, settings)
-        yield Exposure(frame, truth, int(count), blur, scene, matrices)
-
-
-def _camera(rng: np.random.Generator, settings: Handheld) -> Callable[[int, Light, Light], tuple[Codes, Codes]]:
-    """From number, light and light of the middle to a frame and its truth."""
-    if settings.with_depth:
-        dark = rng.uniform(0.15, 0.5) if settings.kind == "lamps" else rng.uniform(0.7, 1.0)
-        phone = PhoneCamera.drawn(rng, settings.frames, dark)
-        return lambda i, light, middle: (phone.frame(rng, light, i), phone.truth(middle, i))
-    darkness = rng.uniform(0.15, 0.35) if settings.kind == "night" else 1.0
-
-    def plain(_: int, light: Light, middle: Light) -> tuple[Codes, Codes]:
-        light = darkness * light
-        seen = _sensor(rng, light, darkness) if settings.kind == "night" else light
-        return to_codes(seen), to_codes(darkness * middle)
-
-    return plain
+        yield Exposure(to_codes(light), to_codes(truth), int(count), blur, scene, matrices)
 
 
 def _scenes(
@@ -118,24 +79,18 @@ def _scenes(
     second: UInt8[np.ndarray, "h2 w2 3"] | None,
     path: Trajectory,
     settings: Handheld,
-) -> list[list[Layer]]:
+) -> "list[list[_Layer]]":
     """The layers of each scene, in the order in which they are filmed."""
-    size, steps = settings.size, (settings.frames, settings.substeps)
     if settings.kind != "cut":
-        background = Layer.of_photo(photo, path, size)
+        layers = [_Layer.of_photo(photo, path, settings)]
         if settings.kind == "object":
-            return [[background, _object(rng, photo, path, settings)]]
-        if settings.kind == "lamps":
-            background = with_lamps(rng, background)
-        if settings.with_depth:
-            moving = settings.kind != "depth"
-            return [[background, *near_layers(rng, photo, path, size, steps, settings.amplitude, moving)]]
-        return [[background]]
+            layers.append(_Layer.of_object(rng, photo, path, settings))
+        return [layers]
     if second is not None:
-        return [[Layer.of_photo(picture, path, size)] for picture in (photo, second)]
+        return [[_Layer.of_photo(photo, path, settings)], [_Layer.of_photo(second, path, settings)]]
     height, width = photo.shape[:2]
     quarter = np.array([width / 4, 0]) if width >= height else np.array([0, height / 4])
-    return [[Layer.of_photo(photo, path, size, place)] for place in (-quarter, quarter)]
+    return [[_Layer.of_photo(photo, path, settings, place)] for place in (-quarter, quarter)]
 
 
 def _counts(path: Trajectory, radius: float, settings: Handheld) -> list[int]:
@@ -145,22 +100,56 @@ def _counts(path: Trajectory, radius: float, settings: Handheld) -> list[int]:
     return [max(int(n), 7) if settings.kind == "all-blurry" else int(n) for n in counts]
 
 
-def _object(rng: np.random.Generator, photo: UInt8[np.ndarray, "h w 3"], path: Trajectory, settings: Handheld) -> Layer:
-    """A soft-edged round piece of the photo, mirrored, that wanders over the scene at its own uneven pace."""
-    size = int(rng.uniform(0.3, 0.55) * settings.height)
-    top = int(rng.integers(0, max(photo.shape[0] - size, 1)))
-    left = int(rng.integers(0, max(photo.shape[1] - size, 1)))
-    picture = to_light(np.ascontiguousarray(photo[top : top + size, left : left + size][:, ::-1]))
-    h, w = picture.shape[:2]
-    y, x = np.mgrid[0:h, 0:w]
-    distance = np.hypot((x - w / 2) / (w / 2), (y - h / 2) / (h / 2))
-    opacity = np.clip((0.95 - distance) * 12, 0, 1).astype(np.float32)
-    own = shake(rng, settings.frames, settings.substeps, 0.8 * settings.amplitude, float(settings.height))
-    drift = rng.uniform(-2.5, 2.5, size=2) / settings.substeps * np.arange(len(path.angle))[:, None]
-    place = rng.uniform(-0.25, 0.25, size=2) * [settings.width, settings.height]
-    # The object sits in the scene: the camera's own motion shows on it too.
-    seen = Trajectory(path.position - place - own.position - drift, path.angle, path.zoom)
-    return Layer(picture, opacity, view_matrices(seen, np.array([w, h]) / 2, settings.size))
+@dataclass(frozen=True)
+class _Layer:
+    """A picture in linear light with opacity, and for each step the matrix from view to picture pixels."""
+
+    picture: Float[np.ndarray, "h w 3"]
+    opacity: Float[np.ndarray, "h w"] | None
+    matrices: Float[np.ndarray, "step 2 3"]
+
+    @staticmethod
+    def of_photo(
+        photo: UInt8[np.ndarray, "h w 3"],
+        path: Trajectory,
+        settings: Handheld,
+        place: Float[np.ndarray, "xy=2"] | None = None,
+    ) -> "_Layer":
+        """`place`: where the path starts, pixels from the photo's centre."""
+        centre = np.array([photo.shape[1], photo.shape[0]]) / 2
+        start = centre if place is None else centre + place
+        return _Layer(to_light(photo), None, _view_matrices(path, start, settings))
+
+    @staticmethod
+    def of_object(
+        rng: np.random.Generator, photo: UInt8[np.ndarray, "h w 3"], path: Trajectory, settings: Handheld
+    ) -> "_Layer":
+        """A soft-edged round piece of the photo, mirrored, that wanders over the scene at its own uneven pace."""
+        size = int(rng.uniform(0.3, 0.55) * settings.height)
+        top = int(rng.integers(0, max(photo.shape[0] - size, 1)))
+        left = int(rng.integers(0, max(photo.shape[1] - size, 1)))
+        picture = to_light(np.ascontiguousarray(photo[top : top + size, left : left + size][:, ::-1]))
+        h, w = picture.shape[:2]
+        y, x = np.mgrid[0:h, 0:w]
+        distance = np.hypot((x - w / 2) / (w / 2), (y - h / 2) / (h / 2))
+        opacity = np.clip((0.95 - distance) * 12, 0, 1).astype(np.float32)
+        own = shake(rng, settings.frames, settings.substeps, 0.8 * settings.amplitude, float(settings.height))
+        drift = rng.uniform(-2.5, 2.5, size=2) / settings.substeps * np.arange(len(path.angle))[:, None]
+        place = rng.uniform(-0.25, 0.25, size=2) * [settings.width, settings.height]
+        # The object sits in the scene: the camera's own motion shows on it too.
+        seen = Trajectory(path.position - place - own.position - drift, path.angle, path.zoom)
+        return _Layer(picture, opacity, _view_matrices(seen, np.array([w, h]) / 2, settings))
+
+
+def _view_matrices(
+    path: Trajectory, centre: Float[np.ndarray, "xy=2"], settings: Handheld
+) -> Float[np.ndarray, "step 2 3"]:
+    """Affine maps from view pixels to picture pixels, the view centred on `centre` + position."""
+    cos, sin = np.cos(path.angle) / path.zoom, np.sin(path.angle) / path.zoom
+    linear = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], axis=1)
+    middle = np.array([(settings.width - 1) / 2, (settings.height - 1) / 2])
+    offset = centre + path.position - linear @ middle
+    return np.concatenate([linear, offset[..., None]], axis=2)
 
 
 def _extent(matrices: Float[np.ndarray, "step 2 3"], middle: int, settings: Handheld) -> float:
@@ -170,6 +159,22 @@ def _extent(matrices: Float[np.ndarray, "step 2 3"], middle: int, settings: Hand
     places = np.linalg.solve(matrices[:, :, :2], seen - matrices[:, :, 2:])
     apart = places[:, None] - places[None]
     return float(np.hypot(apart[:, :, 0], apart[:, :, 1]).max(axis=(0, 1)).mean())
+
+
+def _render(layers: list[_Layer], step: int, settings: Handheld) -> Float[np.ndarray, "height width 3"]:
+    """The scene in linear light, as seen at one instant."""
+    size, how = (settings.width, settings.height), cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    scene = cv2.warpAffine(
+        layers[0].picture, layers[0].matrices[step], size, flags=how, borderMode=cv2.BORDER_REFLECT_101
+    )
+    for layer in layers[1:]:
+        assert layer.opacity is not None
+        matrix = layer.matrices[step]
+        picture = cv2.warpAffine(layer.picture, matrix, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
+        linear = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        opacity = cv2.warpAffine(layer.opacity, matrix, size, flags=linear)[..., None]
+        scene = scene + opacity * (picture - scene)
+    return scene
 
 
 def _sensor(
