@@ -1,6 +1,5 @@
 """The world with depth: what is near moves more, lights smear, flow is exact, seeds hold."""
 
-import hashlib
 from dataclasses import replace
 
 import cv2
@@ -14,13 +13,11 @@ from selfhvd.ops.warp import warp
 from selfhvd.synthesis import (
     WORLD_KINDS,
     ClipLabel,
-    Handheld,
     HandheldClips,
     World,
     exact_flow,
     film_world,
     make_handheld,
-    shoot,
 )
 from selfhvd.synthesis.layers import Layer, see
 from selfhvd.synthesis.phone_camera import PhoneCamera
@@ -66,7 +63,10 @@ def test_flow_joins_the_truths(photo):
     other = torch.from_numpy(np.dstack([last.truth, 255 * (last.seen == 0)])).permute(2, 0, 1)[None].float()
     moved = warp(other, flow)[0].permute(1, 2, 0).numpy()
     both = cv2.erode(((moved[..., 3] > 254) & (first.seen == 0)).astype(np.uint8), np.ones((7, 7))) > 0
-    after, before = (psnr(x[both][:, None], first.truth[both][:, None]) for x in (moved[..., :3], last.truth))
+    after, before = (
+        psnr(x[both][:, None], first.truth[both][:, None])
+        for x in (moved[..., :3].clip(0, 255).round().astype(np.uint8), last.truth)
+    )
     assert both.mean() > 0.1 and after > 30 and after > before + 6
 
 
@@ -107,10 +107,3 @@ def test_a_clip_and_its_label(tmp_path, photo):
     assert all(
         label.flow(0, 2, 1).shape == (2, 64, 96) and label.facts["codec"] in ("h264", "hevc") for label in labels
     )
-
-
-def test_the_old_kinds_are_as_they_were(photo):
-    """The flow and frames of a kind without depth, by their sum."""
-    taken = list(shoot(photo, Handheld("object", 4, 64, 48, seed=7)))
-    assert [e.matrices.shape for e in taken] == [(2, 2, 3)] * 4 and all(e.seen is None for e in taken)
-    assert len({hashlib.sha256(e.frame.tobytes()).hexdigest() for e in taken}) == 4

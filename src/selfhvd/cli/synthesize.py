@@ -58,7 +58,8 @@ def handheld(
             on a walk: `depth`: things that stand; `street`: people too; `lamps`: night; `mixed-depth`: drawn of these.
         frames: length of a clip.
         size: width and height in pixels.
-        crf: quality of the blurry frames, H.264, 0 to 51; 8-26: each clip draws its own (with depth, HEVC too); `none` leaves them uncoded.
+        crf: H.264 quality of the blurry frames, 0 to 51; 8-26: each clip draws its own (with depth, HEVC too); `none`
+            leaves them uncoded.
         seed: another seed, other clips.
         quiet: print nothing but the result.
         verbose: say more, and show tracebacks.

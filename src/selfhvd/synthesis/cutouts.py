@@ -42,7 +42,7 @@ def bush(rng: np.random.Generator, height: int, width: int) -> Outline:
     """Leaves: noise above a threshold, denser towards the bottom, with holes to look through."""
     y = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None]
-    dense = 9 * (y - 0.55) - 3 * (x - rng.uniform(-0.4, 0.4)) ** 2
+    dense = 24 * (y - 0.58) - 5 * (x - rng.uniform(-0.4, 0.4)) ** 2
     leaves = _noise(rng, height, width, 5.0) + _noise(rng, height, width, 22.0)
     return _softened((dense + leaves > 0).astype(np.float32))
 
@@ -66,7 +66,7 @@ def person(rng: np.random.Generator, height: int, width: int) -> Outline:
 
     stride, swing = rng.uniform(0.03, 0.13), rng.uniform(0.02, 0.12)
     cv2.circle(mask, (round(middle), round(top + 0.07 * tall)), round(0.065 * tall), 1.0, -1, cv2.LINE_AA)
-    limb(0, 0.22, 0, 0.5, 0.17)
+    limb(0.0, 0.22, 0.0, 0.5, 0.17)
     for side in (-1, 1):
         limb(side * 0.04, 0.52, side * stride, 0.97, 0.075)
         limb(side * 0.09, 0.2, side * (0.09 + swing), 0.52, 0.05)

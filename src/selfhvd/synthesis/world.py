@@ -70,7 +70,7 @@ def film_world(photos: Sequence[np.ndarray], settings: World) -> Iterator[Exposu
     for i in range(settings.frames):
         middle = (i + 1.5) * _STEPS
         travels = [layer.travel(middle, length, size) for layer in seen]
-        count = int(np.clip(round_to_odd(np.array(max(travels))), 1, _MOST))
+        count = int(np.clip(round_to_odd(np.array(travels)).max(), 1, _MOST))
         truth, mask = _compose(seen, middle, settings)
         light = truth.copy()
         for k in range(-(count // 2), count // 2 + 1):
@@ -121,18 +121,18 @@ def _compose(
 
 
 def _build(
-    rng: np.random.Generator, photos: list[UInt8[np.ndarray, "h w 3"]], camera: Walk, focal: float, settings: World
+    rng: np.random.Generator, photos: list[np.ndarray], camera: Walk, focal: float, settings: World
 ) -> list[Layer]:
     """Two to five planes, from back to front."""
     steps, dark = len(camera.position), settings.kind == "lamps"
     still = np.zeros((steps, 2)), np.zeros(steps)
     background = _opaque(to_light(photos[0]))
-    planes = [Layer(_night(rng, background, 12) if dark else background, _behind(rng, camera, 9, 25), *still)]
+    planes = [Layer(_night(rng, background, 40) if dark else background, _behind(rng, camera, 9.0, 25.0), *still)]
     people = int(rng.integers(1, 3)) if settings.kind == "street" or dark else 0
     nearer = int(rng.integers(1, 5 - people))
     for is_person in [False] * nearer + [True] * people:
         photo = photos[int(rng.integers(len(photos)))]
-        depth = _behind(rng, camera, 1.5, 6)
+        depth = _behind(rng, camera, 1.5, 6.0)
         # Tall enough never to end in the view, unless it is a person: 1.7 metres.
         height = round(1.7 / 0.8 * focal / depth) if is_person else 2 * settings.height
         width = round(0.7 * height) if is_person else int(1.6 * settings.width)
@@ -159,7 +159,7 @@ def _wander(rng: np.random.Generator, steps: int) -> tuple[Float[np.ndarray, "st
     return np.stack([across, up], axis=1), turn
 
 
-def _cut(rng: np.random.Generator, photo: UInt8[np.ndarray, "h w 3"], outline: Outline, defocus: float) -> Picture:
+def _cut(rng: np.random.Generator, photo: UInt8[np.ndarray, "h2 w2 3"], outline: Outline, defocus: float) -> Picture:
     """A piece of a photo, anywhere in it, with an outline; `defocus` in pixels."""
     height, width = outline.shape
     left, top = rng.uniform(0, photo.shape[1]), rng.uniform(0, photo.shape[0])

@@ -17,9 +17,9 @@ from selfhvd.video.frame import Frame
 _BT709 = Color(range=1, matrix=1, primaries=1, transfer=1)
 
 
-_ENCODERS = {
-    "h264": ("libx264", {"x264-params": "mbtree=0"}),
-    "hevc": ("libx265", {"x265-params": "log-level=error:pools=none:frame-threads=1"}),
+_OPTIONS = {
+    "h264": {"x264-params": "mbtree=0"},
+    "hevc": {"x265-params": "log-level=error:pools=none:frame-threads=1"},
 }
 
 
@@ -38,13 +38,14 @@ def encode_clip(
     thread.
     """
     stream, count = None, 0
-    options = {"crf": str(crf), "preset": preset, **_ENCODERS[codec][1]}
+    name: Literal["libx264", "libx265"] = "libx264" if codec == "h264" else "libx265"
+    options = {"crf": str(crf), "preset": preset, **_OPTIONS[codec]}
     try:
         with replacing(destination) as part, av.open(str(part), "w", format="mp4") as output:
             for count, image in enumerate(frames, 1):
                 height, width = image.shape[:2]
                 if stream is None:
-                    stream = output.add_stream(_ENCODERS[codec][0], rate=rate, options=options)
+                    stream = output.add_stream(name, rate=rate, options=options)
                     stream.width, stream.height = width, height
                     stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
                     context = stream.codec_context
