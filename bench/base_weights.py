@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from clips import for_training, held_out
+from clips import HELD_OUT, for_training, held_out
 from torch import Tensor
 
 from selfhvd.backbones.lite import Lite, LiteConfig
@@ -30,8 +30,8 @@ from selfhvd.method.losses import charbonnier
 from selfhvd.ops.quantize import quantize, to_pixels
 from selfhvd.restore.config import RestoreConfig
 from selfhvd.restore.restorer import Restorer
-from selfhvd.synthesis import Handheld, shoot
-from selfhvd.synthesis.handheld_clips import load_photo
+from selfhvd.synthesis import Exposure, Handheld, HandheldClips, film_world, shoot
+from selfhvd.synthesis.handheld_clips import draw_world, load_photo
 from selfhvd.system.device import computes_bfloat16, convolving
 from selfhvd.training.aligned_store import AlignedStore, ItemMeta, Record
 from selfhvd.training.loop import LoopConfig, cosine_rate
@@ -42,6 +42,8 @@ from selfhvd.weights.choose_flow import choose_flow
 
 WIDTH, HEIGHT, LENGTH = 384, 216, 30
 KINDS = {"plain": 0.28, "object": 0.21, "night": 0.32, "all-blurry": 0.14, "sharp": 0.05}
+DEPTH = 0.0
+"""Share of the clips that are of a world with depth; 0 made the shipped weights."""
 TAKEN = {"sharp": (4, 0, 0), "all-blurry": (0, 4, 5)}
 """Frames of one, up to five and more sub-frames that are learned from, where not (2, 3, 4). The sharp frames that guide
 them are, too."""
@@ -53,14 +55,26 @@ _EXACT = 1.3
 """Mean squared difference, in codes, of 47 dB: what is nearer to the truth was never coded."""
 
 
-def film(
-    photo: Path, rng: np.random.Generator
-) -> tuple[str, list[np.ndarray], list[bool], list[np.ndarray], list[int]]:
+def expose(photo: Path, rng: np.random.Generator) -> tuple[str, list[Exposure]]:
+    if DEPTH and rng.random() < DEPTH:
+        world = draw_world(rng, HandheldClips("mixed-depth", LENGTH, WIDTH, HEIGHT))
+        beside = sorted(photo.parent.iterdir())
+        # Only photos of the same half, training or held out: steps of HELD_OUT keep to it.
+        at = beside.index(photo)
+        used = [beside[(at + HELD_OUT * k) % (len(beside) // HELD_OUT * HELD_OUT)] for k in range(3)]
+        pictures = [load_photo(path, rng.uniform(1.25, 2.3) * WIDTH, WIDTH, HEIGHT) for path in used]
+        return world.kind, list(film_world(pictures, world))
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     speed = 0.8 * float(np.exp(rng.uniform(np.log(5), np.log(32))))
     share, seed = float(rng.uniform(0.10, 0.40)), int(rng.integers(1 << 30))
     shot = Handheld(kind, LENGTH, WIDTH, HEIGHT, amplitude=speed, sharp_share=share, seed=seed)  # pyright: ignore
-    exposures = list(shoot(load_photo(photo, rng.uniform(1.25, 2.3) * WIDTH, WIDTH, HEIGHT), shot))
+    return kind, list(shoot(load_photo(photo, rng.uniform(1.25, 2.3) * WIDTH, WIDTH, HEIGHT), shot))
+
+
+def film(
+    photo: Path, rng: np.random.Generator
+) -> tuple[str, list[np.ndarray], list[bool], list[np.ndarray], list[int]]:
+    kind, exposures = expose(photo, rng)
     frames, keys = [e.frame for e in exposures], [False] * LENGTH
     crf, effort = int(rng.integers(8, 27)), str(rng.choice(["ultrafast", "veryfast", "veryfast", "medium"]))
     if rng.random() > 1 / 7:

@@ -14,7 +14,7 @@ import torch
 
 from selfhvd.extensions.selection import Selection, find_sharp
 from selfhvd.metrics import psnr
-from selfhvd.synthesis import Handheld, shoot
+from selfhvd.synthesis import Exposure, Handheld, World, film_world, shoot
 from selfhvd.video import ingest
 from selfhvd.video.frame_source import ArrayFrames
 
@@ -35,6 +35,8 @@ class Clip:
     keyframes: list[bool]
     truth: list[np.ndarray]
     counts: list[int]
+    seen: list[np.ndarray] | None = None
+    """Which layer the truth shows where, of a world with depth."""
 
     @property
     def source(self) -> ArrayFrames:
@@ -90,13 +92,25 @@ def film(photo: Path, kind: str, seed: int, blurry_psnr: float | None = 28.0, cr
             break
         low, high = (shot.amplitude, high) if np.mean(blurry) > blurry_psnr else (low, shot.amplitude)
         shot = replace(shot, amplitude=math.sqrt(low * high))
+    return as_clip(photo.stem, kind, exposures, crf)
+
+
+def film_depth(photos: list[Path], kind: str, seed: int, crf: int = 18) -> Clip:
+    """A 480x272 clip of 60 frames of a world with depth, cut from `photos`."""
+    rng = np.random.default_rng(seed)
+    world = World(kind=kind, amplitude=rng.uniform(8, 20), exposure=rng.uniform(12, 33), readout=16.0, seed=seed)
+    return as_clip(photos[0].stem, kind, list(film_world([load_photo(p, 900) for p in photos], world)), crf)
+
+
+def as_clip(name: str, kind: str, exposures: list[Exposure], crf: int) -> Clip:
     file = coded([e.frame for e in exposures], crf)
-    with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "clip.mp4"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
         path.write_bytes(file)
-        taken = ingest(path, Path(name) / "frames")
+        taken = ingest(path, Path(folder) / "frames")
         frames, keys = [taken.frame(i) for i in range(len(taken))], list(taken.keyframes)
-    return Clip(photo.stem, kind, file, frames, keys, [e.truth for e in exposures], [e.count for e in exposures])
+    seen = [e.seen for e in exposures if e.seen is not None] or None
+    return Clip(name, kind, file, frames, keys, [e.truth for e in exposures], [e.count for e in exposures], seen)
 
 
 def as_tensor(image: np.ndarray) -> torch.Tensor:

@@ -10,7 +10,9 @@ from cyclopts import App, Parameter
 
 from selfhvd.errors import PartialError, UsageError
 
-Kind = Literal["mixed", "plain", "object", "night", "all-blurry", "sharp", "cut"]
+Kind = Literal[
+    "mixed", "plain", "object", "night", "all-blurry", "sharp", "cut", "mixed-depth", "depth", "street", "lamps"
+]
 Quaternion = Literal["xyzw", "wxyz"]
 Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative="")]
 Verbose = Annotated[bool, Parameter(name=["--verbose", "-v"], negative="")]
@@ -52,10 +54,12 @@ def handheld(
         destination: a new folder, or one begun with the same settings; --clips may grow.
         clips: how many clips there are to be.
         kind: `object`: something moves on its own; `night`: dark, with noise; `all-blurry`: no sharp frame; `sharp`:
-            nothing else; `cut`: half way the scene changes; `mixed`: drawn for each clip.
+            nothing else; `cut`: half way the scene changes; `mixed`: drawn for each clip. In a world with depth, filmed
+            on a walk: `depth`: things that stand; `street`: people too; `lamps`: night; `mixed-depth`: drawn of these.
         frames: length of a clip.
         size: width and height in pixels.
-        crf: H.264 quality of the blurry frames, 0 to 51; 8-26: each clip draws its own; `none` leaves them uncoded.
+        crf: H.264 quality of the blurry frames, 0 to 51; 8-26: each clip draws its own (with depth, HEVC too); `none`
+            leaves them uncoded.
         seed: another seed, other clips.
         quiet: print nothing but the result.
         verbose: say more, and show tracebacks.

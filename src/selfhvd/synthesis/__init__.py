@@ -7,9 +7,11 @@ from selfhvd.synthesis.exposure import Exposure
 from selfhvd.synthesis.goproshake import GoProShake, make_goproshake
 from selfhvd.synthesis.handheld import KINDS, Handheld, Kind, shoot
 from selfhvd.synthesis.handheld_clips import HandheldClips, make_handheld
+from selfhvd.synthesis.world import WORLD_KINDS, World, film_world
 
 __all__ = [
     "KINDS",
+    "WORLD_KINDS",
     "ClipFolder",
     "ClipLabel",
     "Exposure",
@@ -17,7 +19,9 @@ __all__ = [
     "Handheld",
     "HandheldClips",
     "Kind",
+    "World",
     "exact_flow",
+    "film_world",
     "make_goproshake",
     "make_handheld",
     "shoot",

@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from selfhvd.errors import OutputError
 from selfhvd.synthesis.clip_label import ClipLabel, as_tuples
@@ -93,12 +93,13 @@ class ClipFolder:
 
 @dataclass(frozen=True)
 class Coding:
-    """How an H.264 encoder takes the frames."""
+    """How an encoder takes the frames."""
 
     crf: int
     """0 (lossless) to 51 (worst)."""
     effort: str = "medium"
     """x264's preset: how hard it looks for what repeats. Phones' encoders have no time to."""
+    codec: Literal["h264", "hevc"] = "h264"
 
 
 class ClipInMaking:
@@ -108,7 +109,7 @@ class ClipInMaking:
         self.folder, self.work = folder, folder / "work"
 
     def write(self, exposures: Iterable[Exposure], kind: str, coding: Coding | None, facts: dict[str, Any]) -> None:
-        """Write frame by frame; with `coding`, the blurry frames are what an H.264 encoder makes of them.
+        """Write frame by frame; with `coding`, the blurry frames are what an encoder makes of them.
 
         Args:
             exposures: at least one.
@@ -135,7 +136,7 @@ class ClipInMaking:
 
     def _coded(self, frames: Iterator[Frame], coding: Coding) -> tuple[int, ...]:
         """Through an encoder and back; the numbers of the key frames."""
-        encode_clip(frames, self.work / "coded.mp4", crf=coding.crf, preset=coding.effort)
+        encode_clip(frames, self.work / "coded.mp4", crf=coding.crf, preset=coding.effort, codec=coding.codec)
         footage = ingest(self.work / "coded.mp4", self.work / "coded")
         for index in range(len(footage)):
             write_png(self.folder / "blur" / _name(index), footage.frame(index))

@@ -27,7 +27,7 @@ class ClipLabel:
     scenes: tuple[int, ...]
     """Number of the scene that each frame shows."""
     matrices: tuple[tuple[tuple[tuple[float, ...], ...], ...], ...]
-    """`frame layer 2 3`, from view to picture pixels; see `Exposure.matrices`."""
+    """`frame layer rows 3`, from view to picture pixels; see `Exposure.matrices`."""
     keyframes: tuple[int, ...] = ()
     """Frames that the encoder made key frames; none where the frames were not coded."""
     facts: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -20,6 +20,8 @@ class Exposure:
     the view; 0 also where the motion is not known."""
     scene: int = 0
     """Frames of different scenes show different places: no flow leads from one to the other."""
-    matrices: Float[np.ndarray, "layer 2 3"] = field(default_factory=lambda: np.zeros((0, 2, 3)))
-    """For each layer, the background first, the affine map from pixels of the truth to pixels of the picture that it
-    shows; none where the scene is not a picture of ours."""
+    matrices: Float[np.ndarray, "layer rows 3"] = field(default_factory=lambda: np.zeros((0, 2, 3)))
+    """For each layer, the background first, the map (affine: 2 rows; homography: 3) from pixels of the truth to pixels
+    of the picture that it shows; none where the scene is not a picture of ours."""
+    seen: UInt8[np.ndarray, "height width"] | None = None
+    """Number of the layer that the truth shows in the middle of each row's exposure; None where it is not known."""

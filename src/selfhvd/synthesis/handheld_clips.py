@@ -1,6 +1,6 @@
 """Many handheld clips from a folder of photos, each with draws of its own."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -10,17 +10,24 @@ from jaxtyping import UInt8
 
 from selfhvd.synthesis.clip_folder import ClipFolder, ClipInMaking, Coding
 from selfhvd.synthesis.handheld import Handheld, Kind, shoot
+from selfhvd.synthesis.world import WORLD_KINDS, World, WorldKind, film_world
 from selfhvd.system.progress import Progress, silent
 from selfhvd.video.frame import as_bytes
 from selfhvd.video.limits import Limits
 from selfhvd.video.read.images import list_images, read_image
 
 Photo = UInt8[np.ndarray, "h w 3"]
-AnyKind = Literal[Kind, "mixed"]
+AnyKind = Literal[Kind, WorldKind, "mixed", "mixed-depth"]
 MIXED: dict[Kind, float] = {
     "plain": 0.35, "object": 0.22, "night": 0.20, "cut": 0.10, "all-blurry": 0.08, "sharp": 0.05,
 }  # fmt: skip
 """How often each kind is drawn."""
+MIXED_DEPTH: dict[WorldKind, float] = {"depth": 0.40, "street": 0.35, "lamps": 0.25}
+"""The same for `mixed-depth`."""
+_EXPOSURE = {"depth": (8.0, 33.0), "street": (8.0, 33.0), "lamps": (20.0, 33.0)}
+"""Milliseconds, by what is filmed."""
+_READOUT = (10.0, 25.0)
+"""Milliseconds; one clip in four has none."""
 _AMPLITUDE = (6.0, 24.0)
 """Pixels a frame in a view of 480x272; grows with the view."""
 _SHARP_SHARE = (0.30, 0.39)
@@ -77,8 +84,9 @@ def make_handheld(
         name = f"{number:04d}"
         if not folder.has(name):
             with folder.begin(name) as clip:
-                chosen = [paths[order[(number + k) % len(paths)]] for k in range(min(2, len(paths)))]
-                _make(clip, chosen, number, settings)
+                chosen = [paths[order[(number + k) % len(paths)]] for k in range(min(3, len(paths)))]
+                make = _make_world if settings.kind in (*WORLD_KINDS, "mixed-depth") else _make
+                make(clip, chosen, number, settings)
         on_progress("film", number + 1, clips)
 
 
@@ -98,6 +106,23 @@ def draw_shot(rng: np.random.Generator, settings: HandheldClips) -> Handheld:
     )
 
 
+def draw_world(rng: np.random.Generator, settings: HandheldClips) -> World:
+    """A hand, a walk and a phone of its own for each clip."""
+    drawn = str(rng.choice(list(MIXED_DEPTH), p=list(MIXED_DEPTH.values())))
+    kind = drawn if settings.kind == "mixed-depth" else settings.kind
+    scale = float(np.hypot(settings.width, settings.height) / np.hypot(480, 272))
+    return World(
+        kind=next(k for k in WORLD_KINDS if k == kind),
+        frames=settings.frames,
+        width=settings.width,
+        height=settings.height,
+        amplitude=scale * float(np.exp(rng.uniform(*np.log(_AMPLITUDE)))),
+        exposure=float(np.exp(rng.uniform(*np.log(_EXPOSURE[kind])))),
+        readout=float(rng.uniform(*_READOUT)) if rng.random() > 0.25 else 0.0,
+        seed=int(rng.integers(1 << 30)),
+    )
+
+
 def load_photo(path: Path, longest: float, width: int, height: int) -> Photo:
     """RGB, 8 bits, reduced to `longest` pixels, but never smaller than a shaking view of `width` x `height` needs."""
     photo = as_bytes(read_image(path, Limits()))
@@ -112,6 +137,7 @@ def load_photo(path: Path, longest: float, width: int, height: int) -> Photo:
 def _make(clip: ClipInMaking, paths: list[Path], number: int, settings: HandheldClips) -> None:
     rng = np.random.default_rng([settings.seed, number])
     shot = draw_shot(rng, settings)
+    paths = paths[:2]
     # Two places in one photo lie apart only where the photo is long.
     low = _LONGEST[0] if len(paths) > 1 or shot.kind != "cut" else _LONGEST[1]
     longest = rng.uniform(low, _LONGEST[1]) * settings.width
@@ -119,8 +145,21 @@ def _make(clip: ClipInMaking, paths: list[Path], number: int, settings: Handheld
     coding = _draw_coding(rng, settings.crf)
     pictures = [load_photo(path, longest, settings.width, settings.height) for path in used]
     facts = {"photos": [path.name for path in used], "seed": shot.seed, "settings": asdict(shot)}
-    facts |= {"crf": None} if coding is None else asdict(coding)
+    facts |= {"crf": None} if coding is None else {"crf": coding.crf, "effort": coding.effort}
     clip.write(shoot(pictures[0], shot, *pictures[1:]), shot.kind, coding, facts)
+
+
+def _make_world(clip: ClipInMaking, paths: list[Path], number: int, settings: HandheldClips) -> None:
+    rng = np.random.default_rng([settings.seed, number])
+    world = draw_world(rng, settings)
+    longest = rng.uniform(*_LONGEST) * settings.width
+    coding = _draw_coding(rng, settings.crf)
+    if isinstance(settings.crf, tuple) and coding is not None and rng.random() < 0.5:
+        coding = replace(coding, codec="hevc")
+    pictures = [load_photo(path, longest, settings.width, settings.height) for path in paths]
+    facts = {"photos": [path.name for path in paths], "seed": world.seed, "settings": asdict(world)}
+    facts |= {"crf": None} if coding is None else asdict(coding)
+    clip.write(film_world(pictures, world), world.kind, coding, facts)
 
 
 def _draw_coding(rng: np.random.Generator, crf: int | tuple[int, int] | None) -> Coding | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 from av.error import FFmpegError
@@ -16,6 +17,12 @@ from selfhvd.video.frame import Frame
 _BT709 = Color(range=1, matrix=1, primaries=1, transfer=1)
 
 
+_OPTIONS = {
+    "h264": {"x264-params": "mbtree=0"},
+    "hevc": {"x265-params": "log-level=error:pools=none:frame-threads=1"},
+}
+
+
 def encode_clip(
     frames: Iterable[Frame],
     destination: Path,
@@ -23,19 +30,22 @@ def encode_clip(
     rate: Fraction = Fraction(30),
     crf: int = 18,
     preset: str = "medium",
+    codec: Literal["h264", "hevc"] = "h264",
 ) -> None:
     """Write RGB uint8 `frames` (`height width 3`) at `rate` frames per second; BT.709, no sound.
 
-    Same frames, same bytes: x264's macroblock tree, which is not repeatable on small frames, is off.
+    Same frames, same bytes: x264's macroblock tree, which is not repeatable on small frames, is off, and x265 has one
+    thread.
     """
     stream, count = None, 0
-    options = {"crf": str(crf), "preset": preset, "x264-params": "mbtree=0"}
+    name: Literal["libx264", "libx265"] = "libx264" if codec == "h264" else "libx265"
+    options = {"crf": str(crf), "preset": preset, **_OPTIONS[codec]}
     try:
         with replacing(destination) as part, av.open(str(part), "w", format="mp4") as output:
             for count, image in enumerate(frames, 1):
                 height, width = image.shape[:2]
                 if stream is None:
-                    stream = output.add_stream("libx264", rate=rate, options=options)
+                    stream = output.add_stream(name, rate=rate, options=options)
                     stream.width, stream.height = width, height
                     stream.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
                     context = stream.codec_context
