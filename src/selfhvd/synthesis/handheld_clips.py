@@ -119,6 +119,7 @@ def draw_world(rng: np.random.Generator, settings: HandheldClips) -> World:
         amplitude=scale * float(np.exp(rng.uniform(*np.log(_AMPLITUDE)))),
         exposure=float(np.exp(rng.uniform(*np.log(_EXPOSURE[kind])))),
         readout=float(rng.uniform(*_READOUT)) if rng.random() > 0.25 else 0.0,
+        sharp_share=float(rng.uniform(*_SHARP_SHARE)),
         seed=int(rng.integers(1 << 30)),
     )
 

@@ -48,6 +48,8 @@ class World:
     """Milliseconds, at most 33."""
     readout: float = 16.0
     """Milliseconds from the first row to the last; 0 = all rows at once."""
+    sharp_share: float = 1 / 3
+    """Share of the frames, the calmest, whose exposure is an instant (phones: 0.30 to 0.39 are sharp)."""
     seed: int = 0
 
 
@@ -67,10 +69,9 @@ def film_world(photos: Sequence[np.ndarray], settings: World) -> Iterator[Exposu
     seen = [_Seen(layer.picture, layer.matrices(camera, focal, size)) for layer in layers]
     phone = PhoneCamera.draw(rng, settings.frames, settings.kind == "lamps")
     length = settings.exposure / 1000 * FRAME_RATE * _STEPS
-    for i in range(settings.frames):
-        middle = (i + 1.5) * _STEPS
-        travels = [layer.travel(middle, length, size) for layer in seen]
-        count = int(np.clip(round_to_odd(np.array(travels)).max(), 1, _MOST))
+    middles = [(i + 1.5) * _STEPS for i in range(settings.frames)]
+    travels = [[layer.travel(middle, length, size) for layer in seen] for middle in middles]
+    for i, (middle, count) in enumerate(zip(middles, _counts(travels, settings.sharp_share), strict=True)):
         truth, mask = _compose(seen, middle, settings)
         light = truth.copy()
         for k in range(-(count // 2), count // 2 + 1):
@@ -78,8 +79,15 @@ def film_world(photos: Sequence[np.ndarray], settings: World) -> Iterator[Exposu
                 light += _compose(seen, middle + k * length / count, settings)[0]
         matrices = np.stack([layer.at(np.array([middle]))[0] for layer in seen])
         frame = phone.take(light / count, i, rng)
-        blur = travels[0] if count > 1 else 0.0
+        blur = travels[i][0] if count > 1 else 0.0
         yield Exposure(frame, phone.truth(truth, i), count, blur, 0, matrices, mask)
+
+
+def _counts(travels: list[list[float]], sharp_share: float) -> list[int]:
+    """Sub-frames of each exposure, from how far each layer travels in it, pixels."""
+    farthest = np.array(travels).max(axis=1)
+    counts = np.clip(round_to_odd(farthest), 1, _MOST)
+    return np.where(farthest <= np.quantile(farthest, sharp_share), 1, counts).tolist()
 
 
 @dataclass(frozen=True)
