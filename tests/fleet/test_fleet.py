@@ -25,7 +25,7 @@ COMMAND = [sys.executable, "-m", "selfhvd"]
 
 
 def fleet(*words, **named) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, "fleet", *map(str, words)], capture_output=True, text=True, timeout=120, **named)
+    return subprocess.run([*COMMAND, "fleet", *map(str, words)], capture_output=True, text=True, timeout=300, **named)
 
 
 @pytest.fixture
