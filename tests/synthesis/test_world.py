@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from selfhvd.synthesis import (
 from selfhvd.synthesis.layers import Layer, see
 from selfhvd.synthesis.phone_camera import PhoneCamera
 from selfhvd.synthesis.walk import Walk
+from selfhvd.video import encode_clip
 
 SMALL = World(frames=4, width=96, height=64, amplitude=4.0, seed=1)
 
@@ -95,6 +97,21 @@ def test_each_kind(photo, kind):
         assert one.count % 2 == 1 and one.matrices.shape[1:] == (3, 3) and 2 <= len(one.matrices) <= 5
         assert one.seen is not None and one.seen.max() < len(one.matrices)
     assert not np.array_equal(taken[0].frame, next(film_world([photo], replace(shot, seed=2))).frame)
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 4), (0.8, 9, 12)])
+def test_so_many_frames_are_sharp(photo, share, least, most):
+    shot = replace(SMALL, frames=12, amplitude=30.0, exposure=33.0, sharp_share=share)
+    assert least <= [one.count for one in film_world([photo], shot)].count(1) <= most
+
+
+def test_hevc_makes_the_same_bytes_each_time(tmp_path, photo):
+    frames = [np.ascontiguousarray(photo[i : i + 64, 2 * i : 2 * i + 96]) for i in range(8)]
+    for name in ("one.mp4", "other.mp4"):
+        encode_clip(frames, tmp_path / name, crf=24, preset="ultrafast", codec="hevc")
+    with av.open(str(tmp_path / "one.mp4")) as container:
+        assert container.streams.video[0].codec_context.name == "hevc"
+    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "other.mp4").read_bytes()
 
 
 def test_a_clip_and_its_label(tmp_path, photo):
