@@ -33,8 +33,9 @@ _ROUNDS = (10, 8, 4)
 _SAMPLES = 120
 """Places along the longer side at which images are compared: they must be fine, the places need not be many
 (docs/ablations.md#shutter.exact)."""
-_JUDGED = 1
-"""Level at which a path is believed or not."""
+_DETAIL = 15
+"""Pixels a side of what counts as detail, where a path is judged; twice the path, if that is more, for less is wiped
+out."""
 _TRIED = (0.5, 1.5, 3.0, 6.0, 10.0)
 """Lengths of straight paths tried first, coarse pixels, in eight directions each."""
 _ODDITY = 0.5
@@ -42,19 +43,23 @@ _ODDITY = 0.5
 _DARK = 0.01
 """Light, 0..1, from which on a difference counts as much as it is seen, in codes: there noise and coding errors are
 even, in light they grow with it (docs/ablations.md#shutter.light)."""
-_LEAST_REACH = 1.5
-"""Pixels of the level that judges; a shorter path hides no part of a pixel that could be told from noise."""
+_LEAST_REACH = 2.0
+"""Pixels of the finest level; a shorter path hides no part of a pixel that could be told from noise."""
 _LONGEST = 0.3
 """Of the diagonal: a longer path in one exposure is no hand's (docs/ablations.md#shutter._LONGEST)."""
 _TURNING = 3.0
-"""Acceleration, in multiples of the speed, beyond which the middle of a path is guesswork
+"""Acceleration, in multiples of the speed, beyond which a path is no hand's, unless it is short
 (docs/ablations.md#shutter._TURNING)."""
+_SHORT, _CLEAR = 6.0, 12.0
+"""Speeds, pixels of the finest level, up to which how a path turns cannot be told, and with it where its middle lies: its
+mean is taken; and from which on it can (docs/ablations.md#shutter._SHORT)."""
 _LIKELY = 0.7
 """Part of the pixels that is looked at to judge a path, the best ones: what moves on its own does not count."""
 _LEFT = 0.6
-"""Part of the disagreement without motion that a believed path leaves there at most."""
-_STRANGE = 0.003
-"""Disagreement (1 - correlation) from which on the images do not show the same (docs/ablations.md#shutter._STRANGE)."""
+"""Part of the disagreement of detail without motion that a believed path leaves at most."""
+_STRANGE = 0.03
+"""Disagreement of detail (1 - correlation) from which on the images do not show the same
+(docs/ablations.md#shutter._STRANGE)."""
 _LEAST_OVERLAP = 0.2
 """Part of the places at which both images must be known."""
 _WHOLLY_KNOWN = 0.999
@@ -65,6 +70,8 @@ _ENOUGH = 0.004
 """Pixels; a step of less ends the search."""
 _DAMPING = 1e-3
 """Levenberg-Marquardt's, as part of the diagonal."""
+_TURN = 137.0
+"""Of the unit, half a diagonal: one part of so many is how far a hand is as likely as not to turn or to draw nearer."""
 _PRIOR_WIDTH = 50.0
 """Pixels that homographies are free to move by."""
 
@@ -84,17 +91,18 @@ def fit_trajectory(
     Gauss-Newton on homography, velocity, acceleration, gain and offset together, in linear light, coarse to fine. Of a
     path that is `known` from another sharp image only the middle is looked for.
     """
-    path = ExposureTrajectory.still(start) if known is None else replace(known, middle=start)
+    path, factor = ExposureTrajectory.still(start) if known is None else replace(known, middle=start), 1.0
     for level, rounds in enumerate(_ROUNDS):
         fit, zoom, factor = _level(blurry, sharp, level)
         scaled = _rescaled(path, zoom, factor)
         found = fit.refined(fit.guessed(scaled) if path.blur_extent == 0 else scaled, rounds, moving=known is None)
-        if found is None:
-            return path if level > _JUDGED else None
-        if level == _JUDGED and (found.blur_extent < _LEAST_REACH or not fit.explains(found)):
+        if found is None or (level == len(_ROUNDS) - 1 and not fit.explains(found)):
             return None
         path = _rescaled(found, np.linalg.inv(zoom), 1 / factor)
-    return path
+    if known is not None:
+        return path
+    doubt = float(np.clip((_CLEAR - factor * path.blur_extent) / (_CLEAR - _SHORT), 0, 1))
+    return path.centred((blurry.shape[1], blurry.shape[0]), doubt)
 
 
 def refine_homography(first: LinearLight, second: LinearLight, start: Homography) -> Homography:
@@ -126,7 +134,8 @@ class _Fit:
         height, width = blurry.shape
         step = max(1, round(max(height, width) / _SAMPLES))
         places = np.s_[step // 2 :: step, step // 2 :: step]
-        self.sharp, self.blurry = sharp, np.ascontiguousarray(blurry[places])
+        self.sharp, self.whole, self.places = sharp, blurry, places
+        self.blurry = np.ascontiguousarray(blurry[places])
         self.steepness = np.maximum(self.blurry, _DARK) ** (1 / GAMMA - 1)
         self.size = (width, height)
         self.at = np.array([[step, 0, step // 2], [0, step, step // 2], [0, 0, 1.0]])
@@ -180,10 +189,11 @@ class _Fit:
             except np.linalg.LinAlgError:
                 return None
             middle = path.middle @ self._tilted(step[_POSE])
-            path = ExposureTrajectory(
-                middle / middle[2, 2],
-                (path.velocity + step[_VELOCITY]).astype(np.float32),
-                (path.acceleration + step[_ACCELERATION]).astype(np.float32),
+            path = replace(
+                path,
+                middle=middle / middle[2, 2],
+                velocity=(path.velocity + step[_VELOCITY]).astype(np.float32),
+                acceleration=(path.acceleration + step[_ACCELERATION]).astype(np.float32),
             )
             gain, offset = gain + float(step[_GAIN]), offset + float(step[_OFFSET])
             if not np.isfinite(step).all() or path.blur_extent > 2 * self.unit:
@@ -193,31 +203,42 @@ class _Fit:
         return path
 
     def explains(self, path: ExposureTrajectory) -> bool:
-        """Whether a hand may move so, and the images are nearer to each other with that motion than without."""
-        if path.length > 2 * _LONGEST * self.unit or extent(path.acceleration) > _TURNING * path.blur_extent:
+        """Whether a hand may move so, and detail of the images is nearer to each other with that motion than without.
+
+        Detail, because that is what a blur takes: all else is alike with any path and with none.
+        """
+        speed, turn = path.blur_extent, extent(path.acceleration)
+        if not _LEAST_REACH <= path.length <= 2 * _LONGEST * self.unit or (speed > _CLEAR and turn > _TURNING * speed):
             return False
-        brought = self._brought(path.middle)
-        moving, still = (
-            self._disagreement(*self._blurred(brought, p)[:2]) for p in (path, ExposureTrajectory.still(path.middle))
-        )
-        return moving < min(_STRANGE, _LEFT * still)
+        still = self.refined(ExposureTrajectory.still(path.middle), _ROUNDS[-1], moving=False)
+        side = int(np.clip(2 * path.length, _DETAIL, max(_DETAIL, min(self.size) / 2))) // 2 * 2 + 1
+        theirs = _detail(self.whole, side)[self.places]
+
+        def missing(path: ExposureTrajectory) -> float:
+            brought = self._brought(path.middle)
+            brought[..., 0] = _detail(brought[..., 0], side)
+            return self._disagreement(*self._blurred(brought, path)[:2], theirs)
+
+        return missing(path) < min(_STRANGE, _LEFT * (math.inf if still is None else missing(still)))
 
     def nearer(self, path: ExposureTrajectory, other: ExposureTrajectory) -> bool:
         """Whether `path` brings the images nearer to each other than `other` does."""
-        ours, theirs = (self._disagreement(*self._blurred(self._brought(p.middle), p)[:2]) for p in (path, other))
+        ours, theirs = (
+            self._disagreement(*self._blurred(self._brought(p.middle), p)[:2], self.blurry) for p in (path, other)
+        )
         return ours < theirs
 
-    def _disagreement(self, synthetic: Sampled, seen: Known) -> float:
+    def _disagreement(self, synthetic: Sampled, seen: Known, given: Sampled) -> float:
         """1 - correlation of the places that agree best; neither gain nor offset changes it; 0 is the same image."""
         if seen.mean() < _LEAST_OVERLAP:
             return math.inf
-        ours, theirs = synthetic[seen], self.blurry[seen]
+        ours, theirs = synthetic[seen], given[seen]
         for _ in range(2):
             if min(ours.std(), theirs.std()) < 1e-4:
                 return math.inf
-            rest = np.abs(np.polyval(np.polyfit(ours, theirs, 1), synthetic[seen]) - self.blurry[seen])
+            rest = np.abs(np.polyval(np.polyfit(ours, theirs, 1), synthetic[seen]) - given[seen])
             likely = rest <= np.quantile(rest, _LIKELY)
-            ours, theirs = synthetic[seen][likely], self.blurry[seen][likely]
+            ours, theirs = synthetic[seen][likely], given[seen][likely]
         return 1 - float(np.corrcoef(ours, theirs)[0, 1]) if min(ours.std(), theirs.std()) > 1e-4 else math.inf
 
     def _mean_error(self, synthetic: Sampled, seen: Known) -> float:
@@ -246,7 +267,7 @@ class _Fit:
             total += seen
             for held, factor in zip(slopes, (1.0, tau, 0.5 * tau * tau), strict=True):
                 held += factor * seen[..., 2:]
-        count = instant_count(path.blur_extent)
+        count = instant_count(path.length)
         total /= count
         return total[..., 0], (total[..., 1] > _WHOLLY_KNOWN) & self.inner, [held / count for held in slopes]
 
@@ -255,7 +276,7 @@ class _Fit:
     ) -> tuple[Float[np.ndarray, "18"], Float[np.ndarray, "18"]]:
         """Strength and pull of what is known before: little acceleration beside the speed, little turning."""
         strength, pull = np.full(_UNKNOWNS, (spread / _PRIOR_WIDTH) ** 2), np.zeros(_UNKNOWNS)
-        pixel = self.unit / (0.57 * _SIDES[_JUDGED])
+        pixel = self.unit / _TURN
         strength[_ACCELERATION] = (spread / (_ODDITY * (path.blur_extent + 0.5 * pixel))) ** 2
         strength[_TURNING_AND_GROWTH] = (spread / pixel) ** 2
         pull[_TURNING_AND_GROWTH], pull[_ACCELERATION] = path.velocity[2:], path.acceleration
@@ -271,4 +292,10 @@ class _Fit:
 def _rescaled(path: ExposureTrajectory, zoom: Homography, factor: float) -> ExposureTrajectory:
     middle = zoom @ path.middle @ np.linalg.inv(zoom)
     factor32 = np.float32(factor)
-    return ExposureTrajectory(middle / middle[2, 2], path.velocity * factor32, path.acceleration * factor32)
+    return replace(
+        path, middle=middle / middle[2, 2], velocity=path.velocity * factor32, acceleration=path.acceleration * factor32
+    )
+
+
+def _detail(plane: Float[np.ndarray, "height width"], side: int) -> Float[np.ndarray, "height width"]:
+    return plane - cv2.blur(plane, (side, side))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -18,10 +18,13 @@ LinearLight = Float[np.ndarray, "height width"]
 Motion = Float[np.ndarray, "kind=4"]
 """Pixels of shift right, shift down, rotation and growth, the last two as seen half a diagonal from the centre."""
 
+_MEAN_OF_TURN = 1 / 24
+"""Mean of τ²/2 over the exposure."""
+
 
 @dataclass(frozen=True)
 class ExposureTrajectory:
-    """How the image moved while the shutter was open: p + τ · velocity + τ²/2 · acceleration, τ from -½ to ½."""
+    """How the image moved while the shutter was open: p + τ velocity + (τ²/2 - lead) acceleration, τ from -½ to ½."""
 
     middle: Homography
     """From pixels of the blurry image, half way through, to pixels of the sharp one."""
@@ -29,6 +32,8 @@ class ExposureTrajectory:
     """Pixels an exposure."""
     acceleration: Motion
     """Pixels an exposure, squared."""
+    lead: float = 0.0
+    """Of the acceleration, how far `middle` lies from half way through towards the mean of the path; see `centred`."""
 
     @staticmethod
     def still(middle: Homography) -> "ExposureTrajectory":
@@ -45,10 +50,20 @@ class ExposureTrajectory:
         """The same with the way there and back that the acceleration adds."""
         return self.blur_extent + extent(self.acceleration) / 4
 
+    def centred(self, size: tuple[int, int], share: float) -> "ExposureTrajectory":
+        """The same path, its `middle` moved by a `share`, 0..1, of the way from half way through to its mean place.
+
+        `size`: of the image, width and height.
+        """
+        lead = share * _MEAN_OF_TURN
+        moved = self.middle @ displacement(lead * self.acceleration, size)
+        return replace(self, middle=moved / moved[2, 2], lead=lead)
+
     def is_like(self, other: "ExposureTrajectory") -> bool:
         """Whether both blur alike: the same way, there or back, to a pixel; no motion at all is no way."""
         there, back = (extent(self.velocity - sign * other.velocity) for sign in (1, -1))
-        return min(self.blur_extent, other.blur_extent) > 0 and min(there, back) < 1
+        bent = _MEAN_OF_TURN * extent(self.acceleration - other.acceleration)
+        return min(self.blur_extent, other.blur_extent) > 0 and max(min(there, back), bent) < 1
 
     def blurred(self, image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 3 height width"]:
         """`image`, sharp and on the blurry one's grid, as the open shutter would have seen it; RGB in [0, 1]."""
@@ -57,15 +72,15 @@ class ExposureTrajectory:
         height, width = image.shape[-2:]
         linear = image[0].clamp(0, 1).pow(GAMMA).permute(1, 2, 0).cpu().contiguous().numpy()
         seen = sum(sampled(linear, displacement(way, (width, height)), (width, height)) for _, way in self.instants())
-        codes = torch.from_numpy(seen / instant_count(self.blur_extent)).pow(1 / GAMMA)
+        codes = torch.from_numpy(seen / instant_count(self.length)).pow(1 / GAMMA)
         return codes.permute(2, 0, 1)[None].to(image)
 
     def instants(self) -> Iterator[tuple[float, Motion]]:
         """τ and how the image has moved then, at moments spread over the exposure."""
-        count = instant_count(self.blur_extent)
+        count = instant_count(self.length)
         for k in range(count):
             tau = (k + 0.5) / count - 0.5
-            yield tau, tau * self.velocity + 0.5 * tau * tau * self.acceleration
+            yield tau, tau * self.velocity + (0.5 * tau * tau - self.lead) * self.acceleration
 
 
 def linear_light(image: Float[Tensor, "1 3 height width"]) -> LinearLight:
