@@ -51,11 +51,11 @@ _TURNING = 3.0
 """Acceleration, in multiples of the speed, beyond which a path is no hand's, unless it is short
 (docs/ablations.md#shutter._TURNING)."""
 _SHORT, _CLEAR = 6.0, 12.0
-"""Speeds, pixels of the finest level, up to which how a path turns cannot be told, and with it where its middle lies: its
-mean is taken; and from which on it can (docs/ablations.md#shutter._SHORT)."""
+"""Speeds, pixels of the finest level, up to which how a path turns cannot be told, and with it where its middle lies:
+its mean is taken; and from which on it can (docs/ablations.md#shutter._SHORT)."""
 _LIKELY = 0.7
 """Part of the pixels that is looked at to judge a path, the best ones: what moves on its own does not count."""
-_LEFT = 0.6
+_LEFT = 0.45
 """Part of the disagreement of detail without motion that a believed path leaves at most."""
 _STRANGE = 0.03
 """Disagreement of detail (1 - correlation) from which on the images do not show the same

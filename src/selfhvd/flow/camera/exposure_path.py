@@ -56,7 +56,7 @@ class ExposureTrajectory:
         `size`: of the image, width and height.
         """
         lead = share * _MEAN_OF_TURN
-        moved = self.middle @ displacement(lead * self.acceleration, size)
+        moved = self.middle @ displacement((lead - self.lead) * self.acceleration, size)
         return replace(self, middle=moved / moved[2, 2], lead=lead)
 
     def is_like(self, other: "ExposureTrajectory") -> bool:
