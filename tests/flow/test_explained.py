@@ -5,6 +5,7 @@ import numpy as np
 import torch
 
 from selfhvd.flow.camera.explained import explained as explained_by
+from selfhvd.flow.camera.explained import lights
 
 
 def scene(pole: int | None, noise: float = 0.0, seed: int = 0) -> torch.Tensor:
@@ -20,7 +21,7 @@ def scene(pole: int | None, noise: float = 0.0, seed: int = 0) -> torch.Tensor:
 
 def explained(blurry: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
     """Of a sharp image that needs no blur to be seen so."""
-    return explained_by(blurry, seen, seen)
+    return explained_by(blurry, seen, seen, torch.zeros_like(seen[:, :1]))
 
 
 def test_the_same_is_trusted_wholly():
@@ -61,3 +62,18 @@ def test_what_a_blur_has_wiped_out_cannot_be_held_against_a_sharp_image():
     nearly = flat + 0.1 * (stripes - flat)  # a path that is a little too short leaves a tenth of them
     assert explained_by(flat, nearly, stripes).min() > 0.95
     assert explained_by(flat, stripes, stripes).max() < 0.2
+
+
+def test_the_streak_of_a_light_tells_nothing():
+    """It was brighter than white, so its streak is brighter than that of what the sharp image shows of it."""
+    sharp = scene(None)
+    sharp[..., 40:44, 60:64] = 1.0
+    blurry, seen = sharp.clone(), sharp.clone()
+    for image, light in ((blurry, 0.3), (seen, 0.06)):
+        image[..., 40:44, 50:74] = (image[..., 40:44, 50:74] + light).clamp(max=0.88)
+    glare = torch.zeros_like(sharp[:, :1])
+    glare[..., 40:44, 50:74] = 0.3
+    streak = (0, 0, slice(41, 43), slice(52, 58))
+    assert explained_by(blurry, seen, sharp, glare)[streak].min() == 1
+    assert explained_by(blurry, seen, sharp, torch.zeros_like(glare))[streak].max() < 0.5
+    assert lights(sharp)[0, 0].nonzero().tolist() == [[y, x] for y in range(40, 44) for x in range(60, 64)]

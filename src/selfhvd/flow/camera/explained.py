@@ -20,6 +20,8 @@ _NOISES = 3.0
 """Standard deviations of the blurry image's noise, at half the size, that are noise still."""
 _BRIGHT = 0.9
 """Colour from which on a light may have been brighter than white: how much it smears then is not known."""
+_STREAK = 0.2
+"""Code of the light from such lights in a place, from which on it tells nothing of the rest."""
 _LEFT = 0.05
 """Part of the sharp image's variance that a path which is nearly right leaves over
 (docs/ablations.md#explained._LEFT)."""
@@ -37,6 +39,7 @@ def explained(
     blurry: Float[Tensor, "1 3 height width"],
     seen: Float[Tensor, "1 3 height width"],
     sharp: Float[Tensor, "1 3 height width"],
+    glare: Float[Tensor, "1 1 height width"],
 ) -> Float[Tensor, "1 1 height width"]:
     """1 / (1 + (r / 0.7)³), r = mean (B - S̃)² / (var B + 0.05 var S) of 9x9 pixels: 1 where S̃ shows what B does.
 
@@ -47,13 +50,19 @@ def explained(
         blurry: B, RGB in [0, 1].
         seen: S̃, which is S blurred as B was.
         sharp: S, on B's grid.
+        glare: `lights` of S, blurred like it.
     """
-    dim = (torch.maximum(blurry, seen).amax(dim=1) < _BRIGHT).float()
+    dim = ((torch.maximum(blurry, seen).amax(dim=1) < _BRIGHT) & (glare[:, 0] < _STREAK)).float()
     missed = mean_around(dim * ((blurry - seen) ** 2).mean(dim=1), _AROUND)
     noise = max(_LEAST, _NOISES * _noise(blurry)) ** 2
     spread = _variance(blurry) + _LEFT * _variance(sharp) + noise
     part = (missed - noise).clamp(min=0) / spread
     return (1 / (1 + (part / _HALF) ** _STEEPNESS))[None]
+
+
+def lights(sharp: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 1 height width"]:
+    """1 where a light may be brighter than an image can say, else 0."""
+    return (sharp.amax(dim=1, keepdim=True) >= _BRIGHT).to(sharp.dtype)
 
 
 def _variance(image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 height width"]:

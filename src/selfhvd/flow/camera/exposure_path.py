@@ -65,7 +65,7 @@ class ExposureTrajectory:
         bent = _MEAN_OF_TURN * extent(self.acceleration - other.acceleration)
         return min(self.blur_extent, other.blur_extent) > 0 and max(min(there, back), bent) < 1
 
-    def blurred(self, image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 3 height width"]:
+    def blurred(self, image: Float[Tensor, "1 channel height width"]) -> Float[Tensor, "1 channel height width"]:
         """`image`, sharp and on the blurry one's grid, as the open shutter would have seen it; RGB in [0, 1]."""
         if self.blur_extent == 0:
             return image

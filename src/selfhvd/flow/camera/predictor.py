@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from selfhvd.flow.camera.explained import explained
+from selfhvd.flow.camera.explained import explained, lights
 from selfhvd.flow.camera.exposure_fit import fit_trajectory, refine_homography
 from selfhvd.flow.camera.exposure_path import ExposureTrajectory, linear_light
 from selfhvd.flow.camera.homography import Grey, explains, find_homography, is_plausible
@@ -39,6 +39,8 @@ class _Seen:
     """Brought over by it."""
     second: Float[Tensor, "1 3 height width"]
     """And blurred along the path of the first one's exposure."""
+    glare: Float[Tensor, "1 1 height width"]
+    """Its `lights`, blurred so, too."""
     shown: Bool[Tensor, "1 1 height width"]
     """Where that shows anything: elsewhere the second image ends."""
 
@@ -136,7 +138,8 @@ class GlobalMotionFlow(FlowPredictor):
         rest = self.free(first, blur.seen(second, before))
         own = self._own(rest)
         field = own + warp_clamped(before, own)
-        trust = explained(first, blur.seen(second, field), warp_clamped(second, field))
+        seen = blur.seen(torch.cat([second, lights(second)], dim=1), field)
+        trust = explained(first, seen[:, :3], warp_clamped(second, field), seen[:, 3:])
         return Motion(_sure(Flow(field, rest.certainty), trust), motion.back, motion.camera)
 
     def between(
@@ -159,7 +162,7 @@ class GlobalMotionFlow(FlowPredictor):
         seen = _seen(camera, first, second)
         there, back = self.free.rest(first, seen.second, seen.shown, 0.5 * (self.near + self.far))
         if self.shutter:
-            brought = [warp_clamped(image, there.field) for image in (seen.second, seen.sharp)]
+            brought = [warp_clamped(image, there.field) for image in (seen.second, seen.sharp, seen.glare)]
             there = _sure(there, explained(first, *brought))
         return Motion(self._on_there(seen, there), self._on_back(seen, back), camera.middle)
 
@@ -226,7 +229,8 @@ def _seen(
 ) -> _Seen:
     moved = homography_flow(camera.middle, first)
     sharp = warp(second, moved)
-    return _Seen(camera, moved, sharp, camera.blurred(sharp), _within(moved))
+    blurred = camera.blurred(torch.cat([sharp, lights(sharp)], dim=1))
+    return _Seen(camera, moved, sharp, blurred[:, :3], blurred[:, 3:], _within(moved))
 
 
 def _within(flow: Float[Tensor, "1 xy=2 height width"]) -> Bool[Tensor, "1 1 height width"]:

@@ -39,7 +39,9 @@ class SceneBlur:
     way: Field
     """Pixels."""
 
-    def seen(self, sharp: Image, flow: Field) -> Image:
+    def seen(
+        self, sharp: Float[Tensor, "1 channel height width"], flow: Field
+    ) -> Float[Tensor, "1 channel height width"]:
         """`sharp`, brought over by `flow` and blurred along the way, in linear light; RGB in [0, 1]."""
         light = sharp.clamp(0, 1) ** GAMMA
         count = int(np.clip(np.ceil(_longest(self.way) / _APART) + 1, 1, _MOST))
