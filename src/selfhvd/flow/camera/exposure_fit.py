@@ -168,7 +168,7 @@ class _Fit:
         unknown = np.r_[_MOTION if moving else _POSE, _GAIN, _OFFSET]
         gain, offset = 1.0, 0.0
         for _ in range(rounds):
-            synthetic, seen, slopes = self._blurred(self._brought(path.middle, slopes=True), path)
+            synthetic, seen, slopes = self._predicted(path, slopes=True)
             if seen.mean() < _LEAST_OVERLAP:
                 return None
             steep = self.steepness[seen]
@@ -223,9 +223,7 @@ class _Fit:
 
     def nearer(self, path: ExposureTrajectory, other: ExposureTrajectory) -> bool:
         """Whether `path` brings the images nearer to each other than `other` does."""
-        ours, theirs = (
-            self._disagreement(*self._blurred(self._brought(p.middle), p)[:2], self.blurry) for p in (path, other)
-        )
+        ours, theirs = (self._disagreement(*self._predicted(p)[:2], self.blurry) for p in (path, other))
         return ours < theirs
 
     def _disagreement(self, synthetic: Sampled, seen: Known, given: Sampled) -> float:
@@ -244,6 +242,34 @@ class _Fit:
     def _mean_error(self, synthetic: Sampled, seen: Known) -> float:
         """In linear light, between the blurry image and the blurred sharp one."""
         return float(np.abs(synthetic - self.blurry)[seen].mean()) if seen.mean() > _LEAST_OVERLAP else math.inf
+
+    def _predicted(
+        self, path: ExposureTrajectory, slopes: bool = False
+    ) -> tuple[Sampled, Known, list[Float[np.ndarray, "row column axis"]]]:
+        """What the blurry image should be like, where that is known, and on demand slopes as `_blurred` has them."""
+        if path.length > 0:
+            return self._blurred(self._brought(path.middle, slopes), path)
+        x, y = self._mapped(path.middle)
+        width, height = self.size
+        known = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+        steep = self._slopes(path.middle) if slopes else np.zeros((*x.shape, 2), np.float32)
+        return self._read(x, y), known & self.inner, [steep, 0 * steep, 0 * steep]
+
+    def _mapped(self, middle: Homography, right: int = 0, down: int = 0) -> tuple[Sampled, Sampled]:
+        """Where the places, moved by so many pixels, lie in the sharp image."""
+        rows, columns = self.blurry.shape
+        x, y = np.meshgrid(np.arange(columns), np.arange(rows))
+        matrix = middle @ np.array([[1, 0, right], [0, 1, down], [0, 0, 1.0]]) @ self.at
+        across, along, depth = (row[0] * x + row[1] * y + row[2] for row in matrix)
+        return (across / depth).astype(np.float32), (along / depth).astype(np.float32)
+
+    def _read(self, x: Sampled, y: Sampled) -> Sampled:
+        return cv2.remap(self.sharp, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+    def _slopes(self, middle: Homography) -> Float[np.ndarray, "row column axis"]:
+        """Of the sharp image as brought over, from the pixels on either side of each place."""
+        left, right, up, down = (self._read(*self._mapped(middle, *to)) for to in ((-1, 0), (1, 0), (0, -1), (0, 1)))
+        return 0.5 * np.dstack([right - left, down - up])
 
     def _brought(self, middle: Homography, slopes: bool = False) -> Float[np.ndarray, "height width plane"]:
         """The sharp image on the blurry one's grid, where it is known (0..1), and on demand its slopes."""
