@@ -21,7 +21,8 @@ _NOISES = 3.0
 _BRIGHT = 0.9
 """Colour from which on a light may have been brighter than white: how much it smears then is not known."""
 _STREAK = 0.2
-"""Code of the light from such lights in a place, from which on it tells nothing of the rest."""
+"""Code of the light from such lights in a place, from which on it tells nothing of the rest
+(docs/ablations.md#explained._STREAK)."""
 _LEFT = 0.05
 """Part of the sharp image's variance that a path which is nearly right leaves over
 (docs/ablations.md#explained._LEFT)."""
