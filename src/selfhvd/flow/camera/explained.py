@@ -7,6 +7,7 @@ image is the witness: where the sharp one, blurred alike, differs from it, the s
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -37,11 +38,11 @@ _MAD_TO_SIGMA = 1.4826
 
 
 def explained(
-    blurry: Float[Tensor, "1 3 height width"],
-    seen: Float[Tensor, "1 3 height width"],
-    sharp: Float[Tensor, "1 3 height width"],
-    glare: Float[Tensor, "1 1 height width"],
-) -> Float[Tensor, "1 1 height width"]:
+    blurry: Float[Tensor, "batch 3 height width"],
+    seen: Float[Tensor, "batch 3 height width"],
+    sharp: Float[Tensor, "batch 3 height width"],
+    glare: Float[Tensor, "batch 1 height width"],
+) -> Float[Tensor, "batch 1 height width"]:
     """1 / (1 + (r / 0.7)³), r = mean (B - S̃)² / (var B + 0.05 var S) of 9x9 pixels: 1 where S̃ shows what B does.
 
     What a blur has wiped out cannot be told from B, and where its path is a little wrong so much of S is left in S̃.
@@ -55,21 +56,28 @@ def explained(
     """
     dim = ((torch.maximum(blurry, seen).amax(dim=1) < _BRIGHT) & (glare[:, 0] < _STREAK)).float()
     missed = mean_around(dim * ((blurry - seen) ** 2).mean(dim=1), _AROUND)
-    noise = max(_LEAST, _NOISES * _noise(blurry)) ** 2
+    noise = _noise_power(blurry)
     spread = _variance(blurry) + _LEFT * _variance(sharp) + noise
     part = (missed - noise).clamp(min=0) / spread
-    return (1 / (1 + (part / _HALF) ** _STEEPNESS))[None]
+    return (1 / (1 + (part / _HALF) ** _STEEPNESS))[:, None]
 
 
-def lights(sharp: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 1 height width"]:
-    """1 where a light may be brighter than an image can say, else 0."""
+def lights(sharp: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 1 height width"]:
+    """batch where a light may be brighter than an image can say, else 0."""
     return (sharp.amax(dim=1, keepdim=True) >= _BRIGHT).to(sharp.dtype)
 
 
-def _variance(image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 height width"]:
+def _variance(image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch height width"]:
     """Mean of the channels' variances around each pixel."""
-    mean = mean_around(image[0], _AROUND)
-    return (mean_around((image**2).mean(dim=1), _AROUND) - (mean**2).mean(dim=0)).clamp(min=0)
+    mean = mean_around(image.flatten(0, 1), _AROUND).view_as(image)
+    return (mean_around((image**2).mean(dim=1), _AROUND) - (mean**2).mean(dim=1)).clamp(min=0)
+
+
+def _noise_power(image: Float[Tensor, "batch 3 height width"]) -> float | Float[Tensor, "batch 1 1"]:
+    """Square of what differs by noise and coding alone."""
+    if image.device.type == "cpu" and len(image) == 1:
+        return max(_LEAST, _NOISES * _noise(image)) ** 2
+    return (_NOISES * noise_on_device(image)).clamp(min=_LEAST).square()[:, None, None]
 
 
 def _noise(image: Float[Tensor, "1 3 height width"]) -> float:
@@ -77,3 +85,12 @@ def _noise(image: Float[Tensor, "1 3 height width"]) -> float:
     grey = image[0].mean(dim=0).cpu().numpy()
     small = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     return _MAD_TO_SIGMA * float(np.median(np.abs(cv2.filter2D(small, -1, _NO_LINE))))
+
+
+def noise_on_device(image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, " batch"]:
+    """The same in torch, of each image, without asking the device for it."""
+    grey = F.avg_pool2d(image.mean(dim=1, keepdim=True), 2)
+    p = F.pad(grey, (1, 1, 1, 1), mode="reflect")
+    rows = p[..., :-2, :] - 2 * p[..., 1:-1, :] + p[..., 2:, :]
+    left = (rows[..., :-2] - 2 * rows[..., 1:-1] + rows[..., 2:]) / 6
+    return _MAD_TO_SIGMA * left.abs().flatten(1).median(dim=1).values

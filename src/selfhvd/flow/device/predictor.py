@@ -1,0 +1,210 @@
+"""Camera first, on a device: `GlobalMotionFlow` for many pairs at once, without a number asked of the device."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from selfhvd.flow.camera.explained import explained
+from selfhvd.flow.device.exposure import ExposurePair
+from selfhvd.flow.device.homography import find_homographies
+from selfhvd.flow.device.scene_blur import SceneBlurs, scene_blurs
+from selfhvd.flow.device.trajectory import Trajectories
+from selfhvd.flow.device.units import Homographies, Units, is_plausible, mapped
+from selfhvd.flow.device.window_flow import WindowFlow
+from selfhvd.flow.predictor import Flow, FlowPredictor, Homography, Motion
+from selfhvd.ops.flatness import mean_around
+from selfhvd.ops.grid import pixel_grid
+from selfhvd.ops.light import GAMMA
+from selfhvd.ops.solve import inverted
+from selfhvd.ops.warp import warp, warp_clamped
+
+Images = Float[Tensor, "pair 3 height width"]
+Field = Float[Tensor, "pair xy=2 height width"]
+Chosen = Bool[Tensor, " pair"]
+
+_LEAST_SIDE = 64
+"""Pixels; smaller frames go to the free flow as they are."""
+_BLURRIER = 0.7
+"""Part of the other image's detail below which an image counts as blurred by its exposure."""
+_AROUND = 21
+"""Pixels a side around each, over which the rest of the flow is averaged."""
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """How the cameras moved from the first images to the second ones, and in the first ones."""
+
+    path: Trajectories
+    """No motion at all where none was found."""
+    known: Chosen
+    """Where a motion explains the images."""
+
+
+class DeviceMotionFlow(FlowPredictor):
+    """`GlobalMotionFlow`, its steps 1 to 6, in torch for all pairs together; on whatever device the images are.
+
+    Both ways of a question are answered and one is taken by a mask, so it costs as much for a sharp frame as for a
+    blurred one. The free flow's own consensus is no proposal here.
+
+    Args:
+        free: the predictor to help; it must stay on the images' device.
+        near: pixels of the mean up to which the rest is dropped.
+        far: pixels of the mean from which on the rest stands.
+        shutter: whether the path of the exposure is looked for and the blurry image asked as a witness.
+    """
+
+    def __init__(
+        self, free: FlowPredictor | None = None, near: float = 0.3, far: float = 0.6, *, shutter: bool = True
+    ) -> None:
+        self.free = WindowFlow() if free is None else free
+        self.name = self.free.name
+        self.near, self.far, self.shutter = near, far, shutter
+
+    def __call__(self, first: Images, second: Images) -> Flow:
+        """See `FlowPredictor`."""
+        return self.both(first, second)[0]
+
+    @torch.no_grad()
+    def both(self, first: Images, second: Images) -> tuple[Flow, Flow]:
+        """One camera serves both directions: the way back is its inverse."""
+        if min(first.shape[-2:]) < _LEAST_SIDE:
+            return self.free.both(first, second)
+        return self._flows(first, second, self.cameras(first, second))
+
+    @torch.no_grad()
+    def motions(
+        self, first: Float[Tensor, "1 3 height width"], seconds: Sequence[Float[Tensor, "1 3 height width"]],
+        hops: Sequence[Homography | None] = (),
+    ) -> list[Motion]:  # fmt: skip
+        """See `FlowPredictor`. The path that the first two of `seconds` agree on is taken for that of all.
+
+        `hops` are not needed: each camera is looked for anew.
+        """
+        if not seconds:
+            return []
+        firsts, others = first.expand(len(seconds), -1, -1, -1), torch.cat(list(seconds))
+        if min(first.shape[-2:]) < _LEAST_SIDE:
+            return _each(*self.free.both(firsts, others))
+        cameras = self.cameras(firsts, others, alike=True)
+        there, back = self._flows(firsts, others, cameras)
+        if self.shutter and len(seconds) > 1:
+            smeared = self._smeared(firsts, others, there)
+            unexplained = self._is_unexplained(firsts, others, cameras)
+            there = _where(unexplained.expand(len(seconds)), smeared, there)
+        return _each(there, back)
+
+    def cameras(self, first: Images, second: Images, *, alike: bool = False) -> Cameras:
+        """How the cameras moved; `alike`: all of `first` are one image, so that there is one path in it."""
+        units = Units(first.shape[-2], first.shape[-1], (first.shape[-2], first.shape[-1]))
+        found = find_homographies(_grey(first), _grey(second))
+        pair = ExposurePair(_light(first), _light(second))
+        path = Trajectories.still(pair.homographies(found.matrix))
+        if self.shutter:
+            moving = pair.trajectories(found.matrix)
+            if alike and len(first) > 2:
+                moving = _agreed(pair, moving.path, moving.holds, found.matrix, units)
+            path = moving.path.where(moving.holds & (_detail(first) < _BLURRIER * _detail(second)), path)
+        path = path.where(is_plausible(path.middle, units), Trajectories.still(found.matrix))
+        return Cameras(path.where(found.holds, _none(path)), found.holds)
+
+    def _flows(self, first: Images, second: Images, cameras: Cameras) -> tuple[Flow, Flow]:
+        moved = homography_flows(cameras.path.middle, first)
+        sharp = torch.where(cameras.known[:, None, None, None], warp(second, moved), second)
+        brought = cameras.path.blurred(sharp)
+        there, back = self.free.both(first, brought)
+        own, own_back = (self._own(rest.field, cameras.known) for rest in (there, back))
+        sure = there.certainty
+        if self.shutter:
+            trust = explained(first, warp_clamped(brought, there.field), warp_clamped(sharp, there.field))
+            sure = torch.where(cameras.known[:, None, None, None], sure * trust, sure)
+        away = homography_flows(inverted(cameras.path.middle), second)
+        return (
+            Flow(own + warp_clamped(moved, own), sure),
+            Flow(away + warp(own_back, away), warp(back.certainty, away)),
+        )
+
+    def _own(self, rest: Field, known: Chosen) -> Field:
+        """What is no estimation error of a flow that should be zero where only the camera moves."""
+        mean = mean_around(rest.flatten(0, 1), _AROUND).view_as(rest)
+        away = torch.hypot(*mean.split(1, dim=1))
+        stands = ((away - self.near) / (self.far - self.near)).clamp(0, 1)
+        return torch.where(known[:, None, None, None], stands * rest, rest)
+
+    def _is_unexplained(self, first: Images, second: Images, cameras: Cameras) -> Bool[Tensor, ""]:
+        """Whether the first image is the blurrier one, and no path of the camera says why."""
+        still = (cameras.path.extent[:2] == 0).all()
+        agreed = cameras.path.extent[:2] > 0
+        return still & ~agreed.any() & (_detail(first[:1])[0] < _BLURRIER * _detail(second[:2]).amin())
+
+    def _smeared(self, first: Images, second: Images, there: Flow) -> Flow:
+        """`there`, told again from images that are blurred alike, each pixel along its own way."""
+        sharp, flows = (second[:1], second[1:2]), (there.field[:1], there.field[1:2])
+        blur = scene_blurs(first[:1], sharp, flows)
+        blur = replace(blur, way=blur.way.expand(len(first), -1, -1, -1))
+        return self._told_again(first, second, there, blur)
+
+    def _told_again(self, first: Images, second: Images, there: Flow, blur: SceneBlurs) -> Flow:
+        rest = self.free(first, blur.seen(second, there.field))
+        own = self._own(rest.field, torch.ones_like(first[:, 0, 0, 0], dtype=torch.bool))
+        field = own + warp_clamped(there.field, own)
+        trust = explained(first, blur.seen(second, field), warp_clamped(second, field))
+        return Flow(field, rest.certainty * trust)
+
+
+def homography_flows(matrix: Homographies, like: Images) -> Field:
+    """The flows p -> H(p) - p, pixels, of homographies between units."""
+    units = Units(like.shape[-2], like.shape[-1], (like.shape[-2], like.shape[-1]))
+    return units.pixels(mapped(matrix, units.places(like))) - pixel_grid(*like.shape[-2:], like=like)
+
+
+def _agreed(
+    pair: ExposurePair, path: Trajectories, holds: Chosen, start: Homographies, units: Units
+) -> Cameras:
+    """The path that the first two pairs agree on, for the others too where it explains them."""
+    one, other = (Trajectories(path.middle[n : n + 1], path.velocity[n : n + 1], path.acceleration[n : n + 1]) for n in (0, 1))
+    agree = one.is_like(other, units) & holds[0] & holds[1]
+    taken = pair.with_known(
+        Trajectories(
+            torch.where(holds[:, None, None], path.middle, start),
+            one.velocity.expand_as(path.velocity).contiguous(),
+            one.acceleration.expand_as(path.acceleration).contiguous(),
+        )
+    )
+    further = torch.arange(len(holds), device=holds.device) >= 2
+    better = agree & taken.holds & further
+    return Cameras(taken.path.where(better, path), holds | better)
+
+
+def _none(path: Trajectories) -> Trajectories:
+    return Trajectories.still(torch.eye(3, device=path.middle.device).to(path.middle).expand_as(path.middle))
+
+
+def _each(there: Flow, back: Flow) -> list[Motion]:
+    ways = ((flow.field.split(1), flow.certainty.split(1)) for flow in (there, back))
+    (fields, sure), (fields_back, sure_back) = ways
+    parts = zip(fields, sure, fields_back, sure_back, strict=True)
+    return [Motion(Flow(a, b), Flow(c, d)) for a, b, c, d in parts]
+
+
+def _where(chosen: Chosen, one: Flow, other: Flow) -> Flow:
+    at = chosen[:, None, None, None]
+    return Flow(torch.where(at, one.field, other.field), torch.where(at, one.certainty, other.certainty))
+
+
+def _grey(image: Images) -> Float[Tensor, "pair 1 height width"]:
+    return image.mean(dim=1, keepdim=True)
+
+
+def _light(image: Images) -> Float[Tensor, "pair 1 height width"]:
+    return image.clamp(0, 1).pow(GAMMA).mean(dim=1, keepdim=True)
+
+
+def _detail(image: Images) -> Float[Tensor, " pair"]:
+    """Mean square of the Laplacian at half the size, where noise counts less."""
+    p = F.pad(F.avg_pool2d(_grey(image), 2), (1, 1, 1, 1), mode="reflect")
+    around = p[..., :-2, 1:-1] + p[..., 2:, 1:-1] + p[..., 1:-1, :-2] + p[..., 1:-1, 2:]
+    return (around - 4 * p[..., 1:-1, 1:-1]).square().mean(dim=(1, 2, 3))

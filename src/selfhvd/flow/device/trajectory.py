@@ -1,0 +1,97 @@
+"""How the image moves while the shutter is open, of many pairs at once: `ExposureTrajectory` on a device."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from selfhvd.flow.device.sampling import sampled
+from selfhvd.flow.device.units import Homographies, Units
+from selfhvd.ops.light import GAMMA
+
+INSTANTS = 25
+"""Moments at which each exposure is looked at: on a device their number cannot hang on what is found."""
+Motions = Float[Tensor, "pair kind=4"]
+"""Units of shift right, shift down, rotation and growth, the last two as seen half a diagonal from the centre."""
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """p + τ · velocity + τ²/2 · acceleration, τ from -½ to ½, of each pair; all in units (`Units`)."""
+
+    middle: Homographies
+    """From the blurry image, half way through, to the sharp one."""
+    velocity: Motions
+    """Units an exposure."""
+    acceleration: Motions
+    """Units an exposure, squared."""
+
+    @staticmethod
+    def still(middle: Homographies) -> "Trajectories":
+        """No motion at all."""
+        none = middle.new_zeros(len(middle), 4)
+        return Trajectories(middle, none, none)
+
+    @property
+    def extent(self) -> Float[Tensor, " pair"]:
+        """How far the image's worst place gets in an exposure at even speed, units (about)."""
+        return extent(self.velocity)
+
+    @property
+    def length(self) -> Float[Tensor, " pair"]:
+        """The same with the way there and back that the acceleration adds."""
+        return self.extent + extent(self.acceleration) / 4
+
+    def where(self, chosen: Bool[Tensor, " pair"], other: "Trajectories") -> "Trajectories":
+        """These where they are chosen, `other` elsewhere."""
+        return Trajectories(
+            torch.where(chosen[:, None, None], self.middle, other.middle),
+            torch.where(chosen[:, None], self.velocity, other.velocity),
+            torch.where(chosen[:, None], self.acceleration, other.acceleration),
+        )
+
+    def is_like(self, other: "Trajectories", units: Units) -> Bool[Tensor, " pair"]:
+        """Whether both blur alike: the same way, there or back, to a pixel; no motion at all is no way."""
+        apart = torch.minimum(extent(self.velocity - other.velocity), extent(self.velocity + other.velocity))
+        return (torch.minimum(self.extent, other.extent) > 0) & (apart * units.unit < 1)
+
+    def blurred(self, image: Float[Tensor, "pair 3 height width"]) -> Float[Tensor, "pair 3 height width"]:
+        """Images, sharp and on the blurry ones' grid, as the open shutter would have seen them; RGB in [0, 1]."""
+        units = Units(image.shape[-2], image.shape[-1], (image.shape[-2], image.shape[-1]))
+        linear, places = image.clamp(0, 1).pow(GAMMA), units.places(image)
+        seen = torch.zeros_like(linear)
+        for way in self.ways(moments(linear)).unbind(1):
+            seen += sampled(linear, units.pixels(places + moved(way, places)))
+        codes = (seen / INSTANTS).clamp(0, 1).pow(1 / GAMMA)
+        return torch.where((self.extent > 0)[:, None, None, None], codes, image)
+
+    def ways(self, tau: Float[Tensor, " moment"]) -> Float[Tensor, "pair moment kind=4"]:
+        """How the image has moved at moments τ."""
+        at = tau[:, None]
+        return at * self.velocity[:, None] + 0.5 * at * at * self.acceleration[:, None]
+
+
+def moments(like: Tensor, count: int = INSTANTS) -> Float[Tensor, " moment"]:
+    """τ, spread over an exposure."""
+    return (torch.arange(count, device=like.device, dtype=like.dtype) + 0.5) / count - 0.5
+
+
+def extent(motion: Motions) -> Float[Tensor, " pair"]:
+    """How far the worst place of an image moves, units (about)."""
+    return torch.hypot(motion[:, 0], motion[:, 1]) + torch.hypot(motion[:, 2], motion[:, 3])
+
+
+def kinds(places: Float[Tensor, "xy=2 row column"]) -> Float[Tensor, "kind=4 xy=2 row column"]:
+    """Which way each place goes by a unit of shift right, shift down, rotation and growth."""
+    x, y = places
+    one, none = torch.ones_like(x), torch.zeros_like(x)
+    ways = [(one, none), (none, one), (-y, x), (x, y)]
+    return torch.stack([torch.stack(way) for way in ways])
+
+
+def moved(
+    motion: Float[Tensor, "batch kind=4"], places: Float[Tensor, "xy=2 row column"]
+) -> Float[Tensor, "batch xy=2 row column"]:
+    """How far each place is moved, units."""
+    return torch.einsum("bk,kxhw->bxhw", motion, kinds(places))

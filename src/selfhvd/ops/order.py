@@ -1,0 +1,35 @@
+"""Medians and quantiles of a part of each row, told without asking the device how large that part is."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+def quantile_where(
+    values: Float[Tensor, "row place"], counts: Bool[Tensor, "row place"], part: float
+) -> Float[Tensor, " row"]:
+    """The value in each row below which `part` of those lie that count; infinity where none does."""
+    ordered = torch.where(counts, values, torch.inf).sort(dim=1).values
+    place = (part * (counts.sum(dim=1) - 1).clamp(min=0)).round().long()
+    return ordered.gather(1, place[:, None])[:, 0]
+
+
+def best(
+    values: Float[Tensor, "row choice"], *choices: Float[Tensor, "row choice *shape"]
+) -> list[Float[Tensor, "row *shape"]]:
+    """Of `choices`, each row's with the smallest of `values`; NaN is the largest."""
+    return [_picked(values.nan_to_num(nan=torch.inf).argmin(dim=1), choice) for choice in choices]
+
+
+def _picked(place: Int[Tensor, " row"], choices: Float[Tensor, "row choice *shape"]) -> Float[Tensor, "row *shape"]:
+    index = place.view(-1, *[1] * (choices.ndim - 1)).expand(-1, 1, *choices.shape[2:])
+    return choices.gather(1, index)[:, 0]
+
+
+def median_around(image: Float[Tensor, "batch channel height width"], side: int) -> Float[Tensor, "batch channel height width"]:
+    """Of `side` x `side` pixels around each, the border repeated; `side` is odd."""
+    height, width = image.shape[-2:]
+    padded = F.pad(image, (side // 2,) * 4, mode="replicate")
+    near = [padded[..., y : y + height, x : x + width] for y in range(side) for x in range(side)]
+    return torch.stack(near).median(dim=0).values
