@@ -62,9 +62,9 @@ class FlowPredictor(ABC):
 
     def rest(
         self,
-        first: Float[Tensor, "1 3 height width"],
-        second: Float[Tensor, "1 3 height width"],
-        shown: Bool[Tensor, "1 1 height width"],
+        first: Float[Tensor, "batch 3 height width"],
+        second: Float[Tensor, "batch 3 height width"],
+        shown: Bool[Tensor, "batch 1 height width"],
         least: float,
     ) -> tuple[Flow, Flow]:
         """`both` of images that differ by what moves on its own alone; overridden where that can be found faster.

@@ -113,9 +113,10 @@ class DeviceMotionFlow(FlowPredictor):
 
     def _flows(self, first: Images, second: Images, cameras: Cameras) -> tuple[Flow, Flow]:
         moved = homography_flows(cameras.path.middle, first)
+        shown = in_image(moved)
         sharp = torch.where(cameras.known[:, None, None, None], warp(second, moved), second)
         brought = cameras.path.blurred(sharp)
-        there, back = self.free.both(first, brought)
+        there, back = self.free.rest(first, brought, shown, 0.5 * (self.near + self.far))
         own, own_back = (self._own(rest.field, cameras.known) for rest in (there, back))
         sure = there.certainty
         if self.shutter:
@@ -159,6 +160,13 @@ def homography_flows(matrix: Homographies, like: Images) -> Field:
     """The flows p -> H(p) - p, pixels, of homographies between units."""
     units = Units(like.shape[-2], like.shape[-1], (like.shape[-2], like.shape[-1]))
     return units.pixels(mapped(matrix, units.places(like))) - pixel_grid(*like.shape[-2:], like=like)
+
+
+def in_image(flow: Field) -> Bool[Tensor, "pair 1 height width"]:
+    """Where a flow ends inside the picture."""
+    height, width = flow.shape[-2:]
+    x, y = (pixel_grid(height, width, like=flow) + flow).split(1, dim=1)
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
 def _agreed(

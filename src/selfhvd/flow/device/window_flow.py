@@ -1,10 +1,11 @@
 """A dense flow in torch: windows matched by least squares, coarse to fine (Lucas and Kanade), and smoothed."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from selfhvd.flow.device.level import slopes
+from selfhvd.flow.device.moving import near_motion
 from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.ops.area import area_reduced
 from selfhvd.ops.flatness import mean_around
@@ -26,6 +27,8 @@ _STRANGE = 0.1
 """Difference, of [0, 1], that counts half."""
 _MOST = 1.0
 """Pixels of one step."""
+_KNOWN = 0.99
+"""Part of a reduced pixel that must be shown."""
 _SMOOTH = (3, 5)
 """Pixels a side of the median and of the weighted mean that take errors out of the field."""
 
@@ -61,6 +64,21 @@ class WindowFlow(FlowPredictor):
         calm, other = self._smooth(first), self._smooth(second)
         return self._judged(there, calm, other), self._judged(back, other, calm)
 
+    @torch.no_grad()
+    def rest(
+        self,
+        first: Float[Tensor, "batch 3 height width"],
+        second: Float[Tensor, "batch 3 height width"],
+        shown: Bool[Tensor, "batch 1 height width"],
+        least: float,
+    ) -> tuple[Flow, Flow]:
+        """See `FlowPredictor`: what is not shown has no say, and is still, like what is far from all that moves."""
+        a, b, known = _grey(first), _grey(second), shown.to(first)
+        found = window_flow(torch.cat([a, b]), torch.cat([b, a]), torch.cat([known, known]))
+        there, back = (found * (known * near_motion(a, b, known, least)).repeat(2, 1, 1, 1)).chunk(2)
+        calm, other = self._smooth(first), self._smooth(second)
+        return self._judged(there, calm, other), self._judged(back, other, calm)
+
     def _judged(
         self, field: Field, calm: Float[Tensor, "batch 3 height width"], other: Float[Tensor, "batch 3 height width"]
     ) -> Flow:
@@ -71,19 +89,25 @@ class WindowFlow(FlowPredictor):
         return _mean(image, self.blur)
 
 
-def window_flow(first: Grey, second: Grey) -> Field:
+def window_flow(first: Grey, second: Grey, known: Grey | None = None) -> Field:
     """The field p -> p + u for which `second` shows at its end what `first` shows at p; zero between the same images.
 
     On each size: least squares over a window around each pixel, differences of the windows' means left out and what
     is strange weighing less, then a median and a mean in which clear places count more than bare ones.
+
+    Args:
+        first: in [0, 1].
+        second: in [0, 1].
+        known: 1 where both show something, 0 where either ends; None = everywhere.
     """
+    known = torch.ones_like(first) if known is None else known
     sizes = _sizes(first.shape[-2], first.shape[-1])
     field = first.new_zeros(len(first), 2, *sizes[0])
     for size in sizes:
-        one, other = area_reduced(first, *size), area_reduced(second, *size)
+        one, other, seen = (area_reduced(image, *size) for image in (first, second, known))
         field = resize_flow(field, *size)
         for _ in range(_LAST_ROUNDS if size == sizes[-1] else _ROUNDS):
-            field = _calm(*_stepped(field, one, other))
+            field = _calm(*_stepped(field, one, other, (seen > _KNOWN).to(seen)))
     return field
 
 
@@ -95,12 +119,12 @@ def _sizes(height: int, width: int) -> list[tuple[int, int]]:
     return sizes[::-1]
 
 
-def _stepped(field: Field, first: Grey, second: Grey) -> tuple[Field, Grey]:
+def _stepped(field: Field, first: Grey, second: Grey, known: Grey) -> tuple[Field, Grey]:
     """One step of least squares, and how clear each place is."""
     brought = warp_clamped(second, field)
     apart = first - brought
     x, y = slopes(0.5 * (first + brought))
-    weight = 1 / (1 + (apart / _STRANGE) ** 2)
+    weight = known / (1 + (apart / _STRANGE) ** 2)
     products = (x, y, apart, x * x, x * y, y * y, x * apart, y * apart)
     sums = _window(torch.cat([weight, *(weight * product for product in products)], dim=1)).split(1, dim=1)
     total = sums[0].clamp(min=1e-6)
