@@ -1,6 +1,9 @@
 """A dense flow in torch: windows matched by least squares, coarse to fine (Lucas and Kanade), and smoothed."""
 
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -17,8 +20,10 @@ Field = Float[Tensor, "batch xy=2 height width"]
 
 _LEAST_SIDE = 12
 """Pixels of the shorter side of the smallest image that is looked at."""
-_ROUNDS, _LAST_ROUNDS = 5, 4
-"""Steps on each size, and on the last one."""
+_ROUNDS = 5
+"""Steps on each size."""
+_SPREAD_AT, _REACH = (0, 2), 4
+"""Steps before which a field is taken from places around, and how far away these are, pixels."""
 _WINDOW = 5
 """Pixels a side of a mean that is taken twice: a motion holds over about twice as many."""
 _NOISE = 1.5 / 255
@@ -92,8 +97,10 @@ class WindowFlow(FlowPredictor):
 def window_flow(first: Grey, second: Grey, known: Grey | None = None) -> Field:
     """The field p -> p + u for which `second` shows at its end what `first` shows at p; zero between the same images.
 
-    On each size: least squares over a window around each pixel, differences of the windows' means left out and what
-    is strange weighing less, then a median and a mean in which clear places count more than bare ones.
+    On each size each pixel first takes, of its own field, no motion and the fields of places around it, the one whose
+    window differs least. Then steps of least squares over the window, what is strange weighing less, smoothed by a
+    median and by a mean in which clear places count more than bare ones; a step stands where it brings the images
+    nearer.
 
     Args:
         first: in [0, 1].
@@ -105,9 +112,15 @@ def window_flow(first: Grey, second: Grey, known: Grey | None = None) -> Field:
     field = first.new_zeros(len(first), 2, *sizes[0])
     for size in sizes:
         one, other, seen = (area_reduced(image, *size) for image in (first, second, known))
+        search = _Search(one, other, (seen > _KNOWN).to(seen))
         field = resize_flow(field, *size)
-        for _ in range(_LAST_ROUNDS if size == sizes[-1] else _ROUNDS):
-            field = _calm(*_stepped(field, one, other, (seen > _KNOWN).to(seen)))
+        held = search.tried(field)
+        for number in range(_ROUNDS):
+            if number in _SPREAD_AT:
+                for other_field in (torch.zeros_like(field), *_beside(held.field)):
+                    held = search.better(held, search.tried(other_field))
+            held = search.better(held, search.tried(_calm(*search.stepped(held))))
+        field = _calm(held.field, search.clear(held))
     return field
 
 
@@ -119,23 +132,62 @@ def _sizes(height: int, width: int) -> list[tuple[int, int]]:
     return sizes[::-1]
 
 
-def _stepped(field: Field, first: Grey, second: Grey, known: Grey) -> tuple[Field, Grey]:
-    """One step of least squares, and how clear each place is."""
-    brought = warp_clamped(second, field)
-    apart = first - brought
-    x, y = slopes(0.5 * (first + brought))
-    weight = known / (1 + (apart / _STRANGE) ** 2)
-    products = (x, y, apart, x * x, x * y, y * y, x * apart, y * apart)
-    sums = _window(torch.cat([weight, *(weight * product for product in products)], dim=1)).split(1, dim=1)
-    total = sums[0].clamp(min=1e-6)
-    mx, my, md, xx, xy, yy, xd, yd = (part / total for part in sums[1:])
-    xx, xy, yy, xd, yd = xx - mx * mx, xy - mx * my, yy - my * my, xd - mx * md, yd - my * md
-    xx, yy = xx.clamp(min=0) + _NOISE**2, yy.clamp(min=0) + _NOISE**2
-    scale = xx * yy - xy * xy
-    step = torch.cat([yy * xd - xy * yd, xx * yd - xy * xd], dim=1) / scale
-    length = torch.hypot(*step.split(1, dim=1))
-    clear = scale / (xx + yy)
-    return field + step * (_MOST / length.clamp(min=_MOST)), clear
+@dataclass(frozen=True)
+class _Tried:
+    """A field, the second image brought over by it, and by how much each pixel's window misses."""
+
+    field: Field
+    brought: Grey
+    missed: Grey
+
+
+class _Search:
+    """Two images of one size."""
+
+    def __init__(self, first: Grey, second: Grey, known: Grey) -> None:
+        self.first, self.second, self.known = first, second, known
+        self._total = _window(known).clamp(min=1e-6)
+
+    def tried(self, field: Field) -> _Tried:
+        brought = warp_clamped(self.second, field)
+        apart = (self.first - brought).abs().clamp(max=2 * _STRANGE)
+        return _Tried(field, brought, _window(self.known * apart) / self._total)
+
+    def better(self, held: _Tried, other: _Tried) -> _Tried:
+        """Pixel by pixel the one whose window misses less."""
+        nearer = other.missed < held.missed
+        return _Tried(
+            torch.where(nearer, other.field, held.field),
+            torch.where(nearer, other.brought, held.brought),
+            torch.where(nearer, other.missed, held.missed),
+        )
+
+    def stepped(self, held: _Tried) -> tuple[Field, Grey]:
+        """One step of least squares, and how clear each place is."""
+        apart = self.first - held.brought
+        x, y = slopes(0.5 * (self.first + held.brought))
+        weight = self.known / (1 + (apart / _STRANGE) ** 2)
+        products = (x, y, apart, x * x, x * y, y * y, x * apart, y * apart)
+        sums = _window(torch.cat([weight, *(weight * product for product in products)], dim=1)).split(1, dim=1)
+        total = sums[0].clamp(min=1e-6)
+        mx, my, md, xx, xy, yy, xd, yd = (part / total for part in sums[1:])
+        xx, xy, yy, xd, yd = xx - mx * mx, xy - mx * my, yy - my * my, xd - mx * md, yd - my * md
+        xx, yy = xx.clamp(min=0) + _NOISE**2, yy.clamp(min=0) + _NOISE**2
+        scale = xx * yy - xy * xy
+        step = torch.cat([yy * xd - xy * yd, xx * yd - xy * xd], dim=1) / scale
+        length = torch.hypot(*step.split(1, dim=1))
+        return held.field + step * (_MOST / length.clamp(min=_MOST)), scale / (xx + yy)
+
+    def clear(self, held: _Tried) -> Grey:
+        return self.stepped(held)[1]
+
+
+def _beside(field: Field) -> list[Field]:
+    """The fields of places a few pixels left, right, above and below."""
+    height, width = field.shape[-2:]
+    p = F.pad(field, (_REACH,) * 4, mode="replicate")
+    starts = ((_REACH, 0), (_REACH, 2 * _REACH), (0, _REACH), (2 * _REACH, _REACH))
+    return [p[..., top : top + height, left : left + width] for top, left in starts]
 
 
 def _calm(field: Field, clear: Grey) -> Field:
