@@ -73,9 +73,9 @@ def fused(output: Float[Tensor, "3 height width"], sharp: Iterable[Aligned], cou
     for aligned in sharp:
         images.append(_coloured(aligned.image[0], aligned.mask[0], output))
         masks.append(aligned.mask[0])
-    best = _best(images, masks)
-    for n, (image, mask) in enumerate(zip(images, masks, strict=True)):
-        agreement = 1.0 if n == best else _agreement(image, mask, images[best], masks[best])
+    best, trusted = _best(images, masks)
+    for image, mask in zip(images, masks, strict=True):
+        agreement = 1.0 if image is best else _agreement(image, mask, best, trusted)
         weight = mask.square().mul_(agreement).add_(_UNTRUSTED)
         total.addcmul_(weight, image)
         weights.add_(weight)
@@ -84,14 +84,18 @@ def fused(output: Float[Tensor, "3 height width"], sharp: Iterable[Aligned], cou
     return Guides(fused.expand(count, -1, -1, -1), trust.expand(count, -1, -1, -1))
 
 
-def _best(images: list[Tensor], masks: list[Tensor]) -> int:
-    """The one that shows the same as the others on most of the frame; where there are two, the more trusted."""
+def _best(images: list[Tensor], masks: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """The image that shows the same as the others on most of the frame, and its mask; of two the more trusted one."""
+    if len(images) < 2:
+        return (images[0], masks[0]) if images else (torch.empty(0), torch.empty(0))
 
     def small(values: Tensor) -> Tensor:
         size = [max(1, side // _SMALL) for side in values.shape[-2:]]
         return F.interpolate(values[None], size=size, mode="area")[0]
 
     seen = [(small(image), small(mask)) for image, mask in zip(images, masks, strict=True)]
+    if images[0].device.type != "cpu":
+        return _best_on_device(seen, images, masks)
 
     def worth(n: int) -> tuple[float, float]:
         image, mask = seen[n]
@@ -100,7 +104,26 @@ def _best(images: list[Tensor], masks: list[Tensor]) -> int:
         ]
         return sum(others, 0.0), float(mask.mean())
 
-    return max(range(len(seen)), key=worth, default=0)
+    best = max(range(len(seen)), key=worth)
+    return images[best], masks[best]
+
+
+def _best_on_device(
+    seen: list[tuple[Tensor, Tensor]], images: list[Tensor], masks: list[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The same, chosen without asking the device which it is."""
+    small, trust = (torch.stack(parts) for parts in zip(*seen, strict=True))
+    rows = [(mask * trust * _alike_each(small - image)).mean(dim=(1, 2, 3)) for image, mask in seen]
+    alike = torch.stack(rows)
+    others = alike.sum(dim=1) - alike.diagonal()
+    # Of two each agrees as much with the other; rounding must not decide.
+    first = others >= others.amax() * (1 - 1e-6)
+    best = torch.where(first, trust.mean(dim=(1, 2, 3)), -1).argmax(keepdim=True)
+    return torch.stack(images).index_select(0, best)[0], torch.stack(masks).index_select(0, best)[0]
+
+
+def _alike_each(apart: Float[Tensor, "guide 3 height width"]) -> Float[Tensor, "guide 1 height width"]:
+    return (-((apart.abs().mean(dim=1, keepdim=True) / _TOLERANCE) ** 2)).exp()
 
 
 def _coloured(

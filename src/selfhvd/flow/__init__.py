@@ -9,6 +9,8 @@ from torch import nn
 
 from selfhvd.flow.camera.predictor import GlobalMotionFlow
 from selfhvd.flow.certainty import CertaintyConfig
+from selfhvd.flow.device.predictor import DeviceMotionFlow
+from selfhvd.flow.device.window_flow import WindowFlow
 from selfhvd.flow.dis import Dis
 from selfhvd.flow.flowformer import FlowFormer
 from selfhvd.flow.predictor import Flow, FlowPredictor
@@ -27,6 +29,7 @@ __all__ = [
     "FLOWS",
     "FLOW_NETWORKS",
     "CertaintyConfig",
+    "DeviceMotionFlow",
     "Dis",
     "Flow",
     "FlowFormer",
@@ -38,4 +41,5 @@ __all__ = [
     "SeaRaft",
     "SeaRaftConfig",
     "SeaRaftFlow",
+    "WindowFlow",
 ]

@@ -5,9 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def area_reduced(
-    image: Float[Tensor, "*batch h w"], height: int, width: int
-) -> Float[Tensor, "*batch height width"]:
+def area_reduced(image: Float[Tensor, "*batch h w"], height: int, width: int) -> Float[Tensor, "*batch height width"]:
     """Means of the parts of the image that lie under the squares of a coarser grid; as it is where sizes agree."""
     if image.shape[-2:] == (height, width):
         return image

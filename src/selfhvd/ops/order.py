@@ -27,7 +27,9 @@ def _picked(place: Int[Tensor, " row"], choices: Float[Tensor, "row choice *shap
     return choices.gather(1, index)[:, 0]
 
 
-def median_around(image: Float[Tensor, "batch channel height width"], side: int) -> Float[Tensor, "batch channel height width"]:
+def median_around(
+    image: Float[Tensor, "batch channel height width"], side: int
+) -> Float[Tensor, "batch channel height width"]:
     """Of `side` x `side` pixels around each, the border repeated; `side` is odd."""
     height, width = image.shape[-2:]
     padded = F.pad(image, (side // 2,) * 4, mode="replicate")

@@ -5,10 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def solved(
-    matrix: Float[Tensor, "batch n n"], right: Float[Tensor, "batch n"]
-) -> Float[Tensor, "batch n"]:
-    """x of A x = b, A symmetric and positive definite; where it is not, the values are not finite, or no solution.
+def solved(matrix: Float[Tensor, "batch n n"], right: Float[Tensor, "batch n"]) -> Float[Tensor, "batch n"]:
+    """The x of A x = b, A symmetric and positive definite; where it is not, the values are not finite, or no solution.
 
     In float64 where the device has it.
     """
@@ -18,9 +16,7 @@ def solved(
     return solution[..., 0].to(right.dtype)
 
 
-def eliminated(
-    matrix: Float[Tensor, "batch n n"], right: Float[Tensor, "batch n"]
-) -> Float[Tensor, "batch n"]:
+def eliminated(matrix: Float[Tensor, "batch n n"], right: Float[Tensor, "batch n"]) -> Float[Tensor, "batch n"]:
     """The same by Gauss and Jordan's elimination, in the numbers given: for devices without a solver of their own.
 
     Rows need not change places where A is positive definite.

@@ -12,16 +12,19 @@ from selfhvd.backbones.backbone import Backbone
 from selfhvd.extensions.fused_guides import fused, fused_guides
 from selfhvd.extensions.selection import Selection
 from selfhvd.flow.camera.predictor import GlobalMotionFlow
+from selfhvd.flow.device.predictor import DeviceMotionFlow
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig, Guides, align_by, reduced
 from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.ops.windows import blend_weights, windows
 from selfhvd.restore.config import RestoreConfig
+from selfhvd.restore.device_pairs import DevicePairs
 from selfhvd.restore.inference import MIRRORS, Inference
 from selfhvd.restore.reduced import Reduced
 from selfhvd.restore.sharp_pairs import SharpPairs
-from selfhvd.restore.shelf import Shelf, as_codes, from_codes
+from selfhvd.restore.shelf import Shelf, as_codes, from_codes, in_codes
 from selfhvd.restore.temporal import TemporalBlend
+from selfhvd.restore.uploaded import Uploaded
 from selfhvd.system.threads import one_thread
 from selfhvd.video.frame_source import Frames, RecentFrames
 
@@ -34,6 +37,9 @@ blurred itself (docs/ablations.md#restore._NOT_BLURRED)."""
 
 class Restorer:
     """D(B; Θ) applied at native resolution, with guides, padding and windows.
+
+    Frames go to the network's device when they are read, and stay there: what is asked for as an iterator, as a `frame`
+    or `instead` of one is on the CPU, all else on the device.
 
     What is made on the way lies on the `shelf`, if there is one, so that several processes share the work: whoever
     needs a frame that is not there makes it.
@@ -49,11 +55,12 @@ class Restorer:
         config: RestoreConfig = RestoreConfig(),
         shelf: Shelf | None = None,
     ) -> None:
-        self.network, self.frames, self.selection = network, RecentFrames(frames), selection
+        self.network, self.selection = network, selection
         self.predictor, self.align, self.config = predictor, align, config
         self._left = selection.left(config.which)
         self._inference = Inference(network, config)
         self._device = self._inference.device
+        self.frames = RecentFrames(Uploaded(frames, self._device))
         self._window = min(network.needs.window, config.window or network.needs.window)
         self._guided = config.guided and network.needs.guides > 0
         single = self._guided and self._window == 1
@@ -62,16 +69,22 @@ class Restorer:
         self._pairs: SharpPairs | None = None
         if single and isinstance(predictor, GlobalMotionFlow):
             self._pairs = SharpPairs(self.frames, selection, predictor, align, self._device, shelf)
+        self._device_pairs: DevicePairs | None = None
+        if single and isinstance(predictor, DeviceMotionFlow):
+            self._device_pairs = DevicePairs(self.frames, selection, predictor, align)
         self._guiding = RecentFrames(_Guiding(self), config.kept_guides) if self._restored_first else self.frames
         self._small_guides = RecentFrames(Reduced(self._guiding, align), 2 * config.each_side + 1)
         self._last, self._outputs = (0, 0), list[Tensor]()
 
     def __iter__(self) -> Iterator[Float[Tensor, "3 height width"]]:
         """Every frame in order, RGB in [0, 1], on the CPU."""
-        return self.since(0)
+        return (frame.cpu() for frame in self.since(0))
 
     def since(self, first: int) -> Iterator[Float[Tensor, "3 height width"]]:
-        """The same from frame `first` on, to the bit as if the frames before had been asked for too."""
+        """The same from frame `first` on, on the device, as if the frames before had been asked for too.
+
+        On a CPU that is so to the bit.
+        """
         amounts = self._amounts
         # Without those before it a frame is blended wrongly: each pass is one more.
         begin = max(0, first - len(amounts))
@@ -143,16 +156,21 @@ class Restorer:
         self, kind: str, index: int, make: Callable[[int], Float[Tensor, "3 height width"]]
     ) -> Float[Tensor, "3 height width"]:
         """From the shelf, or made and put there; the same to the bit in either case, and where there is no shelf."""
+        if self._shelf is None and self._device.type != "cpu":
+            return in_codes(make(index))
         kept = None if self._shelf is None else self._shelf.get(kind, index)
         codes = as_codes(make(index)) if kept is None else kept[0]
         if kept is None and self._shelf is not None:
             self._shelf.put([codes], kind, index)
-        return from_codes(codes)
+        return from_codes(codes).to(self._device)
 
     def _single(self, index: int) -> Float[Tensor, "3 height width"]:
         if self._restored_first and self.selection.is_sharp(index):
             restored = self._guiding.tensor(index)  # from frames as they came
-            if _half_v_l(self.frames.tensor(index)) >= _NOT_BLURRED * _half_v_l(restored):
+            as_sharp = _half_v_l(self.frames.tensor(index)) >= _NOT_BLURRED * _half_v_l(restored)
+            if isinstance(as_sharp, Tensor):
+                return torch.where(as_sharp, restored, self.window(index, index + 1)[0])
+            if as_sharp:
                 return restored
         return self.window(index, index + 1)[0]
 
@@ -168,7 +186,7 @@ class Restorer:
         if not first <= index < last:
             self._last = start, end = self._ahead(index, margin)
             self._outputs = self.window(start, end)
-        return self._outputs[index - start]
+        return self._outputs[index - start].cpu()
 
     @torch.inference_mode()
     def window(self, start: int, end: int) -> list[Float[Tensor, "3 height width"]]:
@@ -184,7 +202,7 @@ class Restorer:
             near, views = (each_side, self.config.ensemble) if turn + 1 == rounds else (1, 1)
             guides = [self._guides(n, frame, near, source, not turn) for n, frame in enumerate(output, start=start)]
             output = self._inference(clip, guides, MIRRORS[:views])
-        return [frame.cpu() for frame in output]
+        return list(output)
 
     @torch.inference_mode()
     def instead(self, index: int, image: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 height width"]:
@@ -223,11 +241,17 @@ class Restorer:
         if not self._guided:
             return None
         numbers = self.selection.around(index, each_side)
+        among_sharp = as_it_came and source is self.frames and self.selection.is_sharp(index)
+        if self._device_pairs is not None and among_sharp:
+            there = [number for number in numbers if number >= 0]
+            sharp = [source.tensor(number)[None] for number in there]
+            aligned = align_by(self._device_pairs.motions(index, there), sharp, self.align)
+            return fused(output, aligned, self.network.needs.guides)
         if self._pairs is None:
             return fused_guides(output, source, numbers, self.network.needs.guides, self.predictor, self.align)
         there = [number for number in numbers if number >= 0]
         sharp = [source.tensor(number).to(output.device)[None] for number in there]
-        if as_it_came and source is self.frames and self.selection.is_sharp(index):
+        if among_sharp:
             # The later ones first: the earlier ones have looked at this one already.
             found = {number: self._pairs.motion(index, number) for number in sorted(there, reverse=True)}
             aligned = align_by([found[number] for number in there], sharp, self.align)
@@ -241,10 +265,11 @@ class Restorer:
             return fused(output, aligned, self.network.needs.guides)
 
 
-def _half_v_l(image: Float[Tensor, "3 height width"]) -> float:
-    """v_l (Eq. 1) at half the size, where noise and coding count for little."""
+def _half_v_l(image: Float[Tensor, "3 height width"]) -> float | Float[Tensor, ""]:
+    """v_l (Eq. 1) at half the size, where noise and coding count for little; elsewhere than on a CPU on the device."""
     whole = min(image.shape[-2:]) < 2
-    return float(laplacian_variance(image[None] if whole else F.avg_pool2d(image[None], 2)))
+    found = laplacian_variance(image[None] if whole else F.avg_pool2d(image[None], 2))[0]
+    return float(found) if found.device.type == "cpu" else found
 
 
 class _Guiding:

@@ -52,6 +52,11 @@ def as_codes(image: Float[Tensor, "3 height width"]) -> UInt16[np.ndarray, "3 he
     return (image.cpu().clamp(0, 1) * _TOP).round().to(torch.int32).numpy().astype(np.uint16)
 
 
+def in_codes(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 height width"]:
+    """An image as it comes back from its codes, without leaving its device."""
+    return (image.clamp(0, 1) * _TOP).round() / _TOP
+
+
 def from_codes(codes: UInt16[np.ndarray, "3 height width"]) -> Float[Tensor, "3 height width"]:
     """The image again, to half a 65535th."""
     return torch.from_numpy(codes.astype(np.float32)) / _TOP

@@ -62,7 +62,7 @@ class TemporalBlend:
         there = [neighbour for neighbour in beside if neighbour is not None]
         noise, sharp = self.selection.noise, self.selection.is_sharp(index)
         with one_thread():
-            return steadied(frame.to(self.device), there, self.steadiness, noise, sharp).cpu()
+            return steadied(frame.to(self.device), there, self.steadiness, noise, sharp)
 
     def _stands_alone(self, index: int) -> bool:
         """Whether frame `index` takes nothing from those beside it: sharp, and without noise, it would only lose."""

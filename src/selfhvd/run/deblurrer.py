@@ -58,7 +58,7 @@ class Deblurrer:
     def __init__(self, config: DeblurConfig = DeblurConfig(), folder: Path | None = None) -> None:
         self.config, self.folder = config.resolved(), folder
         self.device = pick_device(config.device)
-        self.predictor = choose_flow(config.flow, config.flow_weights, self.device, config.certainty)
+        self.predictor = choose_flow(config.flow, config.flow_weights, self.device, config.certainty, camera=True)
         torch.manual_seed(config.seed)
         self.network = settle(self._first_network(), self.device)
         self.frames: Frames | None = None
@@ -198,10 +198,18 @@ class Deblurrer:
         return float("inf") if minutes is None else time.monotonic() + 60 * minutes
 
     def restore(self, first: int = 0) -> Iterator[Float[Tensor, "3 height width"]]:
-        """The fitted clip's frames in order, RGB in [0, 1], sharp where they were blurry.
+        """The fitted clip's frames in order, RGB in [0, 1], on the CPU, sharp where they were blurry.
 
         Args:
             first: number of the frame to begin with; what comes is the same as if it had begun at 0.
+
+        Raises:
+            UsageError: `fit` was not called.
+        """
+        return (frame.cpu() for frame in self.restore_on_device(first))
+
+    def restore_on_device(self, first: int = 0) -> Iterator[Float[Tensor, "3 height width"]]:
+        """As `restore`; the frames that are restored stay on the run's device.
 
         Raises:
             UsageError: `fit` was not called.

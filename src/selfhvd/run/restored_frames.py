@@ -43,7 +43,7 @@ def restored_frames(
         place = Workplace(deblurrer.config, work, footage, work / "shelf", folder)
         yield from _shared(deblurrer, place, done, workers)
         return
-    for index, image in enumerate(deblurrer.restore(done), done):
+    for index, image in enumerate(deblurrer.restore_on_device(done), done):
         frame = to_pixels(image, footage.depth)
         keep_finished(footage, index, frame, folder)
         yield frame

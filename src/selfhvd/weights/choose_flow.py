@@ -10,6 +10,7 @@ from torch import nn
 from selfhvd.errors import UsageError, WeightsError
 from selfhvd.flow import (
     CertaintyConfig,
+    DeviceMotionFlow,
     Dis,
     FlowFormer,
     FlowPredictor,
@@ -18,6 +19,7 @@ from selfhvd.flow import (
     RaftFlow,
     SeaRaft,
     SeaRaftFlow,
+    WindowFlow,
 )
 from selfhvd.weights import cached, load_flow
 
@@ -35,6 +37,7 @@ def choose_flow(
     certainty: CertaintyConfig = CertaintyConfig(),
     *,
     shutter: bool = True,
+    camera: bool = False,
 ) -> FlowPredictor:
     """The flow called `name`, ready to run; the choice and its reason are logged in one line.
 
@@ -46,7 +49,10 @@ def choose_flow(
         weights: a weights file of selfhvd, or for flowformer++ a checkpoint of ptlflow.
         device: where networks run; DIS runs on the CPU.
         certainty: how SEA-RAFT's mixture becomes U (Eq. 4); the others have their own.
-        shutter: whether `dis` finds the camera's path during an exposure, too; see `GlobalMotionFlow`.
+        shutter: whether the camera's path during an exposure is found, too; see `GlobalMotionFlow`.
+        camera: whether every flow is helped by the camera's motion, networks too, on the run's own device: elsewhere
+            than on the CPU `DeviceMotionFlow` helps, and `dis` gives way to its `WindowFlow`. Without, networks give
+            their bare flow, as in the paper, and `dis` is the same wherever it is asked for.
 
     Raises:
         WeightsError: the weights are not at hand, damaged, or those of another flow.
@@ -54,14 +60,12 @@ def choose_flow(
     """
     path, reason = _auto(weights, device) if name == "auto" else (_named(name, weights), "as asked")
     if path is None:
-        # A blurred frame that is matched as it is leads the flow pixels astray.
-        predictor = GlobalMotionFlow(Dis()) if shutter else GlobalMotionFlow(Dis(), near=2.0, far=5.0, shutter=False)
-    elif name == "flowformer++":
-        predictor = FlowFormer(path, device)
+        predictor = _helped(None, device, shutter) if camera else _helped(Dis(), torch.device("cpu"), shutter)
     else:
-        predictor = _by_network(load_flow(path).to(device), certainty)
-    if name not in ("auto", predictor.name):
-        raise WeightsError(f"{path} holds {predictor.name}, not {name}; choose the flow {predictor.name}, or auto.")
+        network = FlowFormer(path, device) if name == "flowformer++" else _by_network(path, device, certainty)
+        if name not in ("auto", network.name):
+            raise WeightsError(f"{path} holds {network.name}, not {name}; choose the flow {network.name}, or auto.")
+        predictor = _helped(network, device, shutter) if camera else network
     log.info("flow: %s, %s", predictor.name, reason)
     return predictor
 
@@ -96,7 +100,17 @@ def _named(name: FlowName, weights: Path | None) -> Path | None:
     return path
 
 
-def _by_network(network: nn.Module, certainty: CertaintyConfig) -> FlowPredictor:
+def _helped(free: FlowPredictor | None, device: torch.device, shutter: bool) -> FlowPredictor:
+    """`free`, None = the embedded one, helped by the camera's motion on `device`."""
+    # A blurred frame that is matched as it is leads the flow pixels astray.
+    near, far = (0.3, 0.6) if shutter else (2.0, 5.0)
+    if device.type == "cpu":
+        return GlobalMotionFlow(free or Dis(), near, far, shutter=shutter)
+    return DeviceMotionFlow(free or WindowFlow(), near, far, shutter=shutter)
+
+
+def _by_network(path: Path, device: torch.device, certainty: CertaintyConfig) -> FlowPredictor:
+    network: nn.Module = load_flow(path).to(device)
     if isinstance(network, SeaRaft):
         return SeaRaftFlow(network, certainty)
     assert isinstance(network, Raft)

@@ -1,4 +1,4 @@
-"""Whole-image shifts of many pairs at once, by correlation of their spectra: where to begin to look for a homography."""
+"""Whole-image shifts of many pairs at once, by correlation of spectra: where to begin to look for a homography."""
 
 import math
 
@@ -78,7 +78,9 @@ def _masked_peak(
     return y.to(one), x.to(one)
 
 
-def _turned(image: Float[Tensor, "pair 1 h w"], degrees: float) -> tuple[Float[Tensor, "pair 1 h w"], Bool[Tensor, "h w"]]:
+def _turned(
+    image: Float[Tensor, "pair 1 h w"], degrees: float
+) -> tuple[Float[Tensor, "pair 1 h w"], Bool[Tensor, "h w"]]:
     """The image turned about its middle, zeros outside, and where it is known."""
     height, width = image.shape[-2:]
     if degrees == 0:
@@ -112,4 +114,6 @@ def _units(reduced: Float[Tensor, "pair h w"], full: Image) -> Units:
 
 
 def _hann(length: int, like: Tensor) -> Float[Tensor, " length"]:
-    return 0.5 - 0.5 * torch.cos(torch.arange(length, device=like.device, dtype=like.dtype) * (2 * math.pi / (length - 1)))
+    return 0.5 - 0.5 * torch.cos(
+        torch.arange(length, device=like.device, dtype=like.dtype) * (2 * math.pi / (length - 1))
+    )

@@ -71,9 +71,8 @@ def _refined(first: Image, second: Image, starts: Sequence[Homographies]) -> lis
     pairs, count = len(first), len(starts)
     found = torch.stack(list(starts), dim=1).flatten(0, 1)
     for part in (_COARSE, _MIDDLE):
-        level = Level(
-            *(image.repeat_interleave(count, dim=0) for image in (first, second)), _longest(first, part)
-        )
+        one, other = (image.repeat_interleave(count, dim=0) for image in (first, second))
+        level = Level(one, other, _longest(first, part))
         found = refined(level, Trajectories.still(found), _ROUNDS[part], moving=False, linear=False).path.middle
     return list(found.unflatten(0, (pairs, count)).unbind(1))
 

@@ -74,7 +74,7 @@ class Level:
         """The mean over the path, where all of it is known; `count` moments of it are looked at."""
         tau = moments(brought, count)
         ways = torch.einsum("bnk,kxq->bxnq", path.ways(tau), self.moves)
-        points = self.units.pixels((self.places.flatten(1)[:, None] + ways))
+        points = self.units.pixels(self.places.flatten(1)[:, None] + ways)
         seen = sampled(brought, points)
         held = torch.einsum("wn,bpnq->wbpq", torch.stack([torch.ones_like(tau), tau, 0.5 * tau * tau]) / count, seen)
         return Seen(held[0, :, 0], (held[0, :, 1] > _WHOLLY_KNOWN) & self._inner, held[:, :, 2:])
@@ -131,9 +131,7 @@ def _poses(places: Float[Tensor, "xy=2 row column"]) -> Float[Tensor, "pose=8 xy
     return torch.stack([torch.stack(way) for way in ways])
 
 
-def _line(
-    values: Sampled, target: Sampled, counts: Known
-) -> tuple[Float[Tensor, "pair 1"], Float[Tensor, "pair 1"]]:
+def _line(values: Sampled, target: Sampled, counts: Known) -> tuple[Float[Tensor, "pair 1"], Float[Tensor, "pair 1"]]:
     """Gain and offset that bring `values` nearest to `target`."""
     spread, together, _ = _moments(values, target, counts)
     share = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)

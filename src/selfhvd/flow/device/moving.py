@@ -46,5 +46,7 @@ def _widest(values: Grey, side: int) -> Grey:
     return F.max_pool2d(rows, (1, side), stride=1, padding=(0, side // 2))
 
 
-def _mean(values: Float[Tensor, "batch product height width"], side: int) -> Float[Tensor, "batch product height width"]:
+def _mean(
+    values: Float[Tensor, "batch product height width"], side: int
+) -> Float[Tensor, "batch product height width"]:
     return mean_around(values.flatten(0, 1), side).view_as(values)

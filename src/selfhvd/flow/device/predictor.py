@@ -10,6 +10,7 @@ from torch import Tensor
 
 from selfhvd.flow.camera.explained import explained
 from selfhvd.flow.device.exposure import ExposurePair
+from selfhvd.flow.device.fit import Found
 from selfhvd.flow.device.homography import find_homographies
 from selfhvd.flow.device.scene_blur import SceneBlurs, scene_blurs
 from selfhvd.flow.device.trajectory import Trajectories
@@ -106,7 +107,7 @@ class DeviceMotionFlow(FlowPredictor):
         if self.shutter:
             moving = pair.trajectories(found.matrix)
             if alike and len(first) > 2:
-                moving = _agreed(pair, moving.path, moving.holds, found.matrix, units)
+                moving = _agreed(pair, moving, found.matrix, units)
             path = moving.path.where(moving.holds & (_detail(first) < _BLURRIER * _detail(second)), path)
         path = path.where(is_plausible(path.middle, units), Trajectories.still(found.matrix))
         return Cameras(path.where(found.holds, _none(path)), found.holds)
@@ -169,22 +170,17 @@ def in_image(flow: Field) -> Bool[Tensor, "pair 1 height width"]:
     return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
-def _agreed(
-    pair: ExposurePair, path: Trajectories, holds: Chosen, start: Homographies, units: Units
-) -> Cameras:
+def _agreed(pair: ExposurePair, found: Found, start: Homographies, units: Units) -> Found:
     """The path that the first two pairs agree on, for the others too where it explains them."""
-    one, other = (Trajectories(path.middle[n : n + 1], path.velocity[n : n + 1], path.acceleration[n : n + 1]) for n in (0, 1))
+    path, holds = found.path, found.holds
+    one, other = path[:1], path[1:2]
     agree = one.is_like(other, units) & holds[0] & holds[1]
+    middle = torch.where(holds[:, None, None], path.middle, start)
     taken = pair.with_known(
-        Trajectories(
-            torch.where(holds[:, None, None], path.middle, start),
-            one.velocity.expand_as(path.velocity).contiguous(),
-            one.acceleration.expand_as(path.acceleration).contiguous(),
-        )
+        Trajectories(middle, one.velocity.repeat(len(holds), 1), one.acceleration.repeat(len(holds), 1))
     )
-    further = torch.arange(len(holds), device=holds.device) >= 2
-    better = agree & taken.holds & further
-    return Cameras(taken.path.where(better, path), holds | better)
+    better = agree & taken.holds & (torch.arange(len(holds), device=holds.device) >= 2)
+    return Found(taken.path.where(better, path), holds | better)
 
 
 def _none(path: Trajectories) -> Trajectories:

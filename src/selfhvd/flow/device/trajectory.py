@@ -33,6 +33,9 @@ class Trajectories:
         none = middle.new_zeros(len(middle), 4)
         return Trajectories(middle, none, none)
 
+    def __getitem__(self, pairs: slice) -> "Trajectories":
+        return Trajectories(self.middle[pairs], self.velocity[pairs], self.acceleration[pairs])
+
     @property
     def extent(self) -> Float[Tensor, " pair"]:
         """How far the image's worst place gets in an exposure at even speed, units (about)."""

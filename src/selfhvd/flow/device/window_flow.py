@@ -90,7 +90,9 @@ class WindowFlow(FlowPredictor):
         residual = (calm - warp_clamped(other, field)).abs().mean(dim=1, keepdim=True)
         return Flow(field, 1 - (self._smooth(residual) / self.tolerance).clamp(max=1))
 
-    def _smooth(self, image: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel height width"]:
+    def _smooth(
+        self, image: Float[Tensor, "batch channel height width"]
+    ) -> Float[Tensor, "batch channel height width"]:
         return _mean(image, self.blur)
 
 
