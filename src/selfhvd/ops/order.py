@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -16,13 +16,10 @@ def quantile_where(
 
 
 def best(
-    values: Float[Tensor, "row choice"], *choices: Float[Tensor, "row choice *shape"]
-) -> list[Float[Tensor, "row *shape"]]:
-    """Of `choices`, each row's with the smallest of `values`; NaN is the largest."""
-    return [_picked(values.nan_to_num(nan=torch.inf).argmin(dim=1), choice) for choice in choices]
-
-
-def _picked(place: Int[Tensor, " row"], choices: Float[Tensor, "row choice *shape"]) -> Float[Tensor, "row *shape"]:
+    values: Float[Tensor, "row choice"], choices: Float[Tensor, "row choice *shape"]
+) -> Float[Tensor, "row *shape"]:
+    """Of `choices` each row's with the smallest of `values`; NaN is the largest."""
+    place = values.nan_to_num(nan=torch.inf).argmin(dim=1)
     index = place.view(-1, *[1] * (choices.ndim - 1)).expand(-1, 1, *choices.shape[2:])
     return choices.gather(1, index)[:, 0]
 

@@ -84,7 +84,7 @@ def guessed(level: Level, path: Trajectories) -> Trajectories:
     missing = [
         _mean_error(level, brought, Trajectories(path.middle, way, torch.zeros_like(way))) for way in tried.unbind(1)
     ]
-    return Trajectories(path.middle, best(torch.stack(missing, dim=1), tried)[0], torch.zeros_like(path.velocity))
+    return Trajectories(path.middle, best(torch.stack(missing, dim=1), tried), torch.zeros_like(path.velocity))
 
 
 def explains(level: Level, path: Trajectories) -> Bool[Tensor, " pair"]:

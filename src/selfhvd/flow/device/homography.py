@@ -55,14 +55,14 @@ def find_homographies(first: Image, second: Image) -> FoundHomographies:
     fitted = _refined(first, second, [*starts, *turned])
     plain = [*fitted[: len(starts)], none]
     judge = _Judge(first, second, _MIDDLE)
-    chosen, _ = judge.best(plain)
+    chosen = judge.best(plain)
     doubtful = judge.likeness(chosen) < _ALIKE
-    others, _ = judge.best([chosen, *fitted[len(starts) :], *turned])
+    others = judge.best([chosen, *fitted[len(starts) :], *turned])
     chosen = torch.where(doubtful[:, None, None], others, chosen)
     holds = judge.misfit(chosen) < _WORST_MISFIT
     level = Level(first, second, _longest(first, _FINE))
     finer = refined(level, Trajectories.still(chosen), _ROUNDS[_FINE], moving=False, linear=False)
-    matrix, _ = _Judge(first, second, _FINE).best([chosen, finer.path.middle])
+    matrix = _Judge(first, second, _FINE).best([chosen, finer.path.middle])
     return FoundHomographies(matrix, holds)
 
 
@@ -96,11 +96,10 @@ class _Judge:
         self._places = self._units.places(one)
         self._full = Units(height, width, (height, width))
 
-    def best(self, choices: Sequence[Homographies]) -> tuple[Homographies, Float[Tensor, " pair"]]:
-        """Of `choices` the plausible one with the smallest misfit, and that; the last where none is plausible."""
+    def best(self, choices: Sequence[Homographies]) -> Homographies:
+        """Of `choices` the plausible one with the smallest misfit; the first where none is plausible."""
         misfits = torch.stack([self._judged(choice) for choice in choices], dim=1)
-        matrix, misfit = best(misfits, torch.stack(list(choices), dim=1), misfits)
-        return matrix, misfit
+        return best(misfits, torch.stack(list(choices), dim=1))
 
     def _judged(self, matrix: Homographies) -> Float[Tensor, " pair"]:
         return torch.where(is_plausible(matrix, self._full), self.misfit(matrix), torch.inf)

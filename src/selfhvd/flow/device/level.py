@@ -38,8 +38,8 @@ class Seen:
 
     values: Sampled
     known: Known
-    slopes: Float[Tensor, "weight=3 pair xy=2 place"]
-    """A pixel; means over the exposure weighted by 1, τ and τ²/2."""
+    slopes: Float[Tensor, "weight=3 pair xy place"]
+    """A pixel; means over the exposure weighted by 1, τ and τ²/2. Without axes where no slopes were brought over."""
 
 
 class Level:

@@ -64,7 +64,7 @@ def scene_blurs(blurry: Image, sharp: tuple[Image, Image], flows: tuple[Field, F
         return (nearest * likely).sum(dim=1) / likely.sum(dim=1)
 
     parts = torch.stack([torch.full_like(way[:, 0, 0, 0], part) for part in PARTS], dim=1)
-    part = best(torch.stack([missed(part) for part in PARTS], dim=1), parts)[0]
+    part = best(torch.stack([missed(part) for part in PARTS], dim=1), parts)
     return SceneBlurs(part[:, None, None, None] * way)
 
 

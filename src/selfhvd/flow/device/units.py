@@ -61,7 +61,7 @@ class Units:
 
     def _matrix(self) -> list[list[float]]:
         (x, y), (right, below) = self.scale, self._centre
-        return [[x, 0, right], [0, y, below], [0, 0, 1]]
+        return [[x, 0.0, right], [0.0, y, below], [0.0, 0.0, 1.0]]
 
     @property
     def _centre(self) -> tuple[float, float]:

@@ -1,0 +1,78 @@
+"""Between decoding and encoding nothing leaves the device, and on it the same comes out as on the CPU."""
+
+from contextlib import nullcontext
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from selfhvd.extensions.selection import Selection
+from selfhvd.flow import DeviceMotionFlow
+from selfhvd.ops.quantize import to_pixels
+from selfhvd.restore.config import RestoreConfig
+from selfhvd.restore.restorer import Restorer
+from selfhvd.video.frame_source import ArrayFrames
+from selfhvd.weights.choose_backbone import choose_backbone
+from simulated_device import DEVICE, LeftTheDeviceError, OnDevice, SimulatedDevice, moved
+
+HEIGHT, WIDTH = 72, 96
+SHARP = (0, 2, 4)
+CONFIG = RestoreConfig(each_side=2, steadiness=0.3, restored_guides=True)
+
+
+def filmed(photo: np.ndarray) -> list[np.ndarray]:
+    """Five frames that move by three pixels each, every other one blurred by nine."""
+    light = (photo[::2, ::2] / 255.0).astype(np.float32) ** 2.2
+
+    def seen(time: float) -> np.ndarray:
+        left, top = 60 + 3 * time, 50 + 2 * time
+        place = np.array([[1, 0, left], [0, 1, top]], np.float32)
+        return cv2.warpAffine(light, place, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP)
+
+    def exposed(time: int) -> np.ndarray:
+        times = [time] if time in SHARP else np.linspace(time - 1.5, time + 1.5, 15)
+        mean = np.mean([seen(t) for t in times], axis=0)
+        return np.rint(255 * np.clip(mean, 0, 1) ** (1 / 2.2)).astype(np.uint8)
+
+    return [exposed(time) for time in range(5)]
+
+
+def restorer(frames: list[np.ndarray], config: RestoreConfig = CONFIG, *, there: bool = False) -> Restorer:
+    scores = tuple(300.0 - n if n in SHARP else 20.0 for n in range(len(frames)))
+    selection = Selection(scores, scores, 100.0, SHARP, (), "mixed", noise=0.5)
+    network = choose_backbone("lite").eval()
+    return Restorer(
+        moved(network) if there else network, ArrayFrames(frames), selection, DeviceMotionFlow(), config=config
+    )
+
+
+@pytest.fixture
+def device(monkeypatch):
+    """The simulated device, which has no convolutions in bf16."""
+    monkeypatch.setattr("selfhvd.restore.inference.convolving", lambda *_: nullcontext())
+    return SimulatedDevice()
+
+
+def on_device(frames: list[np.ndarray], device: SimulatedDevice, config: RestoreConfig = CONFIG) -> list[np.ndarray]:
+    """What is written of each frame."""
+    written = []
+    with device, torch.inference_mode():
+        for frame in restorer(frames, config, there=True).since(0):
+            assert isinstance(frame, OnDevice)
+            with device.leaving():
+                written.append(to_pixels(frame))
+    return written
+
+
+@pytest.fixture(scope="module")
+def frames(photo):
+    return filmed(photo)
+
+
+def test_nothing_leaves_the_device_before_it_is_written(frames, device):
+    written = on_device(frames, device)
+    assert device.left == [torch.uint8] * len(frames)
+    on_cpu = [to_pixels(frame) for frame in restorer(frames).since(0)]
+    for there, here in zip(written, on_cpu, strict=True):
+        assert np.abs(there.astype(float) - here).mean() < 0.2
