@@ -5,11 +5,12 @@ Computed on the CPU. `meta` stands for the device's name, for torch takes it on 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 DEVICE = torch.device("meta")
 aten = torch.ops.aten
@@ -76,27 +77,25 @@ class SimulatedDevice(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
-        if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
-            with self:  # inference mode does not take these apart by itself
-                return func.decompose(*args, **kwargs)
-        flat = tree_flatten((args, kwargs))[0]
+        flat = (
+            tree_leaves((args, kwargs))
+            if any(type(arg) in (list, tuple) for arg in args)
+            else [*args, *kwargs.values()]
+        )
         there = [value for value in flat if isinstance(value, OnDevice)]
         target = kwargs.get("device")
-        target = None if target is None else torch.device(target)
         packet = func.overloadpacket
         if there:
             self._check(packet, args, flat, target)
         if target == DEVICE:
             kwargs["device"] = torch.device("cpu")
-        plain, plain_kwargs = tree_map(lambda v: v.inner if isinstance(v, OnDevice) else v, (args, kwargs))
-        result = func(*plain, **plain_kwargs)
-        on_device = target == DEVICE if target is not None else bool(there)
+        result = func(*(_inside(arg) for arg in args), **{name: _inside(value) for name, value in kwargs.items()})
         if there and target is not None and target != DEVICE:
             self.left.append(there[0].dtype)
-        if not on_device:
+        if not (target == DEVICE if target is not None else there):
             return result
-        wrapped = tree_map(lambda v: OnDevice(v) if isinstance(v, torch.Tensor) else v, result)
-        return return_and_correct_aliasing(func, args, kwargs, wrapped) if there else wrapped
+        wrapped = OnDevice(result) if isinstance(result, torch.Tensor) else tree_map(_outside, result)
+        return return_and_correct_aliasing(func, args, kwargs, wrapped) if _is_shared(func) else wrapped
 
     def _check(self, packet, args, flat, target) -> None:
         if packet in _ASKS:
@@ -109,6 +108,22 @@ class SimulatedDevice(TorchDispatchMode):
         elsewhere = [v for v in flat if isinstance(v, torch.Tensor) and not isinstance(v, OnDevice) and v.ndim]
         if elsewhere and not (packet is aten.copy_ and isinstance(args[0], OnDevice)):
             raise LeftTheDeviceError(f"{packet} of tensors in two places")
+
+
+def _inside(value):
+    if isinstance(value, (list, tuple)):
+        return [_inside(each) for each in value]
+    return value.inner if isinstance(value, OnDevice) else value
+
+
+def _outside(value):
+    return OnDevice(value) if isinstance(value, torch.Tensor) else value
+
+
+@cache
+def _is_shared(func) -> bool:
+    """Whether what comes back is, or looks into, what was given."""
+    return any(argument.alias_info is not None for argument in func._schema.arguments)
 
 
 def moved(network: nn.Module) -> nn.Module:

@@ -6,10 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from selfhvd.flow.device.sampling import sampled
 from selfhvd.flow.device.units import Homographies, Units
 from selfhvd.ops.area import area_reduced
-from selfhvd.ops.grid import pixel_grid
 
 Image = Float[Tensor, "pair 1 height width"]
 
@@ -82,23 +80,22 @@ def _turned(
     image: Float[Tensor, "pair 1 h w"], degrees: float
 ) -> tuple[Float[Tensor, "pair 1 h w"], Bool[Tensor, "h w"]]:
     """The image turned about its middle, zeros outside, and where it is known."""
-    height, width = image.shape[-2:]
     if degrees == 0:
         return image, torch.ones_like(image[0, 0], dtype=torch.bool)
-    x, y = pixel_grid(height, width, like=image)
-    right, down = (width - 1) / 2, (height - 1) / 2
+    units = Units.of(image)
+    x, y = units.places(image)
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    x, y = x - right, y - down
-    from_x, from_y = right + cos * x - sin * y, down + sin * x + cos * y
-    known = (from_x >= 0) & (from_x <= width - 1) & (from_y >= 0) & (from_y <= height - 1)
-    points = torch.stack([from_x, from_y])[None].expand(len(image), -1, -1, -1)
-    return known * sampled(image, points), known
+    read, at = units.sampler(image), torch.stack([cos * x - sin * y, sin * x + cos * y])[None]
+    known = read.within(at)
+    return known * read(image, at.expand(len(image), -1, -1, -1)), known[0, 0]
 
 
 def _rotation(degrees: float, like: Tensor) -> Homographies:
     """From the turned image to the image, units."""
-    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    return like.new_tensor([[[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]]])
+    turn = torch.full_like(like.flatten()[:1], math.radians(degrees))
+    cos, sin, none, one = turn.cos(), turn.sin(), torch.zeros_like(turn), torch.ones_like(turn)
+    rows = [torch.stack(row, dim=1) for row in ((cos, sin, none), (-sin, cos, none), (none, none, one))]
+    return torch.stack(rows, dim=1)
 
 
 def _moved(x: Float[Tensor, " pair"], y: Float[Tensor, " pair"], units: Units) -> Homographies:

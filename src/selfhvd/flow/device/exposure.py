@@ -7,18 +7,21 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from selfhvd.flow.device.fit import Found, refined
-from selfhvd.flow.device.level import Image, Level
+from selfhvd.flow.device.level import LEAST_OVERLAP, Image, Level
 from selfhvd.flow.device.trajectory import Trajectories, extent
 from selfhvd.flow.device.units import Homographies
 from selfhvd.ops.order import best
 
 _SIDES = (120, 240, 720)
 """Longer side of the images, coarse to fine, at most."""
-_ROUNDS = (10, 8, 4)
+_ROUNDS, _KNOWN_ROUNDS = (10, 8, 4), (5, 4, 3)
+"""Of Gauss-Newton on each level, and where all but the middle is known."""
 _JUDGED = 1
 """Level at which a path is believed or not."""
 _TRIED = (0.5, 1.5, 3.0, 6.0, 10.0)
-"""Lengths of straight paths tried first, coarse pixels, in eight directions each."""
+"""Lengths of straight paths tried first, coarse pixels."""
+_DIRECTIONS = 8
+"""In which each of them is tried."""
 _TRIED_INSTANTS = 9
 """Moments at which those are looked at."""
 _LEAST_REACH = 1.5
@@ -45,21 +48,17 @@ class ExposurePair:
         `start` (units) may miss by as much as the blur is long.
         """
         path = guessed(self._levels[0], Trajectories.still(start))
-        believed = torch.ones_like(path.extent, dtype=torch.bool)
-        for number, (level, rounds) in enumerate(zip(self._levels, _ROUNDS, strict=True)):
-            found = refined(level, path, rounds, moving=True)
-            if number <= _JUDGED:
-                believed = believed & found.holds
-            if number == _JUDGED:
-                believed = believed & explains(level, found.path)
-            path = found.path.where(found.holds, path)
-        return Found(path, believed)
+        return self._followed(path, _ROUNDS, moving=True)
 
     def with_known(self, path: Trajectories) -> Found:
         """The same where all but the middle is known, from another sharp image."""
+        return self._followed(path, _KNOWN_ROUNDS, moving=False)
+
+    def _followed(self, path: Trajectories, rounds: tuple[int, ...], *, moving: bool) -> Found:
+        """Coarse to fine; what fails on the finest level stays as it was before."""
         believed = torch.ones_like(path.extent, dtype=torch.bool)
-        for number, (level, rounds) in enumerate(zip(self._levels, _ROUNDS, strict=True)):
-            found = refined(level, path, rounds, moving=False)
+        for number, (level, count) in enumerate(zip(self._levels, rounds, strict=True)):
+            found = refined(level, path, count, moving=moving)
             if number <= _JUDGED:
                 believed = believed & found.holds
             if number == _JUDGED:
@@ -77,14 +76,18 @@ class ExposurePair:
 
 def guessed(level: Level, path: Trajectories) -> Trajectories:
     """Of straight paths of several lengths and directions the one that misses least."""
-    brought = level.brought(path.middle)[:, :2]
-    turns = [math.pi * k / 8 for k in range(8)]
-    ways = [[r * math.cos(t) / level.units.unit, r * math.sin(t) / level.units.unit] for r in _TRIED for t in turns]
-    tried = torch.stack([_straight(way, path.velocity) for way in ways], dim=1)
-    missing = [
-        _mean_error(level, brought, Trajectories(path.middle, way, torch.zeros_like(way))) for way in tried.unbind(1)
-    ]
-    return Trajectories(path.middle, best(torch.stack(missing, dim=1), tried), torch.zeros_like(path.velocity))
+    brought = level.brought(path.middle)[:, :2].repeat_interleave(_DIRECTIONS, dim=0)
+    turns = torch.arange(_DIRECTIONS, device=brought.device, dtype=brought.dtype) * (math.pi / _DIRECTIONS)
+    none = torch.zeros_like(turns)
+    ways = torch.stack([turns.cos(), turns.sin(), none, none], dim=1)
+    tried = [(reach / level.units.unit * ways).repeat(len(path.middle), 1) for reach in _TRIED]
+    middle, still = path.middle.repeat_interleave(_DIRECTIONS, dim=0), torch.zeros_like(tried[0])
+    missed = [_mean_error(level, brought, Trajectories(middle, way, still)) for way in tried]
+    missing, choices = (
+        torch.stack([part.unflatten(0, (-1, _DIRECTIONS)) for part in parts], dim=1).flatten(1, 2)
+        for parts in (missed, tried)
+    )
+    return Trajectories(path.middle, best(missing, choices), torch.zeros_like(path.velocity))
 
 
 def explains(level: Level, path: Trajectories) -> Bool[Tensor, " pair"]:
@@ -96,15 +99,11 @@ def explains(level: Level, path: Trajectories) -> Bool[Tensor, " pair"]:
     return able & (unit * path.extent >= _LEAST_REACH) & (moving < (_LEFT * still).clamp(max=_STRANGE))
 
 
-def _straight(way: list[float], like: Float[Tensor, "pair kind=4"]) -> Float[Tensor, "pair kind=4"]:
-    right, down = (torch.full_like(like[:, 0], value) for value in way)
-    return torch.stack([right, down, torch.zeros_like(right), torch.zeros_like(right)], dim=1)
-
-
 def _mean_error(
     level: Level, brought: Float[Tensor, "pair plane height width"], path: Trajectories
 ) -> Float[Tensor, " pair"]:
     seen = level.exposed(brought, path, _TRIED_INSTANTS)
-    count = seen.known.sum(dim=1)
-    missed = ((seen.values - level.target).abs() * seen.known).sum(dim=1) / count.clamp(min=1)
-    return torch.where(count > 0.2 * seen.known.shape[1], missed, torch.inf)
+    target = level.target.repeat_interleave(_DIRECTIONS, dim=0)
+    share = seen.known.float().mean(dim=1)
+    missed = ((seen.values - target).abs() * seen.known).mean(dim=1) / share.clamp(min=1e-6)
+    return torch.where(share > LEAST_OVERLAP, missed, torch.inf)

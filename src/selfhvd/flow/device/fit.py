@@ -104,14 +104,14 @@ def _prior(
     level: Level, path: Trajectories, spread: Float[Tensor, " pair"], *, moving: bool
 ) -> tuple[Float[Tensor, "pair unknown"], Float[Tensor, "pair unknown"]]:
     """Strength and pull of what is known before: little acceleration beside the speed, little turning."""
-    unit = level.units.unit
+    unit, width = level.units.unit, 1 / _PRIOR_WIDTH**2
     pixel = unit / _PRIOR_UNIT
-    base = ((spread / _PRIOR_WIDTH) ** 2)[:, None]
-    none = torch.zeros_like(base)
+    free = torch.full_like(spread[:, None], width)
     if not moving:
-        return base.expand(-1, _POSE + 2), none.expand(-1, _POSE + 2)
-    odd = (spread / (_ODDITY * (unit * path.extent + 0.5 * pixel)))[:, None] ** 2
-    turning = (spread / pixel)[:, None] ** 2
-    strength = [base.expand(-1, _POSE + 2), turning.expand(-1, 2), odd.expand(-1, 4), base.expand(-1, 2)]
+        return spread.square()[:, None] * free.expand(-1, _POSE + 2), torch.zeros_like(free).expand(-1, _POSE + 2)
+    odd = (_ODDITY * (unit * path.extent + 0.5 * pixel)).square().reciprocal()[:, None]
+    turning = torch.full_like(free, 1 / pixel**2)
+    strength = [free.expand(-1, _POSE + 2), turning.expand(-1, 2), odd.expand(-1, 4), free.expand(-1, 2)]
+    none = torch.zeros_like(free)
     pull = [none.expand(-1, _POSE + 2), unit * path.velocity[:, 2:], unit * path.acceleration, none.expand(-1, 2)]
-    return torch.cat(strength, dim=1), torch.cat(pull, dim=1)
+    return spread.square()[:, None] * torch.cat(strength, dim=1), torch.cat(pull, dim=1)

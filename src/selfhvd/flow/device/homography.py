@@ -14,7 +14,6 @@ from torch import Tensor
 from selfhvd.flow.device.correlation import overlaps, shifts
 from selfhvd.flow.device.fit import refined
 from selfhvd.flow.device.level import Image, Level
-from selfhvd.flow.device.sampling import sampled
 from selfhvd.flow.device.trajectory import Trajectories
 from selfhvd.flow.device.units import Homographies, Units, is_plausible, mapped
 from selfhvd.ops.area import area_reduced
@@ -31,7 +30,7 @@ _BLANK = 1e-3 / 255
 """Contrast, grey 0..1, below which there is nothing to compare."""
 _COARSE, _MIDDLE, _FINE = 8, 4, 2
 """Parts of the size at which starts are refined, judged, and the best one is refined."""
-_ROUNDS = {_COARSE: 12, _MIDDLE: 10, _FINE: 8}
+_ROUNDS = {_COARSE: 10, _MIDDLE: 8, _FINE: 6}
 _ACROSS = 12
 """Full pixels, about, of the low-pass with which misfits are told."""
 _LEAST_OVERLAP = 0.2
@@ -87,45 +86,48 @@ class _Judge:
     """Two images reduced to one `part`-th of their size and low-passed, to tell how well homographies (units) fit."""
 
     def __init__(self, first: Image, second: Image, part: int) -> None:
-        height, width = first.shape[-2:]
-        size = (max(_LEAST_SIDE, height // part), max(_LEAST_SIDE, width // part))
+        full = (first.shape[-2], first.shape[-1])
+        height, width = (max(_LEAST_SIDE, side // part) for side in full)
         side = _ACROSS // part // 2 * 2 + 1
-        self._units = Units(*size, (height, width))
-        one, self._other = (_mean(area_reduced(image, *size), side) for image in (first, second))
-        self._one = one.flatten(1)
-        self._places = self._units.places(one)
-        self._full = Units(height, width, (height, width))
+        units, self._full = Units(height, width, full), Units(*full, full)
+        one, self._other = (_mean(area_reduced(image, height, width), side) for image in (first, second))
+        self._one, self._places, self._read = one.flatten(1), units.places(one), units.sampler(one)
 
     def best(self, choices: Sequence[Homographies]) -> Homographies:
-        """Of `choices` the plausible one with the smallest misfit; the first where none is plausible."""
-        misfits = torch.stack([self._judged(choice) for choice in choices], dim=1)
-        return best(misfits, torch.stack(list(choices), dim=1))
+        """Of `choices` the plausible one with the smallest misfit; one of them where none is plausible."""
+        pairs, count = len(choices[0]), len(choices)
+        every = torch.stack(list(choices), dim=1)
+        flat = every.flatten(0, 1)
+        misfits = torch.where(is_plausible(flat, self._full), self.misfit(flat), torch.inf)
+        return best(misfits.unflatten(0, (pairs, count)), every)
 
-    def _judged(self, matrix: Homographies) -> Float[Tensor, " pair"]:
-        return torch.where(is_plausible(matrix, self._full), self.misfit(matrix), torch.inf)
+    def misfit(self, matrix: Float[Tensor, "choice 3 3"]) -> Float[Tensor, " choice"]:
+        """Median difference where both images show something; infinity where they hardly overlap.
 
-    def misfit(self, matrix: Homographies) -> Float[Tensor, " pair"]:
-        """Median difference where both images show something; infinity where they hardly overlap."""
-        brought, seen = self._over(matrix)
-        return quantile_where((self._one - brought).abs(), seen, 0.5)
+        `matrix`: as many for each pair, those of a pair together.
+        """
+        one, brought, seen = self._over(matrix)
+        return quantile_where((one - brought).abs(), seen, 0.5)
 
     def likeness(self, matrix: Homographies) -> Float[Tensor, " pair"]:
         """Correlation where both images show something; 0 where they hardly overlap or show nothing."""
-        brought, seen = self._over(matrix)
+        one, brought, seen = self._over(matrix)
         share = seen / seen.sum(dim=1, keepdim=True).clamp(min=1)
-        one, other = (v - (share * v).sum(dim=1, keepdim=True) for v in (self._one, brought))
+        one, other = (v - (share * v).sum(dim=1, keepdim=True) for v in (one, brought))
         ours, theirs, both = ((share * a * b).sum(dim=1) for a, b in ((one, one), (other, other), (one, other)))
         blank = torch.minimum(ours, theirs) < _BLANK**2
         return torch.where(blank, 0.0, both * (ours * theirs).clamp(min=1e-20).rsqrt())
 
-    def _over(self, matrix: Homographies) -> tuple[Float[Tensor, "pair place"], Bool[Tensor, "pair place"]]:
-        """The second image brought over, and where both show something; nowhere where they hardly overlap."""
-        ends = self._units.pixels(mapped(matrix, self._places))
-        x, y = ends.unbind(1)
-        seen = (x >= 0) & (x <= self._units.width - 1) & (y >= 0) & (y <= self._units.height - 1)
-        seen = seen.flatten(1)
+    def _over(
+        self, matrix: Float[Tensor, "choice 3 3"]
+    ) -> tuple[Float[Tensor, "choice place"], Float[Tensor, "choice place"], Bool[Tensor, "choice place"]]:
+        """The first image, the second brought over, and where both show something; nowhere where hardly anything."""
+        count = len(matrix) // len(self._one)
+        one, other = (image.repeat_interleave(count, dim=0) for image in (self._one, self._other))
+        ends = mapped(matrix, self._places)
+        seen = self._read.within(ends).flatten(1)
         enough = seen.float().mean(dim=1, keepdim=True) > _LEAST_OVERLAP
-        return sampled(self._other, ends).flatten(1), seen & enough
+        return one, self._read(other, ends).flatten(1), seen & enough
 
 
 def _mean(image: Image, side: int) -> Image:

@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from selfhvd.flow.device.sampling import sampled
 from selfhvd.flow.device.trajectory import INSTANTS, Trajectories, kinds, moments
 from selfhvd.flow.device.units import Homographies, Units, mapped
 from selfhvd.ops.area import area_reduced
@@ -52,6 +51,7 @@ class Level:
         self.units = Units(height, width, full)
         self.blurry, self.sharp = (_low_passed(area_reduced(image, height, width)) for image in (blurry, sharp))
         self._step = max(1, round(max(height, width) / SAMPLES))
+        self._read = self.units.sampler(blurry)
         self.grid = self.units.places(blurry)
         self.places = self.units.places(blurry, self._step)
         self.target: Sampled = self._at_places(self.blurry)[:, 0]
@@ -62,20 +62,17 @@ class Level:
 
     def brought(self, middle: Homographies) -> Float[Tensor, "pair plane=4 height width"]:
         """The sharp images on the blurry ones' grid, where they are known (0..1), and their slopes, a pixel."""
-        ends = self.units.pixels(mapped(middle, self.grid))
-        x, y = ends[:, :1], ends[:, 1:]
-        inside = (x >= 0) & (x <= self.units.width - 1) & (y >= 0) & (y <= self.units.height - 1)
-        image = sampled(self.sharp, ends, "bicubic")
-        return torch.cat([image, inside.to(image), *slopes(image)], dim=1)
+        ends = mapped(middle, self.grid)
+        image = self._read(self.sharp, ends, "bicubic")
+        return torch.cat([image, self._read.within(ends).to(image), *slopes(image)], dim=1)
 
     def exposed(
         self, brought: Float[Tensor, "pair plane height width"], path: Trajectories, count: int = INSTANTS
     ) -> Seen:
         """The mean over the path, where all of it is known; `count` moments of it are looked at."""
         tau = moments(brought, count)
-        ways = torch.einsum("bnk,kxq->bxnq", path.ways(tau), self.moves)
-        points = self.units.pixels(self.places.flatten(1)[:, None] + ways)
-        seen = sampled(brought, points)
+        at = self.places.flatten(1)[:, None] + torch.einsum("bnk,kxq->bxnq", path.ways(tau), self.moves)
+        seen = self._read(brought, at)
         held = torch.einsum("wn,bpnq->wbpq", torch.stack([torch.ones_like(tau), tau, 0.5 * tau * tau]) / count, seen)
         return Seen(held[0, :, 0], (held[0, :, 1] > _WHOLLY_KNOWN) & self._inner, held[:, :, 2:])
 

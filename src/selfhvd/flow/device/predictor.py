@@ -100,7 +100,7 @@ class DeviceMotionFlow(FlowPredictor):
 
     def cameras(self, first: Images, second: Images, *, alike: bool = False) -> Cameras:
         """How the cameras moved; `alike`: all of `first` are one image, so that there is one path in it."""
-        units = Units(first.shape[-2], first.shape[-1], (first.shape[-2], first.shape[-1]))
+        units = Units.of(first)
         found = find_homographies(_grey(first), _grey(second))
         pair = ExposurePair(_light(first), _light(second))
         path = Trajectories.still(pair.homographies(found.matrix))
@@ -159,8 +159,9 @@ class DeviceMotionFlow(FlowPredictor):
 
 def homography_flows(matrix: Homographies, like: Images) -> Field:
     """The flows p -> H(p) - p, pixels, of homographies between units."""
-    units = Units(like.shape[-2], like.shape[-1], (like.shape[-2], like.shape[-1]))
-    return units.pixels(mapped(matrix, units.places(like))) - pixel_grid(*like.shape[-2:], like=like)
+    units = Units.of(like)
+    places = units.places(like)
+    return units.pixels(mapped(matrix, places) - places)
 
 
 def in_image(flow: Field) -> Bool[Tensor, "pair 1 height width"]:

@@ -6,12 +6,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from selfhvd.flow.device.sampling import sampled
 from selfhvd.flow.device.units import Homographies, Units
 from selfhvd.ops.light import GAMMA
 
 INSTANTS = 25
 """Moments at which each exposure is looked at: on a device their number cannot hang on what is found."""
+_AT_ONCE = 5
+"""Of them read together: fewer, larger steps for the device, in no more memory than a few images take."""
 Motions = Float[Tensor, "pair kind=4"]
 """Units of shift right, shift down, rotation and growth, the last two as seen half a diagonal from the centre."""
 
@@ -61,11 +62,12 @@ class Trajectories:
 
     def blurred(self, image: Float[Tensor, "pair 3 height width"]) -> Float[Tensor, "pair 3 height width"]:
         """Images, sharp and on the blurry ones' grid, as the open shutter would have seen them; RGB in [0, 1]."""
-        units = Units(image.shape[-2], image.shape[-1], (image.shape[-2], image.shape[-1]))
-        linear, places = image.clamp(0, 1).pow(GAMMA), units.places(image)
-        seen = torch.zeros_like(linear)
-        for way in self.ways(moments(linear)).unbind(1):
-            seen += sampled(linear, units.pixels(places + moved(way, places)))
+        units = Units.of(image)
+        linear, places, read = image.clamp(0, 1).pow(GAMMA), units.places(image), units.sampler(image)
+        seen, moves = torch.zeros_like(linear), kinds(places)
+        for ways in self.ways(moments(linear)).split(_AT_ONCE, dim=1):
+            at = places[:, None] + torch.einsum("bnk,kxhw->bxnhw", ways, moves)
+            seen += read(linear, at.flatten(2, 3)).unflatten(2, (ways.shape[1], -1)).sum(dim=2)
         codes = (seen / INSTANTS).clamp(0, 1).pow(1 / GAMMA)
         return torch.where((self.extent > 0)[:, None, None, None], codes, image)
 
@@ -91,10 +93,3 @@ def kinds(places: Float[Tensor, "xy=2 row column"]) -> Float[Tensor, "kind=4 xy=
     one, none = torch.ones_like(x), torch.zeros_like(x)
     ways = [(one, none), (none, one), (-y, x), (x, y)]
     return torch.stack([torch.stack(way) for way in ways])
-
-
-def moved(
-    motion: Float[Tensor, "batch kind=4"], places: Float[Tensor, "xy=2 row column"]
-) -> Float[Tensor, "batch xy=2 row column"]:
-    """How far each place is moved, units."""
-    return torch.einsum("bk,kxhw->bxhw", motion, kinds(places))

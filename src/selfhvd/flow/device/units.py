@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from selfhvd.flow.device.sampling import Sampler
 from selfhvd.ops.grid import pixel_grid
 from selfhvd.ops.solve import inverted
 
@@ -24,6 +25,12 @@ class Units:
     width: int
     full: tuple[int, int]
     """Height and width of the full image."""
+
+    @staticmethod
+    def of(image: Tensor) -> "Units":
+        """Those of a full image `... height width`."""
+        size = (image.shape[-2], image.shape[-1])
+        return Units(*size, size)
 
     @property
     def unit(self) -> float:
@@ -42,10 +49,14 @@ class Units:
         (x, y), (across, down), (right, below) = grid, self.scale, self._centre
         return torch.stack([(x - right) / across, (y - below) / down])
 
-    def pixels(self, places: Float[Tensor, "*batch xy=2 row column"]) -> Float[Tensor, "*batch xy=2 row column"]:
-        """Pixels of places in units."""
-        (x, y), (across, down), (right, below) = places.unbind(-3), self.scale, self._centre
-        return torch.stack([right + across * x, below + down * y], dim=-3)
+    def pixels(self, ways: Float[Tensor, "*batch xy=2 row column"]) -> Float[Tensor, "*batch xy=2 row column"]:
+        """Ways in units as ways in pixels."""
+        (x, y), (across, down) = ways.unbind(-3), self.scale
+        return torch.stack([across * x, down * y], dim=-3)
+
+    def sampler(self, like: Tensor) -> Sampler:
+        """Reads images of this size at places in units."""
+        return Sampler(self.height, self.width, self.scale, like)
 
     def to_pixels(self, matrix: Homographies) -> Homographies:
         """Homographies between units as those between pixels; the last element is 1."""

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from selfhvd.flow.device.level import slopes
 from selfhvd.flow.device.moving import near_motion
+from selfhvd.flow.device.sampling import Sampler
+from selfhvd.flow.device.scene_blur import centred
 from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.ops.area import area_reduced
 from selfhvd.ops.flatness import mean_around
@@ -115,14 +117,12 @@ def window_flow(first: Grey, second: Grey, known: Grey | None = None) -> Field:
     for size in sizes:
         one, other, seen = (area_reduced(image, *size) for image in (first, second, known))
         search = _Search(one, other, (seen > _KNOWN).to(seen))
-        field = resize_flow(field, *size)
-        held = search.tried(field)
+        held = search.tried(resize_flow(field, *size))
         for number in range(_ROUNDS):
             if number in _SPREAD_AT:
-                for other_field in (torch.zeros_like(field), *_beside(held.field)):
-                    held = search.better(held, search.tried(other_field))
+                held = search.spread(held)
             held = search.better(held, search.tried(_calm(*search.stepped(held))))
-        field = _calm(held.field, search.clear(held))
+        field = _calm(held.field, search.stepped(held)[1])
     return field
 
 
@@ -149,11 +149,28 @@ class _Search:
     def __init__(self, first: Grey, second: Grey, known: Grey) -> None:
         self.first, self.second, self.known = first, second, known
         self._total = _window(known).clamp(min=1e-6)
+        self._centred = centred(first)
+        self._read = Sampler(first.shape[-2], first.shape[-1], (1.0, 1.0), first)
 
     def tried(self, field: Field) -> _Tried:
-        brought = warp_clamped(self.second, field)
-        apart = (self.first - brought).abs().clamp(max=2 * _STRANGE)
-        return _Tried(field, brought, _window(self.known * apart) / self._total)
+        """One field, or several of each pair, one after the other for all pairs."""
+        one, other, known, total = self._repeated(len(field) // len(self.first))
+        brought = self._read(other, self._centred + field)
+        apart = (one - brought).abs().clamp(max=2 * _STRANGE)
+        return _Tried(field, brought, _window(known * apart) / total)
+
+    def _repeated(self, times: int) -> list[Grey]:
+        images = (self.first, self.second, self.known, self._total)
+        return [image.repeat(times, 1, 1, 1) for image in images]
+
+    def spread(self, held: _Tried) -> _Tried:
+        """Each pixel's own field, no motion, or that of a place around it."""
+        others = [torch.zeros_like(held.field), *_beside(held.field)]
+        tried = self.tried(torch.cat(others))
+        parts = [part.unflatten(0, (len(others), -1)) for part in (tried.field, tried.brought, tried.missed)]
+        missed, place = parts[2].min(dim=0, keepdim=True)
+        field, brought = (part.gather(0, place.expand(-1, -1, part.shape[2], -1, -1))[0] for part in parts[:2])
+        return self.better(held, _Tried(field, brought, missed[0]))
 
     def better(self, held: _Tried, other: _Tried) -> _Tried:
         """Pixel by pixel the one whose window misses less."""
@@ -179,9 +196,6 @@ class _Search:
         step = torch.cat([yy * xd - xy * yd, xx * yd - xy * xd], dim=1) / scale
         length = torch.hypot(*step.split(1, dim=1))
         return held.field + step * (_MOST / length.clamp(min=_MOST)), scale / (xx + yy)
-
-    def clear(self, held: _Tried) -> Grey:
-        return self.stepped(held)[1]
 
 
 def _beside(field: Field) -> list[Field]:
