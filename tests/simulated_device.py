@@ -1,4 +1,4 @@
-"""A device without a device: tensors that say they lie on one, and refuse whatever a real one would have to be asked for.
+"""A device without a device: tensors that say they lie on one, and refuse what a real one would have to be asked for.
 
 Computed on the CPU. `meta` stands for the device's name, for torch takes it on every machine.
 """
@@ -48,6 +48,9 @@ class OnDevice(torch.Tensor):
 
     def numpy(self, *_, **__):
         raise LeftTheDeviceError("numpy")
+
+    def tolist(self):
+        raise LeftTheDeviceError("tolist")
 
     def new_tensor(self, data, dtype=None):
         return torch.tensor(data, dtype=dtype or self.dtype).to(DEVICE)

@@ -1,5 +1,6 @@
 """Between decoding and encoding nothing leaves the device, and on it the same comes out as on the CPU."""
 
+import importlib
 from contextlib import nullcontext
 
 import cv2
@@ -9,7 +10,7 @@ import torch
 
 from selfhvd.extensions.selection import Selection
 from selfhvd.flow import DeviceMotionFlow
-from selfhvd.ops.quantize import to_pixels
+from selfhvd.ops.quantize import quantize, to_pixels
 from selfhvd.restore.config import RestoreConfig
 from selfhvd.restore.restorer import Restorer
 from selfhvd.video.frame_source import ArrayFrames
@@ -79,3 +80,53 @@ def test_nothing_leaves_the_device_before_it_is_written(frames, device):
     on_cpu = [to_pixels(frame) for frame in restorer(frames).since(0)]
     for there, here in zip(written, on_cpu, strict=True):
         assert np.abs(there.astype(float) - here).mean() < 0.2
+
+
+WAYS_OUT = {
+    "cpu": lambda image: image.cpu(),
+    "to": lambda image: image.to("cpu"),
+    "numpy": lambda image: image.numpy(),
+    "item": lambda image: image.sum().item(),
+    "float": lambda image: float(image.max()),
+    "tolist": lambda image: image[0].tolist(),
+    "if": lambda image: bool(image.sum() > 0),
+    "equal": lambda image: torch.equal(image, image),
+    "nonzero": lambda image: image.nonzero(),
+    "mask": lambda image: image[image > 0.5],
+    "host": lambda image: torch.zeros(2, 2).copy_(image),
+    "both": lambda image: image + torch.ones(2, 2),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_the_simulated_device_keeps_what_it_has(device, way):
+    with device, pytest.raises(LeftTheDeviceError):
+        WAYS_OUT[way](torch.ones(2, 2).to(DEVICE))
+
+
+def test_the_simulated_device_computes(device):
+    with device:
+        image = torch.arange(4.0, device=DEVICE).view(2, 2) * torch.tensor(2.0)
+        image[0] += 1
+        with device.leaving():
+            assert image.cpu().tolist() == [[1, 3], [4, 6]]
+
+
+@pytest.mark.parametrize("step", ["reduced.reduced", "inference.tiled"])
+def test_a_copy_on_the_way_is_noticed(frames, device, monkeypatch, step):
+    module, name = f"selfhvd.restore.{step}".rsplit(".", 1)
+    real = getattr(importlib.import_module(module), name)
+    monkeypatch.setattr(f"{module}.{name}", lambda *given, **named: real(*given, **named).cpu().to(DEVICE))
+    with pytest.raises(LeftTheDeviceError):
+        on_device(frames, device)
+
+
+def test_codes_of_16_bits(device):
+    """Half of them are negative on their way."""
+    values = torch.tensor([[0.0, 0.25, 0.5, 0.75, 1.0]])
+    with device:
+        there = values.to(DEVICE)
+        with device.leaving():
+            found = quantize(there, 10)
+    assert found.dtype == np.uint16 and found.tolist() == quantize(values, 10).tolist()
+    assert device.left == [torch.int16]

@@ -18,7 +18,7 @@ def quantile_where(
 def best(
     values: Float[Tensor, "row choice"], choices: Float[Tensor, "row choice *shape"]
 ) -> Float[Tensor, "row *shape"]:
-    """Of `choices` each row's with the smallest of `values`; NaN is the largest."""
+    """Of `choices` each row's with the smallest of `values`, the first of equals; NaN is the largest."""
     place = values.nan_to_num(nan=torch.inf).argmin(dim=1)
     index = place.view(-1, *[1] * (choices.ndim - 1)).expand(-1, 1, *choices.shape[2:])
     return choices.gather(1, index)[:, 0]

@@ -26,6 +26,8 @@ _TURNS = (-18.0, -9.0, 9.0, 18.0)
 """Degrees by which the second image is turned then."""
 _WORST_MISFIT = 25.0 / 255
 """Grey, 0..1, by which a motion may miss and still be one."""
+_NO_MISFIT = 0.05 / 255
+"""Grey, 0..1; motions that miss by less are equally good, as all are for bare images."""
 _BLANK = 1e-3 / 255
 """Contrast, grey 0..1, below which there is nothing to compare."""
 _COARSE, _MIDDLE, _FINE = 8, 4, 2
@@ -52,7 +54,7 @@ def find_homographies(first: Image, second: Image) -> FoundHomographies:
     starts = [none, shifts(first, second), overlaps(first, second)]
     turned = [overlaps(first, second, degrees) for degrees in _TURNS]
     fitted = _refined(first, second, [*starts, *turned])
-    plain = [*fitted[: len(starts)], none]
+    plain = [none, *fitted[: len(starts)]]
     judge = _Judge(first, second, _MIDDLE)
     chosen = judge.best(plain)
     doubtful = judge.likeness(chosen) < _ALIKE
@@ -94,11 +96,11 @@ class _Judge:
         self._one, self._places, self._read = one.flatten(1), units.places(one), units.sampler(one)
 
     def best(self, choices: Sequence[Homographies]) -> Homographies:
-        """Of `choices` the plausible one with the smallest misfit; one of them where none is plausible."""
+        """Of `choices` the plausible one with the smallest misfit, the first of equals; any where none is plausible."""
         pairs, count = len(choices[0]), len(choices)
         every = torch.stack(list(choices), dim=1)
         flat = every.flatten(0, 1)
-        misfits = torch.where(is_plausible(flat, self._full), self.misfit(flat), torch.inf)
+        misfits = torch.where(is_plausible(flat, self._full), self.misfit(flat).clamp(min=_NO_MISFIT), torch.inf)
         return best(misfits.unflatten(0, (pairs, count)), every)
 
     def misfit(self, matrix: Float[Tensor, "choice 3 3"]) -> Float[Tensor, " choice"]:

@@ -99,8 +99,8 @@ class Level:
 
 
 def slopes(image: Image) -> tuple[Image, Image]:
-    """Right and down, a pixel, by Sobel's operator; the border is mirrored."""
-    p = F.pad(image, (1, 1, 1, 1), mode="reflect")
+    """Right and down, a pixel, by Sobel's operator; the border is repeated."""
+    p = F.pad(image, (1, 1, 1, 1), mode="replicate")
     across = p[..., 2:] - p[..., :-2]
     down = p[..., 2:, :] - p[..., :-2, :]
     x = across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]

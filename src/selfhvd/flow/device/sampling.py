@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from selfhvd.ops.grid import pixel_grid
+
 _PADDING = {"bilinear": "zeros", "bicubic": "border"}
 Places = Float[Tensor, "batch xy=2 row column"]
 
@@ -42,3 +44,9 @@ class Sampler:
 
     def _normal(self, places: Places) -> Float[Tensor, "batch row column xy=2"]:
         return places.movedim(1, -1) * self._half
+
+
+def centred(like: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "xy=2 height width"]:
+    """Pixels from the centre."""
+    x, y = pixel_grid(*like.shape[-2:], like=like)
+    return torch.stack([x - (like.shape[-1] - 1) / 2, y - (like.shape[-2] - 1) / 2])

@@ -7,12 +7,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.flow.device.sampling import Sampler
-from selfhvd.flow.device.trajectory import moments
+from selfhvd.flow.device.sampling import Sampler, centred
 from selfhvd.ops.flatness import mean_around
-from selfhvd.ops.grid import pixel_grid
 from selfhvd.ops.light import GAMMA
-from selfhvd.ops.order import best, median_around
+from selfhvd.ops.order import best, median_around, quantile_where
 
 Field = Float[Tensor, "batch xy=2 height width"]
 Image = Float[Tensor, "batch 3 height width"]
@@ -23,8 +21,12 @@ _CALM = (5, 15)
 """Pixels a side of the median and of the mean that take errors out of the way."""
 _LIKELY = 0.8
 """Part of the pixels that is looked at to judge one, the best: what goes its own way does not count."""
-_INSTANTS, _AT_ONCE = 15, 5
-"""Moments of an exposure, and how many of them are read together."""
+_APART, _MOST = 2.0, 15
+"""Pixels between the instants of an exposure, and how many there are at most."""
+_AT_ONCE = 5
+"""Of them read together."""
+_LONG = 0.95
+"""Quantile of the ways that is taken for the longest."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +44,21 @@ class SceneBlurs:
         """The same of linear light."""
         read = Sampler(light.shape[-2], light.shape[-1], (1.0, 1.0), light)
         start, seen = centred(light) + flow, torch.zeros_like(light)
-        for tau in moments(light, _INSTANTS).split(_AT_ONCE):
-            at = start[:, :, None] + tau[:, None, None] * self.way[:, :, None]
-            seen += read(light, at.flatten(2, 3)).unflatten(2, (len(tau), -1)).sum(dim=2)
-        return (seen / _INSTANTS).clamp(0, 1) ** (1 / GAMMA)
+        number = torch.arange(_MOST, device=light.device, dtype=light.dtype)
+        count = self._count()[:, None]
+        tau, share = (number + 0.5) / count - 0.5, (number < count) / count
+        for n in range(0, _MOST, _AT_ONCE):
+            some = slice(n, n + _AT_ONCE)
+            at = start[:, :, None] + tau[:, None, some, None, None] * self.way[:, :, None]
+            views = read(light, at.flatten(2, 3)).unflatten(2, (_AT_ONCE, -1))
+            seen += torch.einsum("bn,bcnhw->bchw", share[:, some], views)
+        return seen.clamp(0, 1) ** (1 / GAMMA)
 
-
-def centred(like: Image) -> Float[Tensor, "xy=2 height width"]:
-    """Pixels from the centre."""
-    x, y = pixel_grid(*like.shape[-2:], like=like)
-    return torch.stack([x - (like.shape[-1] - 1) / 2, y - (like.shape[-2] - 1) / 2])
+    def _count(self) -> Float[Tensor, " batch"]:
+        """Moments that are looked at: as many as the ways are long."""
+        length = torch.hypot(*self.way[:, :, ::4, ::4].unbind(1)).flatten(1)
+        longest = quantile_where(length, torch.ones_like(length, dtype=torch.bool), _LONG)
+        return ((longest / _APART).ceil() + 1).clamp(1, _MOST)
 
 
 def scene_blurs(blurry: Image, sharp: tuple[Image, Image], flows: tuple[Field, Field]) -> SceneBlurs:

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from selfhvd.flow.device.level import slopes
 from selfhvd.flow.device.moving import near_motion
-from selfhvd.flow.device.sampling import Sampler
-from selfhvd.flow.device.scene_blur import centred
+from selfhvd.flow.device.sampling import Sampler, centred
 from selfhvd.flow.predictor import Flow, FlowPredictor
 from selfhvd.ops.area import area_reduced
 from selfhvd.ops.flatness import mean_around
