@@ -6,9 +6,22 @@ from pathlib import Path
 import pytest
 import torch
 
+import selfhvd
 from golden import golden
 from selfhvd.errors import UsageError, WeightsError
-from selfhvd.flow import CertaintyConfig, Dis, GlobalMotionFlow, Raft, RaftFlow, SeaRaft, SeaRaftConfig, SeaRaftFlow
+from selfhvd.flow import (
+    CertaintyConfig,
+    DeviceMotionFlow,
+    Dis,
+    GlobalMotionFlow,
+    Raft,
+    RaftFlow,
+    SeaRaft,
+    SeaRaftConfig,
+    SeaRaftFlow,
+    WindowFlow,
+)
+from selfhvd.run import deblurrer
 from selfhvd.weights import cached, save_weights
 from selfhvd.weights import choose_flow as flow_choice
 from selfhvd.weights.choose_flow import choose_flow
@@ -79,6 +92,39 @@ def test_dis_by_name(cache, said):
     cache["sea-raft-m"] = Path("cache/m.safetensors")
     assert is_dis(choose_flow("dis", device=GPU))
     assert said() == ["flow: dis, as asked"]
+
+
+@pytest.mark.parametrize(("device", "helper"), [(CPU, GlobalMotionFlow), (GPU, DeviceMotionFlow)])
+@pytest.mark.parametrize("shutter", [True, False])
+def test_every_flow_gets_the_camera_where_asked(device, helper, shutter):
+    """On the run's own device; what is measured takes less for a motion than what is restored."""
+    predictor = choose_flow("sea-raft-m", Path("m.safetensors"), device, shutter=shutter, camera=True)
+    assert isinstance(predictor, helper) and isinstance(predictor.free, SeaRaftFlow)
+    assert predictor.name == "sea-raft-m" and predictor.shutter == shutter
+    assert predictor.near == (0.3 if shutter else 2.0) and predictor.free.network.config.size == "m"
+
+
+def test_the_embedded_flow_on_a_device(said):
+    predictor = choose_flow("dis", device=GPU, camera=True)
+    assert isinstance(predictor, DeviceMotionFlow) and isinstance(predictor.free, WindowFlow)
+    assert said() == ["flow: windows, as asked"]
+    assert is_dis(choose_flow("dis", camera=True))
+
+
+def test_weights_of_another_flow_with_the_camera():
+    with pytest.raises(WeightsError, match="holds sea-raft-s, not sea-raft-m"):
+        choose_flow("sea-raft-m", Path("s.safetensors"), camera=True)
+
+
+def test_a_clip_asks_for_the_camera(monkeypatch):
+    """A run on a clip does; recipes, measurements and baselines do not."""
+    asked = {}
+    monkeypatch.setattr(deblurrer, "choose_flow", lambda *_, **named: asked.update(named) or Dis())
+    deblurrer.Deblurrer()
+    assert asked == {"camera": True}
+    root = Path(selfhvd.__file__).parent
+    callers = [path for path in root.rglob("*.py") if "camera=True" in path.read_text()]
+    assert callers == [root / "run" / "deblurrer.py"]
 
 
 def test_dis_takes_no_weights():

@@ -106,7 +106,7 @@ def _helped(free: FlowPredictor | None, device: torch.device, shutter: bool) -> 
     near, far = (0.3, 0.6) if shutter else (2.0, 5.0)
     if device.type == "cpu":
         return GlobalMotionFlow(free or Dis(), near, far, shutter=shutter)
-    return DeviceMotionFlow(free or WindowFlow(), near, far, shutter=shutter)
+    return DeviceMotionFlow(free or WindowFlow(), near, far, shutter=shutter, device=device)
 
 
 def _by_network(path: Path, device: torch.device, certainty: CertaintyConfig) -> FlowPredictor:

@@ -8,6 +8,7 @@ from made_pairs import Made
 from selfhvd.flow import DeviceMotionFlow, Dis, GlobalMotionFlow
 from selfhvd.flow.device.units import Units
 from selfhvd.method.align import align_by
+from simulated_device import DEVICE, SimulatedDevice
 
 NEAR_ENOUGH = 0.03
 """Pixels."""
@@ -120,3 +121,13 @@ def test_any_size(photo, height, width):
 
 def test_nothing_to_look_for(photo):
     assert DeviceMotionFlow().motions(Made((5, 2)).images(photo)[0], []) == []
+
+
+def test_images_elsewhere_are_brought_there_and_flows_back(photo):
+    """As training has them, which keeps its frames on the host."""
+    first, second = Made((5, 2), size=(96, 64)).images(photo)
+    device = SimulatedDevice()
+    with device, device.leaving():
+        there = DeviceMotionFlow(device=DEVICE).both(first, second)[0]
+    assert type(there.field) is torch.Tensor and len(device.left) == 4
+    torch.testing.assert_close(there.field, DeviceMotionFlow().both(first, second)[0].field, atol=1e-3, rtol=0)

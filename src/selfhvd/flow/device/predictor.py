@@ -56,14 +56,21 @@ class DeviceMotionFlow(FlowPredictor):
         near: pixels of the mean up to which the rest is dropped.
         far: pixels of the mean from which on the rest stands.
         shutter: whether the path of the exposure is looked for and the blurry image asked as a witness.
+        device: where it works; flows come back to where the images are. None = there.
     """
 
     def __init__(
-        self, free: FlowPredictor | None = None, near: float = 0.3, far: float = 0.6, *, shutter: bool = True
+        self,
+        free: FlowPredictor | None = None,
+        near: float = 0.3,
+        far: float = 0.6,
+        *,
+        shutter: bool = True,
+        device: torch.device | None = None,
     ) -> None:
         self.free = WindowFlow() if free is None else free
         self.name = self.free.name
-        self.near, self.far, self.shutter = near, far, shutter
+        self.near, self.far, self.shutter, self.device = near, far, shutter, device
 
     def __call__(self, first: Images, second: Images) -> Flow:
         """See `FlowPredictor`."""
@@ -72,9 +79,9 @@ class DeviceMotionFlow(FlowPredictor):
     @torch.no_grad()
     def both(self, first: Images, second: Images) -> tuple[Flow, Flow]:
         """One camera serves both directions: the way back is its inverse."""
-        if min(first.shape[-2:]) < _LEAST_SIDE:
-            return self.free.both(first, second)
-        return self._flows(first, second, self.cameras(first, second))
+        a, b = (image.to(self.device or image.device) for image in (first, second))
+        there, back = self.free.both(a, b) if _is_small(a) else self._flows(a, b, self.cameras(a, b))
+        return _brought(there, first), _brought(back, first)
 
     @torch.no_grad()
     def motions(
@@ -87,16 +94,20 @@ class DeviceMotionFlow(FlowPredictor):
         """
         if not seconds:
             return []
-        firsts, others = first.expand(len(seconds), -1, -1, -1), torch.cat(list(seconds))
-        if min(first.shape[-2:]) < _LEAST_SIDE:
-            return _each(*self.free.both(firsts, others))
-        cameras = self.cameras(firsts, others, alike=True)
-        there, back = self._flows(firsts, others, cameras)
-        if self.shutter and len(seconds) > 1:
-            smeared = self._smeared(firsts, others, there)
-            unexplained = self._is_unexplained(firsts, others, cameras)
-            there = _where(unexplained.expand(len(seconds)), smeared, there)
-        return _each(there, back)
+        others = torch.cat(list(seconds)).to(self.device or first.device)
+        firsts = first.to(others.device).expand(len(seconds), -1, -1, -1)
+        there, back = self.free.both(firsts, others) if _is_small(firsts) else self._of_one(firsts, others)
+        return _each(_brought(there, first), _brought(back, first))
+
+    def _of_one(self, first: Images, second: Images) -> tuple[Flow, Flow]:
+        """All of `first` are one image."""
+        cameras = self.cameras(first, second, alike=True)
+        there, back = self._flows(first, second, cameras)
+        if self.shutter and len(first) > 1:
+            smeared = self._smeared(first, second, there)
+            unexplained = self._is_unexplained(first, second, cameras)
+            there = _where(unexplained.expand(len(first)), smeared, there)
+        return there, back
 
     def cameras(self, first: Images, second: Images, *, alike: bool = False) -> Cameras:
         """How the cameras moved; `alike`: all of `first` are one image, so that there is one path in it."""
@@ -182,6 +193,14 @@ def _agreed(pair: ExposurePair, found: Found, start: Homographies, units: Units)
     )
     better = agree & taken.holds & (torch.arange(len(holds), device=holds.device) >= 2)
     return Found(taken.path.where(better, path), holds | better)
+
+
+def _is_small(image: Images) -> bool:
+    return min(image.shape[-2:]) < _LEAST_SIDE
+
+
+def _brought(flow: Flow, like: Images) -> Flow:
+    return Flow(flow.field.to(like.device), flow.certainty.to(like.device))
 
 
 def _none(path: Trajectories) -> Trajectories:
