@@ -68,6 +68,8 @@ class SimulatedDevice(TorchDispatchMode):
         self.may_leave = False
         self.left: list[torch.dtype] = []
         """Of what kind the numbers of each copy to the host were."""
+        self.came: list[tuple[int, ...]] = []
+        """The shape of each copy from the host."""
 
     @contextmanager
     def leaving(self) -> Iterator[None]:
@@ -91,6 +93,7 @@ class SimulatedDevice(TorchDispatchMode):
         if there:
             self._check(packet, args, flat, target)
         if target == DEVICE:
+            self.came += [tuple(v.shape) for v in flat if isinstance(v, torch.Tensor) and not isinstance(v, OnDevice)]
             kwargs["device"] = torch.device("cpu")
         result = func(*(_inside(arg) for arg in args), **{name: _inside(value) for name, value in kwargs.items()})
         if there and target is not None and target != DEVICE:

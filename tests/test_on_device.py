@@ -77,6 +77,8 @@ def frames(photo):
 def test_nothing_leaves_the_device_before_it_is_written(frames, device):
     written = on_device(frames, device)
     assert device.left == [torch.uint8] * len(frames)
+    # Each frame came once, and nothing else that would be waited for.
+    assert device.came == [(3, HEIGHT, WIDTH)] * len(frames)
     on_cpu = [to_pixels(frame) for frame in restorer(frames).since(0)]
     for there, here in zip(written, on_cpu, strict=True):
         assert np.abs(there.astype(float) - here).mean() < 0.2
@@ -130,3 +132,20 @@ def test_codes_of_16_bits(device):
             found = quantize(there, 10)
     assert found.dtype == np.uint16 and found.tolist() == quantize(values, 10).tolist()
     assert device.left == [torch.int16]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_real_device_is_never_waited_for(frames):
+    """And gives the motions that the CPU gives."""
+    first, *seconds = (torch.from_numpy(frame).permute(2, 0, 1)[None] / 255 for frame in (frames[i] for i in (1, 0, 2)))
+    there, *others = (image.cuda() for image in (first, *seconds))
+    predictor = DeviceMotionFlow()
+    predictor.motions(there, others)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = predictor.motions(there, others)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for ours, theirs in zip(found, predictor.motions(first, seconds), strict=True):
+        assert (ours.there.field.cpu() - theirs.there.field).abs().median() < 0.02
+        assert (ours.there.certainty.cpu() - theirs.there.certainty).abs().mean() < 0.01

@@ -57,8 +57,11 @@ def resize_flow(
     old_height, old_width = flow.shape[-2:]
     if (old_height, old_width) == (height, width):
         return flow
-    scale = flow.new_tensor([width / old_width, height / old_height]).view(1, 2, 1, 1)
-    return resized(flow, height, width, "bicubic") * scale
+    larger = resized(flow, height, width, "bicubic")
+    across, down = width / old_width, height / old_height
+    if flow.device.type != "cpu":
+        return torch.stack([across * larger[:, 0], down * larger[:, 1]], dim=1)
+    return larger * flow.new_tensor([across, down]).view(1, 2, 1, 1)
 
 
 def warp_clamped(

@@ -150,8 +150,7 @@ class DeviceMotionFlow(FlowPredictor):
     def _is_unexplained(self, first: Images, second: Images, cameras: Cameras) -> Bool[Tensor, ""]:
         """Whether the first image is the blurrier one, and no path of the camera says why."""
         still = (cameras.path.extent[:2] == 0).all()
-        agreed = cameras.path.extent[:2] > 0
-        return still & ~agreed.any() & (_detail(first[:1])[0] < _BLURRIER * _detail(second[:2]).amin())
+        return still & (_detail(first[:1])[0] < _BLURRIER * _detail(second[:2]).amin())
 
     def _smeared(self, first: Images, second: Images, there: Flow) -> Flow:
         """`there`, told again from images that are blurred alike, each pixel along its own way."""

@@ -60,13 +60,13 @@ class Units:
 
     def to_pixels(self, matrix: Homographies) -> Homographies:
         """Homographies between units as those between pixels; the last element is 1."""
-        out = matrix.new_tensor(self._matrix())
+        out = constant(self._matrix(), matrix)
         found = out @ matrix @ inverted(out[None])
         return found / found[:, 2:, 2:]
 
     def from_pixels(self, matrix: Homographies) -> Homographies:
         """Homographies between pixels as those between units; the last element is 1."""
-        out = matrix.new_tensor(self._matrix())
+        out = constant(self._matrix(), matrix)
         found = inverted(out[None]) @ matrix @ out
         return found / found[:, 2:, 2:]
 
@@ -79,6 +79,12 @@ class Units:
         return (self.width - 1) / 2, (self.height - 1) / 2
 
 
+def constant(rows: list[list[float]], like: Tensor) -> Float[Tensor, "row column"]:
+    """A matrix of the host's numbers, made on the device: a copy of one made on the host would be waited for."""
+    value = like.flatten()[0]
+    return torch.stack([torch.stack([torch.full_like(value, number) for number in row]) for row in rows])
+
+
 def mapped(matrix: Homographies, places: Float[Tensor, "xy=2 row column"]) -> Float[Tensor, "pair xy=2 row column"]:
     """Where homographies lead from places."""
     ends = torch.einsum("bij,jhw->bihw", matrix, torch.cat([places, torch.ones_like(places[:1])]))
@@ -87,8 +93,8 @@ def mapped(matrix: Homographies, places: Float[Tensor, "xy=2 row column"]) -> Fl
 
 def is_plausible(matrix: Homographies, units: Units) -> Bool[Tensor, " pair"]:
     """A hand neither folds an image nor shrinks it to half: corners stay in order and of like depth."""
-    height, width = units.height, units.width
-    corners = matrix.new_tensor([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]])
+    height, width = float(units.height), float(units.width)
+    corners = constant([[0.0, 0.0, 1.0], [width, 0.0, 1.0], [width, height, 1.0], [0.0, height, 1.0]], matrix)
     ends = corners @ units.to_pixels(matrix).mT
     depth = ends[..., 2]
     x, y = (ends[..., :2] / ends[..., 2:]).unbind(-1)
