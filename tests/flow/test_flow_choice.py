@@ -196,3 +196,6 @@ def test_a_real_file(tmp_path, monkeypatch):
     images = golden("searaft_s").input.unbind(1)
     found = choose_flow("sea-raft-s", path)
     assert torch.equal(found(*images).field, SeaRaftFlow(network)(*images).field)
+    for helped in (choose_flow("sea-raft-s", path, camera=True), DeviceMotionFlow(found)):
+        there = helped.motions(images[0][:1], [image[:1] for image in images])[1].there
+        assert there.field.shape == images[0][:1, :2].shape and there.field.isfinite().all()

@@ -33,6 +33,8 @@ _STRANGE = 0.1
 """Difference, of [0, 1], that counts half."""
 _MOST = 1.0
 """Pixels of one step."""
+_PRODUCTS = (0, 0, 1, 0, 1), (0, 1, 1, 2, 2)
+"""Which two of slope right, slope down and difference are multiplied for least squares."""
 _KNOWN = 0.99
 """Part of a reduced pixel that must be shown."""
 _SMOOTH = (3, 5)
@@ -185,11 +187,12 @@ class _Search:
         apart = self.first - held.brought
         x, y = slopes(0.5 * (self.first + held.brought))
         weight = self.known / (1 + (apart / _STRANGE) ** 2)
-        products = (x, y, apart, x * x, x * y, y * y, x * apart, y * apart)
-        sums = _window(torch.cat([weight, *(weight * product for product in products)], dim=1)).split(1, dim=1)
-        total = sums[0].clamp(min=1e-6)
-        mx, my, md, xx, xy, yy, xd, yd = (part / total for part in sums[1:])
-        xx, xy, yy, xd, yd = xx - mx * mx, xy - mx * my, yy - my * my, xd - mx * md, yd - my * md
+        means = torch.cat([x, y, apart], dim=1)
+        one, other = (torch.cat([means[:, n : n + 1] for n in places], dim=1) for places in _PRODUCTS)
+        sums = _window(torch.cat([weight, weight * torch.cat([means, one * other], dim=1)], dim=1))
+        means, products = (sums[:, 1:] / sums[:, :1].clamp(min=1e-6)).split([3, 5], dim=1)
+        one, other = (torch.cat([means[:, n : n + 1] for n in places], dim=1) for places in _PRODUCTS)
+        xx, xy, yy, xd, yd = (products - one * other).split(1, dim=1)
         xx, yy = xx.clamp(min=0) + _NOISE**2, yy.clamp(min=0) + _NOISE**2
         scale = xx * yy - xy * xy
         step = torch.cat([yy * xd - xy * yd, xx * yd - xy * xd], dim=1) / scale
