@@ -112,6 +112,8 @@ class SimulatedDevice(TorchDispatchMode):
         if target is not None and target != DEVICE and not self.may_leave:
             raise LeftTheDeviceError(f"{packet} to {target}")
         elsewhere = [v for v in flat if isinstance(v, torch.Tensor) and not isinstance(v, OnDevice) and v.ndim]
+        if packet in _INDEXING:
+            return  # places may be told by the host
         if elsewhere and not (packet is aten.copy_ and isinstance(args[0], OnDevice)):
             raise LeftTheDeviceError(f"{packet} of tensors in two places")
 
@@ -133,7 +135,7 @@ def _is_shared(func) -> bool:
 
 
 def moved(network: nn.Module) -> nn.Module:
-    """A network on the simulated device, in place."""
+    """A network on the simulated device, in place; within the simulation."""
     for module in network.modules():
         for name, value in module._parameters.items():
             if value is not None:

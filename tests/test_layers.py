@@ -92,7 +92,7 @@ def test_the_paper_knows_nothing_of_ours():
         (module, imported)
         for module, found in GRAPH.items()
         for imported in found
-        if module.startswith("method") and imported.startswith(("extensions", "flow.camera"))
+        if module.startswith("method") and imported.startswith(("extensions", "flow.camera", "flow.device"))
     ]
     assert not ours
 
