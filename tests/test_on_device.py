@@ -1,15 +1,19 @@
 """Between decoding and encoding nothing leaves the device, and on it the same comes out as on the CPU."""
 
+import copy
 import importlib
 from contextlib import nullcontext
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from selfhvd.extensions.deflicker import steadied
 from selfhvd.extensions.selection import Selection
 from selfhvd.flow import DeviceMotionFlow
+from selfhvd.method.align import Aligned
 from selfhvd.ops.quantize import quantize, to_pixels
 from selfhvd.restore.config import RestoreConfig
 from selfhvd.restore.restorer import Restorer
@@ -20,6 +24,8 @@ from simulated_device import DEVICE, LeftTheDeviceError, OnDevice, SimulatedDevi
 pytestmark = pytest.mark.unchecked
 HEIGHT, WIDTH = 64, 88
 SHARP = (0, 2)
+SCORES = (300.0, 20.0, 298.0)
+SELECTION = Selection(SCORES, SCORES, 100.0, SHARP, (), "mixed")
 CONFIG = RestoreConfig(each_side=2, steadiness=0.3, restored_guides=True)
 
 
@@ -40,12 +46,10 @@ def filmed(photo: np.ndarray) -> list[np.ndarray]:
     return [exposed(time) for time in range(3)]
 
 
-def restorer(frames: list[np.ndarray], config: RestoreConfig = CONFIG, *, there: bool = False) -> Restorer:
-    scores = tuple(300.0 - n if n in SHARP else 20.0 for n in range(len(frames)))
-    selection = Selection(scores, scores, 100.0, SHARP, (), "mixed", noise=0.5)
+def restorer(frames: list[np.ndarray], *, there: bool = False) -> Restorer:
     network = choose_backbone("lite").eval()
     return Restorer(
-        moved(network) if there else network, ArrayFrames(frames), selection, DeviceMotionFlow(), config=config
+        moved(network) if there else network, ArrayFrames(frames), SELECTION, DeviceMotionFlow(), config=CONFIG
     )
 
 
@@ -58,11 +62,11 @@ def device(monkeypatch):
     return SimulatedDevice()
 
 
-def on_device(frames: list[np.ndarray], device: SimulatedDevice, config: RestoreConfig = CONFIG) -> list[np.ndarray]:
+def on_device(frames: list[np.ndarray], device: SimulatedDevice) -> list[np.ndarray]:
     """What is written of each frame."""
     written = []
     with device, torch.no_grad():
-        for frame in restorer(frames, config, there=True).since(0):
+        for frame in restorer(frames, there=True).since(0):
             assert isinstance(frame, OnDevice)
             with device.leaving():
                 written.append(to_pixels(frame))
@@ -82,6 +86,18 @@ def test_nothing_leaves_the_device_before_it_is_written(frames, device):
     on_cpu = [to_pixels(frame) for frame in restorer(frames).since(0)]
     for there, here in zip(written, on_cpu, strict=True):
         assert np.abs(there.astype(float) - here).mean() < 0.2
+
+
+@pytest.mark.parametrize("sharp", [False, True])
+def test_steadying_a_noisy_clip_stays_there(frames, device, sharp):
+    image, other = (torch.from_numpy(frame).permute(2, 0, 1) / 255 for frame in frames[:2])
+    mask = torch.ones(1, 1, HEIGHT, WIDTH)
+    here = steadied(image, [Aligned(other[None], mask, mask, mask)], 0.3, 0.5, sharp)
+    with device:
+        image, other, mask = (values.to(DEVICE) for values in (image, other, mask))
+        there = steadied(image, [Aligned(other[None], mask, mask, mask)], 0.3, 0.5, sharp)
+        with device.leaving():
+            torch.testing.assert_close(there.cpu(), here, atol=1e-4, rtol=0)
 
 
 WAYS_OUT = {
@@ -149,3 +165,14 @@ def test_a_real_device_is_never_waited_for(frames):
     for ours, theirs in zip(found, predictor.motions(first, seconds), strict=True):
         assert (ours.there.field.cpu() - theirs.there.field).abs().median() < 0.02
         assert (ours.there.certainty.cpu() - theirs.there.certainty).abs().mean() < 0.01
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_real_device_restores_alike(frames):
+    network = choose_backbone("lite").eval()
+    ways = [
+        Restorer(net, ArrayFrames(frames), SELECTION, DeviceMotionFlow(), config=replace(CONFIG, bfloat16=False))
+        for net in (network, copy.deepcopy(network).cuda())
+    ]
+    for here, there in zip(*(way.since(0) for way in ways), strict=True):
+        assert there.device.type == "cuda" and (there.cpu() - here).abs().mean() < 0.001

@@ -30,5 +30,26 @@ def median_around(
     """Of `side` x `side` pixels around each, the border repeated; `side` is odd."""
     height, width = image.shape[-2:]
     padded = F.pad(image, (side // 2,) * 4, mode="replicate")
+    if side == 3:
+        return _median_of_nine(*(padded[..., y : y + height, :] for y in range(3)))
     near = [padded[..., y : y + height, x : x + width] for y in range(side) for x in range(side)]
     return torch.stack(near).median(dim=0).values
+
+
+def _median_of_nine(above: Tensor, here: Tensor, below: Tensor) -> Tensor:
+    """Each column is put in order once for the three pixels that see it: a graphics card's own median is far slower."""
+    low, high = torch.minimum(above, here), torch.maximum(above, here)
+    low, rest = torch.minimum(low, below), torch.maximum(low, below)
+    middle, high = torch.minimum(high, rest), torch.maximum(high, rest)
+    lows, middles, highs = (_beside(values) for values in (low, middle, high))
+    largest_low = torch.maximum(torch.maximum(lows[0], lows[1]), lows[2])
+    smallest_high = torch.minimum(torch.minimum(highs[0], highs[1]), highs[2])
+    return _middle(largest_low, _middle(*middles), smallest_high)
+
+
+def _beside(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return values[..., :-2], values[..., 1:-1], values[..., 2:]
+
+
+def _middle(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    return torch.maximum(torch.minimum(a, b), torch.minimum(torch.maximum(a, b), c))
