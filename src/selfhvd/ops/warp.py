@@ -72,4 +72,7 @@ def warp_clamped(
     points = pixel_grid(*image.shape[-2:], like=flow) + flow
     if _is_remapped(image, flow):
         return _remapped(image, points, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
+    if image.device.type != "cpu":
+        # The same by holding the places, for devices whose `grid_sample` knows no border.
+        return F.grid_sample(image, to_sampler(points).clamp(-1, 1), align_corners=True)
     return F.grid_sample(image, to_sampler(points), mode="bilinear", padding_mode="border", align_corners=True)

@@ -60,7 +60,9 @@ class Restorer:
         self._left = selection.left(config.which)
         self._inference = Inference(network, config)
         self._device = self._inference.device
-        self.frames = RecentFrames(Uploaded(frames, self._device))
+        # On a device those that guide a frame are held: else each would be brought there again and again.
+        kept = {} if self._device.type == "cpu" else {"kept": 2 * (config.each_side + _MORE) + 2}
+        self.frames = RecentFrames(Uploaded(frames, self._device), **kept)
         self._window = min(network.needs.window, config.window or network.needs.window)
         self._guided = config.guided and network.needs.guides > 0
         single = self._guided and self._window == 1

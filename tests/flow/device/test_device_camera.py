@@ -5,10 +5,10 @@ import pytest
 import torch
 from made_pairs import Made
 
-from selfhvd.flow import DeviceMotionFlow, Dis, GlobalMotionFlow
+from selfhvd.flow import DeviceMotionFlow, Dis, GlobalMotionFlow, SeaRaft, SeaRaftConfig, SeaRaftFlow
 from selfhvd.flow.device.units import Units
 from selfhvd.method.align import align_by
-from simulated_device import DEVICE, SimulatedDevice
+from simulated_device import DEVICE, OnDevice, SimulatedDevice, moved
 
 NEAR_ENOUGH = 0.03
 """Pixels."""
@@ -131,3 +131,14 @@ def test_images_elsewhere_are_brought_there_and_flows_back(photo):
         there = DeviceMotionFlow(device=DEVICE).both(first, second)[0]
     assert type(there.field) is torch.Tensor and len(device.left) == 4
     torch.testing.assert_close(there.field, DeviceMotionFlow().both(first, second)[0].field, atol=1e-3, rtol=0)
+
+
+def test_a_network_helped_by_the_camera_stays_there(photo):
+    network = SeaRaft(SeaRaftConfig(size="s", iterations=1)).eval()
+    first, second = Made((5, 2), size=(96, 64)).images(photo)
+    device = SimulatedDevice()
+    with device, torch.no_grad():
+        flow = DeviceMotionFlow(SeaRaftFlow(moved(network)))
+        motions = flow.motions(first.to(DEVICE), [second.to(DEVICE)] * 2)
+        assert all(isinstance(motion.there.field, OnDevice) for motion in motions)
+    assert not device.left
