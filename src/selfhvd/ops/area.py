@@ -1,4 +1,4 @@
-"""Smaller sizes of an image, each pixel the mean of what it covers: OpenCV's INTER_AREA on every device."""
+"""Means over parts of an image on every device: smaller sizes, as OpenCV's INTER_AREA, and boxes around each pixel."""
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,19 @@ def area_reduced(image: Float[Tensor, "*batch h w"], height: int, width: int) ->
         return image
     rows, columns = _cover(image.shape[-2], height, image), _cover(image.shape[-1], width, image)
     return rows @ image @ columns.T
+
+
+def means_around(image: Float[Tensor, "*batch h w"], reach: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch h w"]:
+    """Of the pixels up to `reach` rows and columns from each, as far as there are any, told on the device."""
+    rows, columns = (_around(side, reach) for side in image.shape[-2:])
+    return rows @ image @ columns.mT
+
+
+def _around(length: int, reach: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch length length"]:
+    """Which of `length` pixels count for each of them, and how much; rows sum to 1."""
+    pixel = torch.arange(length, device=reach.device, dtype=reach.dtype)
+    near = ((pixel[:, None] - pixel).abs() <= reach[..., None, None]).to(reach)
+    return near / near.sum(dim=-1, keepdim=True)
 
 
 def _cover(length: int, parts: int, like: Tensor) -> Float[Tensor, "parts length"]:

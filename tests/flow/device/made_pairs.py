@@ -6,6 +6,10 @@ import cv2
 import numpy as np
 import torch
 
+from selfhvd.flow.camera.exposure_path import ExposureTrajectory
+from selfhvd.flow.device.trajectory import Trajectories
+from selfhvd.flow.device.units import Units
+
 GAMMA = 2.2
 STEPS = 31
 
@@ -32,6 +36,12 @@ class Made:
         turn = np.array([[cos, -sin, self.shake[0]], [sin, cos, self.shake[1]], [0, 0, 1]])
         return _to(x, y) @ turn @ _to(-x, -y)
 
+    @property
+    def led(self) -> np.ndarray:
+        """The same to where a camera leads: the shorter the path, the nearer to the mean of its places."""
+        doubt = float(np.clip((12 - np.hypot(*self.velocity)) / 6, 0, 1)) if any(self.velocity) else 0.0
+        return self.homography @ _to(*(doubt / 24 * part for part in self.acceleration))
+
     def images(self, photo: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """The blurry and the sharp one, in 8 bits."""
         light = (photo / 255.0).astype(np.float32) ** GAMMA
@@ -52,6 +62,14 @@ class Made:
         places = np.stack([x.ravel(), y.ravel(), np.ones(x.size)])
         ends = [(m @ places)[:2] / (m @ places)[2] for m in (one, other)]
         return float(np.linalg.norm(ends[0] - ends[1], axis=0).mean())
+
+
+def on_device(path: ExposureTrajectory, like: torch.Tensor) -> Trajectories:
+    """The same in units."""
+    units = Units.of(like)
+    motion = (torch.from_numpy(way)[None] / units.unit for way in (path.velocity, path.acceleration))
+    middle = units.from_pixels(torch.from_numpy(path.middle).float()[None])
+    return Trajectories(middle, *motion, torch.tensor([path.lead]))
 
 
 def _to(x: float, y: float) -> np.ndarray:

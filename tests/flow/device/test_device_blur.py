@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 import torch
-from made_pairs import Made
+from made_pairs import Made, on_device
 
 from selfhvd.flow.camera.explained import _noise, explained, noise_on_device
 from selfhvd.flow.camera.exposure_path import ExposureTrajectory
 from selfhvd.flow.camera.scene_blur import scene_blur
 from selfhvd.flow.device.scene_blur import scene_blurs
 from selfhvd.flow.device.trajectory import Trajectories
-from selfhvd.flow.device.units import Units
 
 
-def test_blurred_along_the_path(photo):
+@pytest.mark.parametrize("lead", [0.0, 1 / 24])
+def test_blurred_along_the_path(photo, lead):
     sharp = Made((0, 0)).images(photo)[1]
-    units, motion = Units.of(sharp), [(12.0, -5.0, 1.0, 0.5), (8.0, 6.0, 0.0, 0.0)]
-    path = Trajectories(torch.eye(3)[None], *(torch.tensor([kind]) / units.unit for kind in motion))
-    wanted = ExposureTrajectory(np.eye(3), *(np.array(kind, np.float32) for kind in motion)).blurred(sharp)
+    motion = (np.array(kind, np.float32) for kind in ((12.0, -5.0, 1.0, 0.5), (28.0, 26.0, 0.0, 0.0)))
+    theirs = ExposureTrajectory(np.eye(3), *motion, lead)
+    path, wanted = on_device(theirs, sharp), theirs.blurred(sharp)
     apart = (path.blurred(sharp) - wanted).abs()
     assert apart.mean() < 0.002 and apart.max() < 0.06
     assert torch.equal(Trajectories.still(torch.eye(3)[None]).blurred(sharp), sharp)

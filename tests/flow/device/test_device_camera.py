@@ -29,6 +29,12 @@ BENT = [
     Made((18, -10), 5.0, (-8, 12), (-9, 4)),
     Made((-35, 20), -3.0, (18, 8), (8, 14)),
 ]
+SHORT = [
+    Made((5, -3), 1.0, (4, 1)),
+    Made((-15, 9), -2.0, (-3, 5), (9, 5)),
+    Made((22, 8), 3.0, (6, 5), (-6, 10)),
+    Made((-9, -14), 0.0, (9, -4), (7, 8)),
+]
 
 
 def found(made: Made, first: torch.Tensor, second: torch.Tensor):
@@ -39,17 +45,17 @@ def found(made: Made, first: torch.Tensor, second: torch.Tensor):
     return units.to_pixels(cameras.path.middle)[0].double().numpy(), float(cameras.path.extent[0]) * units.unit
 
 
-@pytest.mark.parametrize("made", [*SHARP, *STRAIGHT, *BENT])
+@pytest.mark.parametrize("made", [*SHARP, *STRAIGHT, *BENT, *SHORT])
 def test_camera_and_path_are_the_same(photo, made):
     first, second = made.images(photo)
     theirs = GlobalMotionFlow(Dis()).camera(first, second)
     ours, length = found(made, first, second)
     assert theirs is not None and made.apart(ours, theirs.middle) < NEAR_ENOUGH
-    assert made.apart(ours, made.homography) < 0.06
+    assert made.apart(ours, made.led) < 0.06
     assert length == pytest.approx(theirs.blur_extent, abs=0.3) and (length > 0) == any(made.velocity)
 
 
-@pytest.mark.parametrize("made", [SHARP[1], STRAIGHT[1], BENT[1]])
+@pytest.mark.parametrize("made", [SHARP[1], STRAIGHT[1], BENT[1], SHORT[2]])
 def test_masks_are_the_same(photo, made):
     first, second = made.images(photo)
     ways = [predictor.motions(first, [second]) for predictor in (GlobalMotionFlow(Dis()), DeviceMotionFlow())]
@@ -79,15 +85,18 @@ def test_pairs_do_not_meet(photo):
     assert together.field.isfinite().all() and together.certainty.isfinite().all()
 
 
-def test_the_path_that_two_images_agree_on_serves_the_others(photo):
-    """The third shares a third of the view with the blurred one."""
-    made = Made((6, -4), 1.0, (12, 6), (5, -8))
+@pytest.mark.parametrize("motion", [((12, 6), (5, -8)), ((6, 4), (-12, 20))])
+def test_the_path_that_two_images_agree_on_serves_the_others(photo, motion):
+    """The third shares a third of the view with the blurred one; of a short path it leads to the mean, too."""
+    made = Made((6, -4), 1.0, *motion)
     first, second = made.images(photo)
     other, far = (Made(shake, size=made.size).images(photo)[0] for shake in ((-14, 9), (70, 52)))
     seconds = torch.cat([second, other, far])
     path = DeviceMotionFlow().cameras(first.expand(3, -1, -1, -1), seconds, alike=True).path
     ways = path.velocity * torch.sign((path.velocity * path.velocity[:1]).sum(dim=1, keepdim=True))
-    assert (ways[2] - ways[0]).norm() < 1e-6 < path.extent[0]
+    assert (ways[2] - ways[0]).norm() < 1e-6 < path.extent[0] and path.lead[2] == path.lead[0]
+    middle = Units.of(first).to_pixels(path.middle)[2].double().numpy()
+    assert made.apart(middle, np.linalg.inv(Made((70, 52), size=made.size).homography) @ made.led) < 0.1
 
 
 def test_no_camera_between_strangers():

@@ -3,7 +3,7 @@
 The model and its priors are those of `selfhvd.flow.camera.exposure_fit`; what ends a search there, a mask does here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -25,8 +25,8 @@ _ODDITY = 0.5
 """Acceleration that is as likely as not, as part of the speed."""
 _DARK = 0.01
 """Light, 0..1, from which on a difference counts as much as it is seen, in codes."""
-_PRIOR_UNIT = 0.57 * 240
-"""Pixels that half a diagonal has where priors are told in pixels."""
+_TURN = 137.0
+"""Of half a diagonal: one part of so many is how far a hand is as likely as not to turn or to draw nearer."""
 _POSE, _MOVES = 8, 4
 
 
@@ -87,9 +87,10 @@ def _stepped(level: Level, path: Trajectories, step: Float[Tensor, "pair unknown
     middle = path.middle @ _tilted(pixels[:, :_POSE])
     middle = middle / middle[:, 2:, 2:]
     if not moving:
-        return Trajectories(middle, path.velocity, path.acceleration)
+        return replace(path, middle=middle)
     velocity, acceleration = pixels[:, _POSE : _POSE + _MOVES], pixels[:, _POSE + _MOVES : _POSE + 2 * _MOVES]
-    return Trajectories(middle, path.velocity + velocity, path.acceleration + acceleration)
+    velocity, acceleration = path.velocity + velocity, path.acceleration + acceleration
+    return replace(path, middle=middle, velocity=velocity, acceleration=acceleration)
 
 
 def _tilted(step: Float[Tensor, "pair pose=8"]) -> Homographies:
@@ -105,7 +106,7 @@ def _prior(
 ) -> tuple[Float[Tensor, "pair unknown"], Float[Tensor, "pair unknown"]]:
     """Strength and pull of what is known before: little acceleration beside the speed, little turning."""
     unit, width = level.units.unit, 1 / _PRIOR_WIDTH**2
-    pixel = unit / _PRIOR_UNIT
+    pixel = unit / _TURN
     free = torch.full_like(spread[:, None], width)
     if not moving:
         return spread.square()[:, None] * free.expand(-1, _POSE + 2), torch.zeros_like(free).expand(-1, _POSE + 2)

@@ -54,9 +54,9 @@ class Level:
         self._read = self.units.sampler(blurry)
         self.grid = self.units.places(blurry)
         self.places = self.units.places(blurry, self._step)
-        self.target: Sampled = self._at_places(self.blurry)[:, 0]
+        self.target: Sampled = self.at_places(self.blurry)[:, 0]
         inner = F.pad(torch.ones_like(self.blurry[:1, :, _BORDER:-_BORDER, _BORDER:-_BORDER]), (_BORDER,) * 4)
-        self._inner: Known = self._at_places(inner)[:, 0] > 0
+        self._inner: Known = self.at_places(inner)[:, 0] > 0
         self.moves = kinds(self.places).flatten(2)
         self.poses = _poses(self.places).flatten(2)
 
@@ -76,24 +76,25 @@ class Level:
         held = torch.einsum("wn,bpnq->wbpq", torch.stack([torch.ones_like(tau), tau, 0.5 * tau * tau]) / count, seen)
         return Seen(held[0, :, 0], (held[0, :, 1] > _WHOLLY_KNOWN) & self._inner, held[:, :, 2:])
 
-    def shown(self, brought: Float[Tensor, "pair plane=4 height width"]) -> Seen:
+    def shown(self, brought: Float[Tensor, "pair plane height width"]) -> Seen:
         """The same without any motion."""
-        held = self._at_places(brought)
+        held = self.at_places(brought)
         slopes = torch.stack([held[:, 2:], *[torch.zeros_like(held[:, 2:])] * 2])
         return Seen(held[:, 0], (held[:, 1] > _WHOLLY_KNOWN) & self._inner, slopes)
 
-    def disagreement(self, seen: Seen) -> Float[Tensor, " pair"]:
+    def disagreement(self, seen: Seen, target: Sampled) -> Float[Tensor, " pair"]:
         """1 - correlation of the places that agree best; neither gain nor offset changes it; 0 is the same image."""
         likely = seen.known
         for _ in range(2):
-            gain, offset = _line(seen.values, self.target, likely)
-            rest = (gain * seen.values + offset - self.target).abs()
+            gain, offset = _line(seen.values, target, likely)
+            rest = (gain * seen.values + offset - target).abs()
             likely = seen.known & (rest <= quantile_where(rest, seen.known, _LIKELY)[:, None])
-        _, _, alike = _moments(seen.values, self.target, likely)
+        _, _, alike = _moments(seen.values, target, likely)
         overlaps = seen.known.float().mean(dim=1) >= LEAST_OVERLAP
         return torch.where(overlaps, 1 - alike, torch.inf).nan_to_num(nan=torch.inf)
 
-    def _at_places(self, planes: Float[Tensor, "batch plane height width"]) -> Float[Tensor, "batch plane place"]:
+    def at_places(self, planes: Float[Tensor, "batch plane height width"]) -> Float[Tensor, "batch plane place"]:
+        """Values at the places where images are compared."""
         step = self._step
         return planes[..., step // 2 :: step, step // 2 :: step].flatten(2)
 

@@ -187,9 +187,8 @@ def _agreed(pair: ExposurePair, found: Found, start: Homographies, units: Units)
     one, other = path[:1], path[1:2]
     agree = one.is_like(other, units) & holds[0] & holds[1]
     middle = torch.where(holds[:, None, None], path.middle, start)
-    taken = pair.with_known(
-        Trajectories(middle, one.velocity.repeat(len(holds), 1), one.acceleration.repeat(len(holds), 1))
-    )
+    ways = (part.expand(len(holds), *part.shape[1:]) for part in (one.velocity, one.acceleration, one.lead))
+    taken = pair.with_known(Trajectories(middle, *ways))
     better = agree & taken.holds & (torch.arange(len(holds), device=holds.device) >= 2)
     return Found(taken.path.where(better, path), holds | better)
 
