@@ -39,9 +39,13 @@ def test_blurred_along_each_way(photo, reach):
 def test_what_is_explained_of_several_at_once(photo):
     made = [Made((5, 2), velocity=(6.0, 3.0)), Made((-9, 4))]
     first, second = (torch.cat(images) for images in zip(*(m.images(photo) for m in made), strict=True))
-    together = explained(first, second, second)
-    alone = torch.cat([explained(a, b, b) for a, b in zip(first.split(1), second.split(1), strict=True)])
+    glare = torch.zeros_like(first[:, :1])
+    glare[1, :, 40:90, 60:180] = 0.3
+    together = explained(first, second, second, glare)
+    parts = zip(*(images.split(1) for images in (first, second, glare)), strict=True)
+    alone = torch.cat([explained(a, b, b, light) for a, b, light in parts])
     assert (together - alone).abs().mean() < 0.01
+    assert together[1, :, 45:85, 65:175].min() == 1
 
 
 def test_noise_is_measured_as_on_the_cpu(photo, rng):

@@ -63,7 +63,7 @@ def explained(
 
 
 def lights(sharp: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 1 height width"]:
-    """batch where a light may be brighter than an image can say, else 0."""
+    """1 where a light may be brighter than an image can say, else 0."""
     return (sharp.amax(dim=1, keepdim=True) >= _BRIGHT).to(sharp.dtype)
 
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from selfhvd.flow.camera.explained import explained
+from selfhvd.flow.camera.explained import explained, lights
 from selfhvd.flow.device.exposure import ExposurePair
 from selfhvd.flow.device.fit import Found
 from selfhvd.flow.device.homography import find_homographies
@@ -127,12 +127,12 @@ class DeviceMotionFlow(FlowPredictor):
         moved = homography_flows(cameras.path.middle, first)
         shown = in_image(moved)
         sharp = torch.where(cameras.known[:, None, None, None], warp(second, moved), second)
-        brought = cameras.path.blurred(sharp)
+        brought, glare = cameras.path.blurred(torch.cat([sharp, lights(sharp)], dim=1)).split([3, 1], dim=1)
         there, back = self.free.rest(first, brought, shown, 0.5 * (self.near + self.far))
         own, own_back = (self._own(rest.field, cameras.known) for rest in (there, back))
         sure = there.certainty
         if self.shutter:
-            trust = explained(first, warp_clamped(brought, there.field), warp_clamped(sharp, there.field))
+            trust = explained(first, *(warp_clamped(image, there.field) for image in (brought, sharp, glare)))
             sure = torch.where(cameras.known[:, None, None, None], sure * trust, sure)
         away = homography_flows(inverted(cameras.path.middle), second)
         return (
@@ -163,7 +163,8 @@ class DeviceMotionFlow(FlowPredictor):
         rest = self.free(first, blur.seen(second, there.field))
         own = self._own(rest.field, torch.ones_like(first[:, 0, 0, 0], dtype=torch.bool))
         field = own + warp_clamped(there.field, own)
-        trust = explained(first, blur.seen(second, field), warp_clamped(second, field))
+        seen, glare = blur.seen(torch.cat([second, lights(second)], dim=1), field).split([3, 1], dim=1)
+        trust = explained(first, seen, warp_clamped(second, field), glare)
         return Flow(field, rest.certainty * trust)
 
 

@@ -36,11 +36,15 @@ class SceneBlurs:
     way: Field
     """Pixels."""
 
-    def seen(self, sharp: Image, flow: Field) -> Image:
+    def seen(
+        self, sharp: Float[Tensor, "batch channel height width"], flow: Field
+    ) -> Float[Tensor, "batch channel height width"]:
         """`sharp`, brought over by `flow` and blurred along the way, in linear light; RGB in [0, 1]."""
         return self.of(sharp.clamp(0, 1) ** GAMMA, flow)
 
-    def of(self, light: Image, flow: Field) -> Image:
+    def of(
+        self, light: Float[Tensor, "batch channel height width"], flow: Field
+    ) -> Float[Tensor, "batch channel height width"]:
         """The same of linear light."""
         read = Sampler(light.shape[-2], light.shape[-1], (1.0, 1.0), light)
         start, seen = centred(light) + flow, torch.zeros_like(light)

@@ -72,7 +72,7 @@ class Trajectories:
         bent = _MEAN_OF_TURN * extent(self.acceleration - other.acceleration)
         return (torch.minimum(self.extent, other.extent) > 0) & (torch.maximum(way, bent) * units.unit < 1)
 
-    def blurred(self, image: Float[Tensor, "pair 3 height width"]) -> Float[Tensor, "pair 3 height width"]:
+    def blurred(self, image: Float[Tensor, "pair channel height width"]) -> Float[Tensor, "pair channel height width"]:
         """Images, sharp and on the blurry ones' grid, as the open shutter would have seen them; RGB in [0, 1]."""
         units = Units.of(image)
         linear, places, read = image.clamp(0, 1).pow(GAMMA), units.places(image), units.sampler(image)
