@@ -100,11 +100,15 @@ def _named(name: FlowName, weights: Path | None) -> Path | None:
     return path
 
 
+_BY_OPENCV = ("cpu", "mps")
+"""Devices whose camera OpenCV finds on the CPU, where it is faster; mps lacks some of what the other way needs."""
+
+
 def _helped(free: FlowPredictor | None, device: torch.device, shutter: bool) -> FlowPredictor:
     """`free`, None = the embedded one, helped by the camera's motion on `device`."""
     # A blurred frame that is matched as it is leads the flow pixels astray.
     near, far = (0.3, 0.6) if shutter else (2.0, 5.0)
-    if device.type == "cpu":
+    if device.type in _BY_OPENCV:
         return GlobalMotionFlow(free or Dis(), near, far, shutter=shutter)
     return DeviceMotionFlow(free or WindowFlow(), near, far, shutter=shutter, device=device)
 
