@@ -108,7 +108,8 @@ def test_the_embedded_flow_on_a_device(said):
     predictor = choose_flow("dis", device=GPU, camera=True)
     assert isinstance(predictor, DeviceMotionFlow) and isinstance(predictor.free, WindowFlow)
     assert said() == ["flow: windows, as asked"]
-    assert is_dis(choose_flow("dis", camera=True)) and is_dis(choose_flow("dis", device=torch.device("mps"), camera=True))
+    assert is_dis(choose_flow("dis", camera=True))
+    assert is_dis(choose_flow("dis", device=torch.device("mps"), camera=True))
 
 
 def test_weights_of_another_flow_with_the_camera():

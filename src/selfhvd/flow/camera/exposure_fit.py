@@ -57,7 +57,7 @@ _LIKELY = 0.7
 """Part of the pixels that is looked at to judge a path, the best ones: what moves on its own does not count."""
 _LEFT = 0.45
 """Part of the disagreement of detail without motion that a believed path leaves at most."""
-_STRANGE = 0.03
+_STRANGE = 0.08
 """Disagreement of detail (1 - correlation) from which on the images do not show the same
 (docs/ablations.md#shutter._STRANGE)."""
 _LEAST_OVERLAP = 0.2
