@@ -51,14 +51,14 @@ class Case:
 
 
 MOVED = Made((5, 2), velocity=(8, -3))
-FAR = Made((5, 2), velocity=(14, 5))
+FAR = Made((5, 2), velocity=(40, 12))
 CASES = {
     "as it was": (Case(MOVED, (8, -3)), True),
     "too short to tell": (Case(Made((5, 2), velocity=(3, 1)), (1.9, 0)), False),
     "just long enough": (Case(Made((5, 2), velocity=(3, 1)), (2.1, 0)), True),
     "explains less than half": (Case(MOVED, (3.1, -1.2)), False),
     "explains more than half": (Case(MOVED, (4.4, -1.6)), True),
-    "leaves too much detail": (Case(FAR, (6.3, 2.25)), False),
+    "leaves too much detail": (Case(FAR, (14, 4.2)), False),
     "light that falls off": (Case(Made((5, 2), velocity=(5, -2)), (5, -2), darkest=0.5), True),
     "detail wider than the box": (Case(Made((5, 2), velocity=(60, 10)), (36, 6)), True),
     "no motion, but softness": (Case(Made((5, 2)), (2, 0), (0, 36), softness=0.7), False),
