@@ -295,7 +295,7 @@ def test_frames_that_come_back_as_they_came_are_stored_once(source):
     class Halves:
         """Restores every other frame."""
 
-        def restore(self, first):
+        def restore_on_device(self, first):
             for index in range(first, len(footage)):
                 yield footage.tensor(index) if index % 2 else 1 - footage.tensor(index)
 

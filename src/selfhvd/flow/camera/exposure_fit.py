@@ -55,7 +55,7 @@ _SHORT, _CLEAR = 6.0, 12.0
 its mean is taken; and from which on it can (docs/ablations.md#shutter._SHORT)."""
 _LIKELY = 0.7
 """Part of the pixels that is looked at to judge a path, the best ones: what moves on its own does not count."""
-_LEFT = 0.45
+_LEFT = 0.42
 """Part of the disagreement of detail without motion that a believed path leaves at most."""
 _STRANGE = 0.08
 """Disagreement of detail (1 - correlation) from which on the images do not show the same

@@ -21,7 +21,7 @@ _LONGEST = 0.3
 """Of the diagonal: a longer path in one exposure is no hand's."""
 _TURNING = 3.0
 """Acceleration, in multiples of the speed, beyond which a path is no hand's, unless it is short."""
-_LEFT = 0.45
+_LEFT = 0.42
 """Part of the disagreement of detail without motion that a believed path leaves at most."""
 _STRANGE = 0.08
 """Disagreement of detail (1 - correlation) from which on the images do not show the same."""
