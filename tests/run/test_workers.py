@@ -51,10 +51,10 @@ def frames(folder) -> list[bytes]:
 def helpers(run: subprocess.Popen) -> list[psutil.Process]:
     """The processes that restore, and the one that makes them."""
     found = psutil.Process(run.pid).children(recursive=True)
-    return [child for child in found if "forkserver" in command(child)]
+    return [child for child in found if "forkserver" in line_of(child)]
 
 
-def command(process: psutil.Process) -> str:
+def line_of(process: psutil.Process) -> str:
     """Nothing, of one that has just ended."""
     try:
         return " ".join(process.cmdline())
