@@ -13,15 +13,15 @@ Grey = Float[np.ndarray, "height width"]
 Part = tuple[slice, slice]
 """Rows and columns of an image."""
 
-_AROUND = 21
+AROUND = 21
 """Pixels a side, over which a motion is taken for one."""
-_SMALLEST = 13
+SMALLEST = 13
 """Pixels a side of the smallest place that counts: single ones are noise, and what is smaller the masks take out."""
-_MARGIN = 32
+MARGIN = 32
 """Pixels beyond, in which the flow may find where a thing came from."""
-_NOISE = 1.0 / 255
+NOISE = 1.0 / 255
 """Slope, of [0, 1] a pixel, that is as good as none."""
-_BORDER = 3
+BORDER = 3
 """Pixels beside what is not shown, where slopes are wrong."""
 
 
@@ -35,7 +35,7 @@ def moving_part(first: Grey, second: Grey, shown: Bool[np.ndarray, "height width
     if not len(rows):
         return None
     return tuple(  # pyright: ignore[reportReturnType] - two
-        slice(max(0, int(line[0]) - _MARGIN), min(side, int(line[-1]) + 1 + _MARGIN))
+        slice(max(0, int(line[0]) - MARGIN), min(side, int(line[-1]) + 1 + MARGIN))
         for line, side in zip((rows, columns), moved.shape, strict=True)
     )
 
@@ -45,15 +45,15 @@ def _moved(
 ) -> Bool[np.ndarray, "height width"]:
     before, after = (cv2.blur(image, (3, 3)) for image in (first, second))
     mean = 0.5 * (before + after)
-    inside = cv2.erode(np.pad(shown.astype(np.float32), 1), np.ones((2 * _BORDER + 1,) * 2))[1:-1, 1:-1]
+    inside = cv2.erode(np.pad(shown.astype(np.float32), 1), np.ones((2 * BORDER + 1,) * 2))[1:-1, 1:-1]
     x, y = (inside * cv2.Sobel(mean, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1)))
     apart = inside * (before - after)
     xx, xy, yy, xd, yd = (_mean(product) for product in (x * x, x * y, y * y, x * apart, y * apart))
-    xx, yy = xx + _NOISE**2, yy + _NOISE**2
+    xx, yy = xx + NOISE**2, yy + NOISE**2
     along, down, scale = yy * xd - xy * yd, xx * yd - xy * xd, xx * yy - xy * xy
     moved = along * along + down * down > (least * scale) ** 2
-    return cv2.morphologyEx(moved.astype(np.uint8), cv2.MORPH_OPEN, np.ones((_SMALLEST,) * 2, np.uint8)) > 0
+    return cv2.morphologyEx(moved.astype(np.uint8), cv2.MORPH_OPEN, np.ones((SMALLEST,) * 2, np.uint8)) > 0
 
 
 def _mean(values: Grey) -> Grey:
-    return cv2.blur(values, (_AROUND, _AROUND))
+    return cv2.blur(values, (AROUND, AROUND))

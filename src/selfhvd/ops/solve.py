@@ -8,26 +8,10 @@ from torch import Tensor
 def solved(matrix: Float[Tensor, "batch n n"], right: Float[Tensor, "batch n"]) -> Float[Tensor, "batch n"]:
     """The x of A x = b, A symmetric and positive definite; where it is not, the values are not finite, or no solution.
 
-    In float64 where the device has it.
+    In float64.
     """
-    if matrix.device.type == "mps":
-        return eliminated(matrix, right)
     solution = torch.linalg.solve_ex(matrix.double(), right.double()[..., None], check_errors=False).result
     return solution[..., 0].to(right.dtype)
-
-
-def eliminated(matrix: Float[Tensor, "batch n n"], right: Float[Tensor, "batch n"]) -> Float[Tensor, "batch n"]:
-    """The same by Gauss and Jordan's elimination, in the numbers given: for devices without a solver of their own.
-
-    Rows need not change places where A is positive definite.
-    """
-    scale = matrix.diagonal(dim1=1, dim2=2).clamp(min=1e-20).rsqrt()
-    table = torch.cat([scale[:, :, None] * matrix * scale[:, None], (scale * right)[..., None]], dim=2)
-    for n in range(matrix.shape[1]):
-        pivot = table[:, n] / table[:, n, n, None]
-        table = table - table[:, :, n, None] * pivot[:, None]
-        table = torch.cat([table[:, :n], pivot[:, None], table[:, n + 1 :]], dim=1)
-    return scale * table[..., -1]
 
 
 def inverted(matrix: Float[Tensor, "batch 3 3"]) -> Float[Tensor, "batch 3 3"]:

@@ -8,8 +8,7 @@ from made_pairs import Made
 
 from selfhvd.flow import DeviceMotionFlow, Dis, GlobalMotionFlow
 from selfhvd.flow.camera import explained as witness
-from selfhvd.flow.camera import exposure_fit
-from selfhvd.flow.device import belief
+from selfhvd.flow.camera import exposure_model
 
 
 @pytest.fixture
@@ -50,8 +49,7 @@ def test_streaks_along_the_path_of_the_camera(photo, told):
 
 def test_streaks_along_each_way(photo, told, monkeypatch):
     """No path of the camera is believed."""
-    monkeypatch.setattr(exposure_fit, "_STRANGE", 0.0)
-    monkeypatch.setattr(belief, "_STRANGE", 0.0)
+    monkeypatch.setattr(exposure_model, "STRANGE", 0.0)
     seconds = [Made((x, 0)).images(lit(photo))[0] for x in (-12, 12)]
     first = F.avg_pool2d(Made((0, 0)).images(lit(photo))[0], 9, 1, 4, count_include_pad=False)
     theirs, ours = both(told, first, *seconds)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from selfhvd.flow.camera import exposure_model as model
 from selfhvd.flow.camera.exposure_path import (
     ExposureTrajectory,
     LinearLight,
@@ -27,53 +28,8 @@ Sampled = Float[np.ndarray, "row column"]
 """Values at the places on a grid, coarser than the pixels, where images are compared."""
 Known = Bool[np.ndarray, "row column"]
 
-_SIDES = (120, 240, 720)
-"""Longer side of the images, coarse to fine, at most."""
-_ROUNDS = (10, 8, 4)
-_SAMPLES = 120
-"""Places along the longer side at which images are compared: they must be fine, the places need not be many
-(docs/ablations.md#shutter.exact)."""
-_DETAIL = 15
-"""Pixels a side of what counts as detail, where a path is judged; twice the path, if that is more, for less is wiped
-out."""
-_TRIED = (0.5, 1.5, 3.0, 6.0, 10.0)
-"""Lengths of straight paths tried first, coarse pixels, in eight directions each."""
-_ODDITY = 0.5
-"""Acceleration that is as likely as not, as part of the speed."""
-_DARK = 0.01
-"""Light, 0..1, from which on a difference counts as much as it is seen, in codes: there noise and coding errors are
-even, in light they grow with it (docs/ablations.md#shutter.light)."""
-_LEAST_REACH = 2.0
-"""Pixels of the finest level; a shorter path hides no part of a pixel that could be told from noise."""
-_LONGEST = 0.3
-"""Of the diagonal: a longer path in one exposure is no hand's (docs/ablations.md#shutter._LONGEST)."""
-_TURNING = 3.0
-"""Acceleration, in multiples of the speed, beyond which a path is no hand's, unless it is short
-(docs/ablations.md#shutter._TURNING)."""
-_SHORT, _CLEAR = 6.0, 12.0
-"""Speeds, pixels of the finest level, up to which how a path turns cannot be told, and with it where its middle lies:
-its mean is taken; and from which on it can (docs/ablations.md#shutter._SHORT)."""
-_LIKELY = 0.7
-"""Part of the pixels that is looked at to judge a path, the best ones: what moves on its own does not count."""
-_LEFT = 0.42
-"""Part of the disagreement of detail without motion that a believed path leaves at most."""
-_STRANGE = 0.08
-"""Disagreement of detail (1 - correlation) from which on the images do not show the same
-(docs/ablations.md#shutter._STRANGE)."""
-_LEAST_OVERLAP = 0.2
-"""Part of the places at which both images must be known."""
-_WHOLLY_KNOWN = 0.999
-"""Of a place, as interpolated; below, part of the path left the image."""
-_MAD_TO_SIGMA = 1.4826
-"""Standard deviation of a normal distribution in units of its median absolute deviation."""
 _ENOUGH = 0.004
 """Pixels; a step of less ends the search."""
-_DAMPING = 1e-3
-"""Levenberg-Marquardt's, as part of the diagonal."""
-_TURN = 137.0
-"""Of the unit, half a diagonal: one part of so many is how far a hand is as likely as not to turn or to draw nearer."""
-_PRIOR_WIDTH = 50.0
-"""Pixels that homographies are free to move by."""
 
 _POSE, _VELOCITY, _ACCELERATION, _GAIN, _OFFSET = slice(0, 8), slice(8, 12), slice(12, 16), 16, 17
 _TURNING_AND_GROWTH = slice(10, 12)
@@ -92,16 +48,16 @@ def fit_trajectory(
     path that is `known` from another sharp image only the middle is looked for.
     """
     path, factor = ExposureTrajectory.still(start) if known is None else replace(known, middle=start), 1.0
-    for level, rounds in enumerate(_ROUNDS):
+    for level, rounds in enumerate(model.ROUNDS):
         fit, zoom, factor = _level(blurry, sharp, level)
         scaled = _rescaled(path, zoom, factor)
         found = fit.refined(fit.guessed(scaled) if path.blur_extent == 0 else scaled, rounds, moving=known is None)
-        if found is None or (level == len(_ROUNDS) - 1 and not fit.explains(found)):
+        if found is None or (level == len(model.ROUNDS) - 1 and not fit.explains(found)):
             return None
         path = _rescaled(found, np.linalg.inv(zoom), 1 / factor)
     if known is not None:
         return path
-    doubt = float(np.clip((_CLEAR - factor * path.blur_extent) / (_CLEAR - _SHORT), 0, 1))
+    doubt = float(np.clip((model.CLEAR - factor * path.blur_extent) / (model.CLEAR - model.SHORT), 0, 1))
     return path.centred((blurry.shape[1], blurry.shape[0]), doubt)
 
 
@@ -110,9 +66,9 @@ def refine_homography(first: LinearLight, second: LinearLight, start: Homography
 
     For images blurred alike, and right to a pixel or so at the start: the fit of `fit_trajectory` without a motion.
     """
-    fit, zoom, factor = _level(first, second, len(_SIDES) - 1)
+    fit, zoom, factor = _level(first, second, len(model.SIDES) - 1)
     begun = _rescaled(ExposureTrajectory.still(start), zoom, factor)
-    found = fit.refined(begun, _ROUNDS[-1], moving=False)
+    found = fit.refined(begun, model.ROUNDS[-1], moving=False)
     if found is None or not fit.nearer(found, begun):
         return start
     return _rescaled(found, np.linalg.inv(zoom), 1 / factor).middle
@@ -121,7 +77,7 @@ def refine_homography(first: LinearLight, second: LinearLight, start: Homography
 def _level(blurry: LinearLight, sharp: LinearLight, level: int) -> "tuple[_Fit, Homography, float]":
     """Two images reduced to a level's size, the way from full to reduced pixels, and their ratio."""
     height, width = blurry.shape
-    part = min(1.0, _SIDES[level] / max(height, width))
+    part = min(1.0, model.SIDES[level] / max(height, width))
     size = (max(8, round(width * part)), max(8, round(height * part)))
     small = [cv2.GaussianBlur(cv2.resize(x, size, interpolation=cv2.INTER_AREA), (0, 0), 0.7) for x in (blurry, sharp)]
     return _Fit(*small), zoomed(size, (width, height)), size[0] / width
@@ -132,11 +88,11 @@ class _Fit:
 
     def __init__(self, blurry: LinearLight, sharp: LinearLight) -> None:
         height, width = blurry.shape
-        step = max(1, round(max(height, width) / _SAMPLES))
+        step = max(1, round(max(height, width) / model.SAMPLES))
         places = np.s_[step // 2 :: step, step // 2 :: step]
         self.sharp, self.whole, self.places = sharp, blurry, places
         self.blurry = np.ascontiguousarray(blurry[places])
-        self.steepness = np.maximum(self.blurry, _DARK) ** (1 / GAMMA - 1)
+        self.steepness = np.maximum(self.blurry, model.DARK) ** (1 / GAMMA - 1)
         self.size = (width, height)
         self.at = np.array([[step, 0, step // 2], [0, step, step // 2], [0, 0, 1.0]])
         self.unit = 0.5 * math.hypot(height, width)
@@ -155,7 +111,7 @@ class _Fit:
     def guessed(self, path: ExposureTrajectory) -> ExposureTrajectory:
         """Of straight paths of several lengths and directions the one that misses least."""
         turns = [np.pi * k / 8 for k in range(8)]
-        ways = [np.array([r * np.cos(t), r * np.sin(t), 0, 0], np.float32) for r in _TRIED for t in turns]
+        ways = [np.array([r * np.cos(t), r * np.sin(t), 0, 0], np.float32) for r in model.TRIED for t in turns]
         brought = self._brought(path.middle)
         missing = [self._mean_error(*self._blurred(brought, replace(path, velocity=way))[:2]) for way in ways]
         return replace(path, velocity=ways[int(np.argmin(missing))])
@@ -169,11 +125,11 @@ class _Fit:
         gain, offset = 1.0, 0.0
         for _ in range(rounds):
             synthetic, seen, slopes = self._predicted(path, slopes=True)
-            if seen.mean() < _LEAST_OVERLAP:
+            if seen.mean() < model.LEAST_OVERLAP:
                 return None
             steep = self.steepness[seen]
             rest = steep * (self.blurry - gain * synthetic - offset)[seen]
-            spread = _MAD_TO_SIGMA * float(np.median(np.abs(rest))) + 1e-5
+            spread = model.MAD_TO_SIGMA * float(np.median(np.abs(rest))) + 1e-5
             weight = 1 / (1 + (rest / (3 * spread)) ** 2)
             fields = [(slopes[0], self.poses), (slopes[1], self.moves), (slopes[2], self.moves)][: 3 if moving else 1]
             columns = [gain * (s[..., 0] * f[0] + s[..., 1] * f[1])[seen] for s, basis in fields for f in basis]
@@ -182,7 +138,7 @@ class _Fit:
             weighted, plain = torch.from_numpy(jacobian * weight), torch.from_numpy(jacobian)
             matrix, right = (weighted @ plain.T).numpy(), (weighted @ torch.from_numpy(rest)).numpy()
             strength, pull = (known[unknown] for known in self._prior(path, spread))
-            matrix = matrix + np.diag(strength + _DAMPING * np.diag(matrix))
+            matrix = matrix + np.diag(strength + model.DAMPING * np.diag(matrix))
             step = np.zeros(_UNKNOWNS)
             try:
                 step[unknown] = np.linalg.solve(matrix, right - strength * pull)
@@ -208,10 +164,12 @@ class _Fit:
         Detail, because that is what a blur takes: all else is alike with any path and with none.
         """
         speed, turn = path.blur_extent, extent(path.acceleration)
-        if not _LEAST_REACH <= path.length <= 2 * _LONGEST * self.unit or (speed > _CLEAR and turn > _TURNING * speed):
+        if speed > model.CLEAR and turn > model.TURNING * speed:
             return False
-        still = self.refined(ExposureTrajectory.still(path.middle), _ROUNDS[-1], moving=False)
-        side = int(np.clip(2 * path.length, _DETAIL, max(_DETAIL, min(self.size) / 2))) // 2 * 2 + 1
+        if not model.LEAST_REACH <= path.length <= 2 * model.LONGEST * self.unit:
+            return False
+        still = self.refined(ExposureTrajectory.still(path.middle), model.ROUNDS[-1], moving=False)
+        side = int(np.clip(2 * path.length, model.DETAIL, max(model.DETAIL, min(self.size) / 2))) // 2 * 2 + 1
         theirs = _detail(self.whole, side)[self.places]
 
         def missing(path: ExposureTrajectory) -> float:
@@ -219,7 +177,7 @@ class _Fit:
             brought[..., 0] = _detail(brought[..., 0], side)
             return self._disagreement(*self._blurred(brought, path)[:2], theirs)
 
-        return missing(path) < min(_STRANGE, _LEFT * (math.inf if still is None else missing(still)))
+        return missing(path) < min(model.STRANGE, model.LEFT * (math.inf if still is None else missing(still)))
 
     def nearer(self, path: ExposureTrajectory, other: ExposureTrajectory) -> bool:
         """Whether `path` brings the images nearer to each other than `other` does."""
@@ -228,20 +186,20 @@ class _Fit:
 
     def _disagreement(self, synthetic: Sampled, seen: Known, given: Sampled) -> float:
         """1 - correlation of the places that agree best; neither gain nor offset changes it; 0 is the same image."""
-        if seen.mean() < _LEAST_OVERLAP:
+        if seen.mean() < model.LEAST_OVERLAP:
             return math.inf
         ours, theirs = synthetic[seen], given[seen]
         for _ in range(2):
             if min(ours.std(), theirs.std()) < 1e-4:
                 return math.inf
             rest = np.abs(np.polyval(np.polyfit(ours, theirs, 1), synthetic[seen]) - given[seen])
-            likely = rest <= np.quantile(rest, _LIKELY)
+            likely = rest <= np.quantile(rest, model.LIKELY)
             ours, theirs = synthetic[seen][likely], given[seen][likely]
         return 1 - float(np.corrcoef(ours, theirs)[0, 1]) if min(ours.std(), theirs.std()) > 1e-4 else math.inf
 
     def _mean_error(self, synthetic: Sampled, seen: Known) -> float:
         """In linear light, between the blurry image and the blurred sharp one."""
-        return float(np.abs(synthetic - self.blurry)[seen].mean()) if seen.mean() > _LEAST_OVERLAP else math.inf
+        return float(np.abs(synthetic - self.blurry)[seen].mean()) if seen.mean() > model.LEAST_OVERLAP else math.inf
 
     def _predicted(
         self, path: ExposureTrajectory, slopes: bool = False
@@ -295,15 +253,15 @@ class _Fit:
                 held += factor * seen[..., 2:]
         count = instant_count(path.length)
         total /= count
-        return total[..., 0], (total[..., 1] > _WHOLLY_KNOWN) & self.inner, [held / count for held in slopes]
+        return total[..., 0], (total[..., 1] > model.WHOLLY_KNOWN) & self.inner, [held / count for held in slopes]
 
     def _prior(
         self, path: ExposureTrajectory, spread: float
     ) -> tuple[Float[np.ndarray, "18"], Float[np.ndarray, "18"]]:
         """Strength and pull of what is known before: little acceleration beside the speed, little turning."""
-        strength, pull = np.full(_UNKNOWNS, (spread / _PRIOR_WIDTH) ** 2), np.zeros(_UNKNOWNS)
-        pixel = self.unit / _TURN
-        strength[_ACCELERATION] = (spread / (_ODDITY * (path.blur_extent + 0.5 * pixel))) ** 2
+        strength, pull = np.full(_UNKNOWNS, (spread / model.PRIOR_WIDTH) ** 2), np.zeros(_UNKNOWNS)
+        pixel = self.unit / model.TURN
+        strength[_ACCELERATION] = (spread / (model.ODDITY * (path.blur_extent + 0.5 * pixel))) ** 2
         strength[_TURNING_AND_GROWTH] = (spread / pixel) ** 2
         pull[_TURNING_AND_GROWTH], pull[_ACCELERATION] = path.velocity[2:], path.acceleration
         return strength, pull

@@ -18,7 +18,7 @@ LinearLight = Float[np.ndarray, "height width"]
 Motion = Float[np.ndarray, "kind=4"]
 """Pixels of shift right, shift down, rotation and growth, the last two as seen half a diagonal from the centre."""
 
-_MEAN_OF_TURN = 1 / 24
+MEAN_OF_TURN = 1 / 24
 """Mean of τ²/2 over the exposure."""
 
 
@@ -55,14 +55,14 @@ class ExposureTrajectory:
 
         `size`: of the image, width and height.
         """
-        lead = share * _MEAN_OF_TURN
+        lead = share * MEAN_OF_TURN
         moved = self.middle @ displacement((lead - self.lead) * self.acceleration, size)
         return replace(self, middle=moved / moved[2, 2], lead=lead)
 
     def is_like(self, other: "ExposureTrajectory") -> bool:
         """Whether both blur alike: the same way, there or back, to a pixel; no motion at all is no way."""
         there, back = (extent(self.velocity - sign * other.velocity) for sign in (1, -1))
-        bent = _MEAN_OF_TURN * extent(self.acceleration - other.acceleration)
+        bent = MEAN_OF_TURN * extent(self.acceleration - other.acceleration)
         return min(self.blur_extent, other.blur_extent) > 0 and max(min(there, back), bent) < 1
 
     def blurred(self, image: Float[Tensor, "1 channel height width"]) -> Float[Tensor, "1 channel height width"]:

@@ -14,12 +14,12 @@ Grey = Float[np.ndarray, "height width"]
 
 _LEAST_OVERLAP = 0.3
 """Part of the largest overlap below which a correlation is chance."""
-_ALIKE = 0.95
+ALIKE = 0.95
 """Correlation, low-passed, below which a motion is doubtful and more are proposed; neither light nor contrast counts
 (docs/ablations.md#homography._ALIKE)."""
 _BLANK = 1e-3
 """Grey levels of contrast below which there is nothing to compare."""
-_TURNS = (-18.0, -9.0, 9.0, 18.0)
+TURNS = (-18.0, -9.0, 9.0, 18.0)
 """Degrees by which the second image is turned then."""
 _WORST_MISFIT = 25.0
 """Grey levels by which a motion may miss and still be one."""
@@ -35,8 +35,8 @@ def find_homography(a: Grey, b: Grey, proposal: Homography | None = None) -> Hom
     """
     quarter, half = _Pair(a, b, 4), _Pair(a, b, 2)
     best = quarter.best((_shift(a, b), _overlap(a, b), proposal), (proposal, np.eye(3)))
-    if quarter.likeness(best) < _ALIKE:
-        turned = [_overlap(a, b, degrees) for degrees in _TURNS]
+    if quarter.likeness(best) < ALIKE:
+        turned = [_overlap(a, b, degrees) for degrees in TURNS]
         best = quarter.best(turned, (*turned, best))
     if quarter.misfit(best) >= _WORST_MISFIT:
         return None
@@ -45,7 +45,7 @@ def find_homography(a: Grey, b: Grey, proposal: Homography | None = None) -> Hom
 
 def explains(matrix: Homography, a: Grey, b: Grey) -> bool:
     """Whether a motion that is known from elsewhere brings `b` over to `a`, so that none need be looked for."""
-    return is_plausible(matrix, a.shape) and _Pair(a, b, 4).likeness(matrix) >= _ALIKE
+    return is_plausible(matrix, a.shape) and _Pair(a, b, 4).likeness(matrix) >= ALIKE
 
 
 def is_plausible(matrix: Homography, shape: tuple[int, ...]) -> bool:

@@ -20,11 +20,11 @@ from selfhvd.flow.predictor import Flow, FlowPredictor, Homography, Motion
 from selfhvd.ops.grid import pixel_grid
 from selfhvd.ops.warp import warp, warp_clamped
 
-_LEAST_SIDE = 64
+LEAST_SIDE = 64
 """Pixels; smaller frames go to the free flow as they are."""
-_BLURRIER = 0.7
+BLURRIER = 0.7
 """Part of the other image's detail below which an image counts as blurred by its exposure."""
-_AROUND = 21
+AROUND = 21
 """Pixels a side around each, over which the rest of the flow is averaged."""
 
 
@@ -124,7 +124,7 @@ class GlobalMotionFlow(FlowPredictor):
         seconds, cameras = zip(*pairs, strict=True)
         least = min(_detail(_grey(second)) for second in seconds)
         still = all(camera is None or camera.blur_extent == 0 for camera in cameras)
-        return still and _detail(_grey(first)) < _BLURRIER * least
+        return still and _detail(_grey(first)) < BLURRIER * least
 
     def _smeared(
         self,
@@ -178,7 +178,7 @@ class GlobalMotionFlow(FlowPredictor):
 
     def _own(self, rest: Flow) -> Float[Tensor, "1 xy=2 height width"]:
         """What is no estimation error of a flow that should be zero where only the camera moves."""
-        means = [cv2.blur(part, (_AROUND, _AROUND)) for part in rest.field[0].cpu().numpy()]
+        means = [cv2.blur(part, (AROUND, AROUND)) for part in rest.field[0].cpu().numpy()]
         away = torch.hypot(*torch.from_numpy(np.stack(means)).to(rest.field).split(1))
         return ((away - self.near) / (self.far - self.near)).clamp(0, 1) * rest.field
 
@@ -194,7 +194,7 @@ class GlobalMotionFlow(FlowPredictor):
         `known`: a path in `first` that another image has shown; `guess`: the motion, as known from elsewhere, taken for
         a start where it explains the images.
         """
-        if min(first.shape[-2:]) < _LEAST_SIDE:
+        if min(first.shape[-2:]) < LEAST_SIDE:
             return None
         a, b = _grey(first), _grey(second)
         guess = guess if guess is not None and explains(guess, a, b) else None
@@ -203,7 +203,7 @@ class GlobalMotionFlow(FlowPredictor):
             return None
         lights = linear_light(first), linear_light(second)
         path: ExposureTrajectory | None = None
-        if self.shutter and _detail(a) < _BLURRIER * _detail(b):
+        if self.shutter and _detail(a) < BLURRIER * _detail(b):
             path = None if known is None else fit_trajectory(*lights, best, known)
             path = path or fit_trajectory(*lights, best)
         if path is None:

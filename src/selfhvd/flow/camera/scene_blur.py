@@ -20,15 +20,15 @@ from selfhvd.ops.warp import warp_clamped
 Field = Float[Tensor, "1 xy=2 height width"]
 Image = Float[Tensor, "1 3 height width"]
 
-_PARTS = (0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8)
+PARTS = (0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8)
 """Of the way, that are tried."""
-_CALM = (5, 15)
+CALM = (5, 15)
 """Pixels a side of the median and of the mean that take errors out of the way."""
-_LIKELY = 0.8
+LIKELY = 0.8
 """Part of the pixels that is looked at to judge one, the best: what goes its own way does not count."""
-_APART, _MOST = 2.0, 15
+APART, MOST = 2.0, 15
 """Pixels between the instants of an exposure, and how many there are at most."""
-_LONG = 0.95
+LONG = 0.95
 """Quantile of the ways that is taken for the longest."""
 
 
@@ -44,7 +44,7 @@ class SceneBlur:
     ) -> Float[Tensor, "1 channel height width"]:
         """`sharp`, brought over by `flow` and blurred along the way, in linear light; RGB in [0, 1]."""
         light = sharp.clamp(0, 1) ** GAMMA
-        count = int(np.clip(np.ceil(_longest(self.way) / _APART) + 1, 1, _MOST))
+        count = int(np.clip(np.ceil(_longest(self.way) / APART) + 1, 1, MOST))
         taus = [(k + 0.5) / count - 0.5 for k in range(count)]
         total = torch.zeros_like(light)
         for tau in taus:
@@ -68,13 +68,13 @@ def scene_blur(blurry: Image, sharp: Sequence[Image], flows: Sequence[Field]) ->
         blur = SceneBlur(part * small_way)
         apart = torch.stack([(blur.seen(image, flow) - small).abs().mean(dim=1) for image, flow in pairs])
         best = apart.amin(dim=0).flatten().sort().values
-        return float(best[: int(_LIKELY * len(best))].mean())
+        return float(best[: int(LIKELY * len(best))].mean())
 
-    return SceneBlur(min(_PARTS, key=missed) * way)
+    return SceneBlur(min(PARTS, key=missed) * way)
 
 
 def _calm(way: Field) -> Field:
-    median, mean = _CALM
+    median, mean = CALM
     planes = [cv2.blur(cv2.medianBlur(plane, median), (mean, mean)) for plane in way[0].cpu().numpy()]
     return torch.from_numpy(np.stack(planes))[None].to(way)
 
@@ -85,4 +85,4 @@ def _halved(values: Float[Tensor, "1 channel height width"]) -> Float[Tensor, "1
 
 def _longest(way: Field) -> float:
     """Pixels."""
-    return float(torch.hypot(*way[0])[::4, ::4].flatten().quantile(_LONG))
+    return float(torch.hypot(*way[0])[::4, ::4].flatten().quantile(LONG))

@@ -7,42 +7,36 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.flow.device.belief import CLEAR, explains
+from selfhvd.flow.camera import exposure_model as model
+from selfhvd.flow.device.belief import explains
 from selfhvd.flow.device.fit import Found, refined
-from selfhvd.flow.device.level import LEAST_OVERLAP, Image, Level
+from selfhvd.flow.device.level import Image, Level
 from selfhvd.flow.device.trajectory import Trajectories
 from selfhvd.flow.device.units import Homographies
 from selfhvd.ops.order import best
 
-_SIDES = (120, 240, 720)
-"""Longer side of the images, coarse to fine, at most."""
-_ROUNDS, _KNOWN_ROUNDS = (10, 8, 4), (5, 4, 3)
-"""Of Gauss-Newton on each level, and where all but the middle is known."""
-_TRIED = (0.5, 1.5, 3.0, 6.0, 10.0)
-"""Lengths of straight paths tried first, coarse pixels."""
+_KNOWN_ROUNDS = 5, 4, 3
+"""Of Gauss-Newton on each level where all but the middle is known."""
 _DIRECTIONS = 8
 """In which each of them is tried."""
 _TRIED_INSTANTS = 9
 """Moments at which those are looked at."""
-_SHORT, _CLEAR = 6.0, CLEAR
-"""Speeds, pixels of the finest level, up to which how a path turns cannot be told, and with it where its middle lies:
-its mean is taken; and from which on it can."""
 
 
 class ExposurePair:
     """Pairs of images in linear light, mean of the channels, at the sizes at which paths are looked for."""
 
     def __init__(self, blurry: Image, sharp: Image) -> None:
-        self._levels = [Level(blurry, sharp, longest) for longest in _SIDES]
+        self._levels = [Level(blurry, sharp, longest) for longest in model.SIDES]
 
     def trajectories(self, start: Homographies) -> Found:
         """The paths on which the sharp images become the blurry ones, and where they are believed.
 
         `start` (units) may miss by as much as the blur is long.
         """
-        found = self._followed(guessed(self._levels[0], Trajectories.still(start)), _ROUNDS, moving=True)
+        found = self._followed(guessed(self._levels[0], Trajectories.still(start)), model.ROUNDS, moving=True)
         speed = self._levels[-1].units.unit * found.path.extent
-        return Found(found.path.centred(((_CLEAR - speed) / (_CLEAR - _SHORT)).clamp(0, 1)), found.holds)
+        return Found(found.path.centred(((model.CLEAR - speed) / (model.CLEAR - model.SHORT)).clamp(0, 1)), found.holds)
 
     def with_known(self, path: Trajectories) -> Found:
         """The same where all but the middle is known, from another sharp image."""
@@ -59,7 +53,7 @@ class ExposurePair:
     def homographies(self, start: Homographies) -> Homographies:
         """`start` made exact, for images blurred alike; itself where that fails."""
         level, begun = self._levels[-1], Trajectories.still(start)
-        found = refined(level, begun, _ROUNDS[-1], moving=False)
+        found = refined(level, begun, model.ROUNDS[-1], moving=False)
         ours, theirs = (
             level.disagreement(level.shown(level.brought(middle)), level.target)
             for middle in (found.path.middle, start)
@@ -73,7 +67,7 @@ def guessed(level: Level, path: Trajectories) -> Trajectories:
     turns = torch.arange(_DIRECTIONS, device=brought.device, dtype=brought.dtype) * (math.pi / _DIRECTIONS)
     none = torch.zeros_like(turns)
     ways = torch.stack([turns.cos(), turns.sin(), none, none], dim=1)
-    tried = [(reach / level.units.unit * ways).repeat(len(path.middle), 1) for reach in _TRIED]
+    tried = [(reach / level.units.unit * ways).repeat(len(path.middle), 1) for reach in model.TRIED]
     middle, still = path.middle.repeat_interleave(_DIRECTIONS, dim=0), torch.zeros_like(tried[0])
     missed = [_mean_error(level, brought, Trajectories(middle, way, still, still[:, 0])) for way in tried]
     missing, choices = (
@@ -90,4 +84,4 @@ def _mean_error(
     target = level.target.repeat_interleave(_DIRECTIONS, dim=0)
     share = seen.known.float().mean(dim=1)
     missed = ((seen.values - target).abs() * seen.known).mean(dim=1) / share.clamp(min=1e-6)
-    return torch.where(share > LEAST_OVERLAP, missed, torch.inf)
+    return torch.where(share > model.LEAST_OVERLAP, missed, torch.inf)

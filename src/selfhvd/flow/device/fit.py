@@ -9,24 +9,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from selfhvd.flow.device.level import LEAST_OVERLAP, Level
+from selfhvd.flow.camera import exposure_model as model
+from selfhvd.flow.device.level import Level
 from selfhvd.flow.device.trajectory import Trajectories
 from selfhvd.flow.device.units import Homographies
 from selfhvd.ops.light import GAMMA
 from selfhvd.ops.order import quantile_where
 from selfhvd.ops.solve import solved
 
-_MAD_TO_SIGMA = 1.4826
-_DAMPING = 1e-3
-"""Levenberg-Marquardt's, as part of the diagonal."""
-_PRIOR_WIDTH = 50.0
-"""Pixels that homographies are free to move by."""
-_ODDITY = 0.5
-"""Acceleration that is as likely as not, as part of the speed."""
-_DARK = 0.01
-"""Light, 0..1, from which on a difference counts as much as it is seen, in codes."""
-_TURN = 137.0
-"""Of half a diagonal: one part of so many is how far a hand is as likely as not to turn or to draw nearer."""
 _POSE, _MOVES = 8, 4
 
 
@@ -50,14 +40,14 @@ def refined(level: Level, path: Trajectories, rounds: int, *, moving: bool, line
     """
     holds = torch.ones_like(path.extent, dtype=torch.bool)
     gain, offset = torch.ones_like(path.extent), torch.zeros_like(path.extent)
-    steepness = level.target.clamp(min=_DARK) ** (1 / GAMMA - 1) if linear else torch.ones_like(level.target)
+    steepness = level.target.clamp(min=model.DARK) ** (1 / GAMMA - 1) if linear else torch.ones_like(level.target)
     still = not moving and _is_still(path)
     for _ in range(rounds):
         brought = level.brought(path.middle)
         seen = level.shown(brought) if still else level.exposed(brought, path)
         weight = steepness * seen.known
         rest = weight * (level.target - gain[:, None] * seen.values - offset[:, None])
-        spread = _MAD_TO_SIGMA * quantile_where(rest.abs(), seen.known, 0.5).nan_to_num(posinf=0.0) + 1e-5
+        spread = model.MAD_TO_SIGMA * quantile_where(rest.abs(), seen.known, 0.5).nan_to_num(posinf=0.0) + 1e-5
         ways = [level.poses, level.moves, level.moves][: 3 if moving else 1]
         columns = [torch.einsum("bxq,kxq->bkq", slope, way) for slope, way in zip(seen.slopes, ways, strict=False)]
         flat = torch.stack([seen.values, torch.ones_like(seen.values)], dim=1)
@@ -65,9 +55,9 @@ def refined(level: Level, path: Trajectories, rounds: int, *, moving: bool, line
         trusted = jacobian / (1 + (rest / (3 * spread[:, None])) ** 2)[:, None]
         matrix, right = trusted @ jacobian.mT, (trusted @ rest[..., None])[..., 0]
         strength, pull = _prior(level, path, spread, moving=moving)
-        diagonal = strength + _DAMPING * matrix.diagonal(dim1=1, dim2=2)
+        diagonal = strength + model.DAMPING * matrix.diagonal(dim1=1, dim2=2)
         step = solved(matrix + torch.diag_embed(diagonal), right - strength * pull)
-        holds = holds & (seen.known.float().mean(dim=1) >= LEAST_OVERLAP) & step.isfinite().all(dim=1)
+        holds = holds & (seen.known.float().mean(dim=1) >= model.LEAST_OVERLAP) & step.isfinite().all(dim=1)
         moved = _stepped(level, path, step, moving=moving)
         holds = holds & (moved.extent <= 2)
         path = moved.where(holds, path)
@@ -105,12 +95,12 @@ def _prior(
     level: Level, path: Trajectories, spread: Float[Tensor, " pair"], *, moving: bool
 ) -> tuple[Float[Tensor, "pair unknown"], Float[Tensor, "pair unknown"]]:
     """Strength and pull of what is known before: little acceleration beside the speed, little turning."""
-    unit, width = level.units.unit, 1 / _PRIOR_WIDTH**2
-    pixel = unit / _TURN
+    unit, width = level.units.unit, 1 / model.PRIOR_WIDTH**2
+    pixel = unit / model.TURN
     free = torch.full_like(spread[:, None], width)
     if not moving:
         return spread.square()[:, None] * free.expand(-1, _POSE + 2), torch.zeros_like(free).expand(-1, _POSE + 2)
-    odd = (_ODDITY * (unit * path.extent + 0.5 * pixel)).square().reciprocal()[:, None]
+    odd = (model.ODDITY * (unit * path.extent + 0.5 * pixel)).square().reciprocal()[:, None]
     turning = torch.full_like(free, 1 / pixel**2)
     strength = [free.expand(-1, _POSE + 2), turning.expand(-1, 2), odd.expand(-1, 4), free.expand(-1, 2)]
     none = torch.zeros_like(free)

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from selfhvd.flow.camera.homography import ALIKE, TURNS
 from selfhvd.flow.device.correlation import overlaps, shifts
 from selfhvd.flow.device.fit import refined
 from selfhvd.flow.device.level import Image, Level
@@ -20,10 +21,6 @@ from selfhvd.ops.area import area_reduced
 from selfhvd.ops.flatness import mean_around
 from selfhvd.ops.order import best, quantile_where
 
-_ALIKE = 0.95
-"""Correlation, low-passed, below which a motion is doubtful and turns are tried."""
-_TURNS = (-18.0, -9.0, 9.0, 18.0)
-"""Degrees by which the second image is turned then."""
 _WORST_MISFIT = 25.0 / 255
 """Grey, 0..1, by which a motion may miss and still be one."""
 _NO_MISFIT = 0.05 / 255
@@ -52,12 +49,12 @@ def find_homographies(first: Image, second: Image) -> FoundHomographies:
     pairs = len(first)
     none = torch.eye(3, device=first.device, dtype=first.dtype).expand(pairs, 3, 3)
     starts = [none, shifts(first, second), overlaps(first, second)]
-    turned = [overlaps(first, second, degrees) for degrees in _TURNS]
+    turned = [overlaps(first, second, degrees) for degrees in TURNS]
     fitted = _refined(first, second, [*starts, *turned])
     plain = [none, *fitted[: len(starts)]]
     judge = _Judge(first, second, _MIDDLE)
     chosen = judge.best(plain)
-    doubtful = judge.likeness(chosen) < _ALIKE
+    doubtful = judge.likeness(chosen) < ALIKE
     others = judge.best([chosen, *fitted[len(starts) :], *turned])
     chosen = torch.where(doubtful[:, None, None], others, chosen)
     holds = judge.misfit(chosen) < _WORST_MISFIT

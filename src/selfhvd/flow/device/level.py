@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from selfhvd.flow.camera import exposure_model as model
 from selfhvd.flow.device.trajectory import INSTANTS, Trajectories, kinds, moments
 from selfhvd.flow.device.units import Homographies, Units, mapped
 from selfhvd.ops.area import area_reduced
@@ -17,14 +18,6 @@ Sampled = Float[Tensor, "pair place"]
 """Values at the places on a grid, coarser than the pixels, where images are compared."""
 Known = Bool[Tensor, "pair place"]
 
-SAMPLES = 120
-"""Places along the longer side at which images are compared, at most (see `exposure_fit._SAMPLES`)."""
-LEAST_OVERLAP = 0.2
-"""Part of the places at which both images must be known."""
-_WHOLLY_KNOWN = 0.999
-"""Of a place, as interpolated; below, part of the path left the image."""
-_LIKELY = 0.7
-"""Part of the places that is looked at to judge a path, the best ones: what moves on its own does not count."""
 _BORDER = 2
 """Pixels at the border of the blurry image that are not compared."""
 _SMOOTH = 0.7
@@ -50,7 +43,7 @@ class Level:
         height, width = (max(8, round(side * part)) for side in full)
         self.units = Units(height, width, full)
         self.blurry, self.sharp = (_low_passed(area_reduced(image, height, width)) for image in (blurry, sharp))
-        self._step = max(1, round(max(height, width) / SAMPLES))
+        self._step = max(1, round(max(height, width) / model.SAMPLES))
         self._read = self.units.sampler(blurry)
         self.grid = self.units.places(blurry)
         self.places = self.units.places(blurry, self._step)
@@ -74,13 +67,13 @@ class Level:
         at = self.places.flatten(1)[:, None] + torch.einsum("bnk,kxq->bxnq", path.ways(tau), self.moves)
         seen = self._read(brought, at)
         held = torch.einsum("wn,bpnq->wbpq", torch.stack([torch.ones_like(tau), tau, 0.5 * tau * tau]) / count, seen)
-        return Seen(held[0, :, 0], (held[0, :, 1] > _WHOLLY_KNOWN) & self._inner, held[:, :, 2:])
+        return Seen(held[0, :, 0], (held[0, :, 1] > model.WHOLLY_KNOWN) & self._inner, held[:, :, 2:])
 
     def shown(self, brought: Float[Tensor, "pair plane height width"]) -> Seen:
         """The same without any motion."""
         held = self.at_places(brought)
         slopes = torch.stack([held[:, 2:], *[torch.zeros_like(held[:, 2:])] * 2])
-        return Seen(held[:, 0], (held[:, 1] > _WHOLLY_KNOWN) & self._inner, slopes)
+        return Seen(held[:, 0], (held[:, 1] > model.WHOLLY_KNOWN) & self._inner, slopes)
 
     def disagreement(self, seen: Seen, target: Sampled) -> Float[Tensor, " pair"]:
         """1 - correlation of the places that agree best; neither gain nor offset changes it; 0 is the same image."""
@@ -88,9 +81,9 @@ class Level:
         for _ in range(2):
             gain, offset = _line(seen.values, target, likely)
             rest = (gain * seen.values + offset - target).abs()
-            likely = seen.known & (rest <= quantile_where(rest, seen.known, _LIKELY)[:, None])
+            likely = seen.known & (rest <= quantile_where(rest, seen.known, model.LIKELY)[:, None])
         _, _, alike = _moments(seen.values, target, likely)
-        overlaps = seen.known.float().mean(dim=1) >= LEAST_OVERLAP
+        overlaps = seen.known.float().mean(dim=1) >= model.LEAST_OVERLAP
         return torch.where(overlaps, 1 - alike, torch.inf).nan_to_num(nan=torch.inf)
 
     def at_places(self, planes: Float[Tensor, "batch plane height width"]) -> Float[Tensor, "batch plane place"]:

@@ -6,20 +6,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.flow.device.level import slopes
+from selfhvd.flow.moving import AROUND, BORDER, MARGIN, NOISE, SMALLEST
 from selfhvd.ops.flatness import mean_around
 
 Grey = Float[Tensor, "batch 1 height width"]
-
-_AROUND = 21
-"""Pixels a side, over which a motion is taken for one."""
-_SMALLEST = 13
-"""Pixels a side of the smallest place that counts."""
-_MARGIN = 32
-"""Pixels beyond, in which the flow may find where a thing came from."""
-_NOISE = 1.0 / 255
-"""Slope, of [0, 1] a pixel, that is as good as none."""
-_BORDER = 3
-"""Pixels beside what is not shown, where slopes are wrong."""
 
 
 def near_motion(first: Grey, second: Grey, shown: Grey, least: float) -> Grey:
@@ -28,16 +18,16 @@ def near_motion(first: Grey, second: Grey, shown: Grey, least: float) -> Grey:
     `shown`: 1 where `second` shows anything, 0 elsewhere.
     """
     before, after = _mean(first, 3), _mean(second, 3)
-    inside = 1 - _widest(1 - F.pad(shown, (1, 1, 1, 1)), 2 * _BORDER + 1)[..., 1:-1, 1:-1]
+    inside = 1 - _widest(1 - F.pad(shown, (1, 1, 1, 1)), 2 * BORDER + 1)[..., 1:-1, 1:-1]
     x, y = (inside * slope for slope in slopes(0.5 * (before + after)))
     apart = inside * (before - after)
     products = torch.cat([x * x, x * y, y * y, x * apart, y * apart], dim=1)
-    xx, xy, yy, xd, yd = _mean(products, _AROUND).split(1, dim=1)
-    xx, yy = xx + _NOISE**2, yy + _NOISE**2
+    xx, xy, yy, xd, yd = _mean(products, AROUND).split(1, dim=1)
+    xx, yy = xx + NOISE**2, yy + NOISE**2
     along, down, scale = yy * xd - xy * yd, xx * yd - xy * xd, xx * yy - xy * xy
     moved = (along * along + down * down > (least * scale) ** 2).to(first)
-    opened = _widest(1 - _widest(1 - moved, _SMALLEST), _SMALLEST)
-    return _widest(opened, 2 * _MARGIN + 1)
+    opened = _widest(1 - _widest(1 - moved, SMALLEST), SMALLEST)
+    return _widest(opened, 2 * MARGIN + 1)
 
 
 def _widest(values: Grey, side: int) -> Grey:

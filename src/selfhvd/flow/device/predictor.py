@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from selfhvd.flow.camera.explained import explained, lights
+from selfhvd.flow.camera.predictor import AROUND, BLURRIER, LEAST_SIDE
 from selfhvd.flow.device.exposure import ExposurePair
 from selfhvd.flow.device.fit import Found
 from selfhvd.flow.device.homography import find_homographies
@@ -26,13 +27,6 @@ from selfhvd.ops.warp import warp, warp_clamped
 Images = Float[Tensor, "pair 3 height width"]
 Field = Float[Tensor, "pair xy=2 height width"]
 Chosen = Bool[Tensor, " pair"]
-
-_LEAST_SIDE = 64
-"""Pixels; smaller frames go to the free flow as they are."""
-_BLURRIER = 0.7
-"""Part of the other image's detail below which an image counts as blurred by its exposure."""
-_AROUND = 21
-"""Pixels a side around each, over which the rest of the flow is averaged."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +113,7 @@ class DeviceMotionFlow(FlowPredictor):
             moving = pair.trajectories(found.matrix)
             if alike and len(first) > 2:
                 moving = _agreed(pair, moving, found.matrix, units)
-            path = moving.path.where(moving.holds & (_detail(first) < _BLURRIER * _detail(second)), path)
+            path = moving.path.where(moving.holds & (_detail(first) < BLURRIER * _detail(second)), path)
         path = path.where(is_plausible(path.middle, units), Trajectories.still(found.matrix))
         return Cameras(path.where(found.holds, _none(path)), found.holds)
 
@@ -142,7 +136,7 @@ class DeviceMotionFlow(FlowPredictor):
 
     def _own(self, rest: Field, known: Chosen) -> Field:
         """What is no estimation error of a flow that should be zero where only the camera moves."""
-        mean = mean_around(rest.flatten(0, 1), _AROUND).view_as(rest)
+        mean = mean_around(rest.flatten(0, 1), AROUND).view_as(rest)
         away = torch.hypot(*mean.split(1, dim=1))
         stands = ((away - self.near) / (self.far - self.near)).clamp(0, 1)
         return torch.where(known[:, None, None, None], stands * rest, rest)
@@ -150,7 +144,7 @@ class DeviceMotionFlow(FlowPredictor):
     def _is_unexplained(self, first: Images, second: Images, cameras: Cameras) -> Bool[Tensor, ""]:
         """Whether the first image is the blurrier one, and no path of the camera says why."""
         still = (cameras.path.extent[:2] == 0).all()
-        return still & (_detail(first[:1])[0] < _BLURRIER * _detail(second[:2]).amin())
+        return still & (_detail(first[:1])[0] < BLURRIER * _detail(second[:2]).amin())
 
     def _smeared(self, first: Images, second: Images, there: Flow) -> Flow:
         """`there`, told again from images that are blurred alike, each pixel along its own way."""
@@ -195,7 +189,7 @@ def _agreed(pair: ExposurePair, found: Found, start: Homographies, units: Units)
 
 
 def _is_small(image: Images) -> bool:
-    return min(image.shape[-2:]) < _LEAST_SIDE
+    return min(image.shape[-2:]) < LEAST_SIDE
 
 
 def _brought(flow: Flow, like: Images) -> Flow:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from selfhvd.flow.camera.scene_blur import APART, CALM, LIKELY, LONG, MOST, PARTS
 from selfhvd.flow.device.sampling import Sampler, centred
 from selfhvd.ops.flatness import mean_around
 from selfhvd.ops.light import GAMMA
@@ -15,18 +16,8 @@ from selfhvd.ops.order import best, median_around, quantile_where
 Field = Float[Tensor, "batch xy=2 height width"]
 Image = Float[Tensor, "batch 3 height width"]
 
-PARTS = (0.0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.65, 0.8)
-"""Of the way, that are tried."""
-_CALM = (5, 15)
-"""Pixels a side of the median and of the mean that take errors out of the way."""
-_LIKELY = 0.8
-"""Part of the pixels that is looked at to judge one, the best: what goes its own way does not count."""
-_APART, _MOST = 2.0, 15
-"""Pixels between the instants of an exposure, and how many there are at most."""
 _AT_ONCE = 5
 """Of them read together."""
-_LONG = 0.95
-"""Quantile of the ways that is taken for the longest."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +39,10 @@ class SceneBlurs:
         """The same of linear light."""
         read = Sampler(light.shape[-2], light.shape[-1], (1.0, 1.0), light)
         start, seen = centred(light) + flow, torch.zeros_like(light)
-        number = torch.arange(_MOST, device=light.device, dtype=light.dtype)
+        number = torch.arange(MOST, device=light.device, dtype=light.dtype)
         count = self._count()[:, None]
         tau, share = (number + 0.5) / count - 0.5, (number < count) / count
-        for n in range(0, _MOST, _AT_ONCE):
+        for n in range(0, MOST, _AT_ONCE):
             some = slice(n, n + _AT_ONCE)
             at = start[:, :, None] + tau[:, None, some, None, None] * self.way[:, :, None]
             views = read(light, at.flatten(2, 3)).unflatten(2, (_AT_ONCE, -1))
@@ -61,8 +52,8 @@ class SceneBlurs:
     def _count(self) -> Float[Tensor, " batch"]:
         """Moments that are looked at: as many as the ways are long."""
         length = torch.hypot(*self.way[:, :, ::4, ::4].unbind(1)).flatten(1)
-        longest = quantile_where(length, torch.ones_like(length, dtype=torch.bool), _LONG)
-        return ((longest / _APART).ceil() + 1).clamp(1, _MOST)
+        longest = quantile_where(length, torch.ones_like(length, dtype=torch.bool), LONG)
+        return ((longest / APART).ceil() + 1).clamp(1, MOST)
 
 
 def scene_blurs(blurry: Image, sharp: tuple[Image, Image], flows: tuple[Field, Field]) -> SceneBlurs:
@@ -81,7 +72,7 @@ def scene_blurs(blurry: Image, sharp: tuple[Image, Image], flows: tuple[Field, F
     def missed(part: float) -> Float[Tensor, ""]:
         seen = SceneBlurs((part * small_way).expand(2, -1, -1, -1)).of(light, flow)
         nearest = (seen - small).abs().mean(dim=1).amin(dim=0).flatten().sort().values
-        return nearest[: int(_LIKELY * len(nearest))].mean()
+        return nearest[: int(LIKELY * len(nearest))].mean()
 
     parts = torch.stack([torch.full_like(way[0, 0, 0, 0], part) for part in PARTS])
     part = best(torch.stack([missed(part) for part in PARTS])[None], parts[None])[0]
@@ -89,5 +80,5 @@ def scene_blurs(blurry: Image, sharp: tuple[Image, Image], flows: tuple[Field, F
 
 
 def _calm(way: Field) -> Field:
-    median, mean = _CALM
+    median, mean = CALM
     return mean_around(median_around(way, median).flatten(0, 1), mean).view_as(way)

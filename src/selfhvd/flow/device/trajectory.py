@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from selfhvd.flow.camera.exposure_path import MEAN_OF_TURN
 from selfhvd.flow.device.units import Homographies, Units
 from selfhvd.ops.light import GAMMA
 
@@ -15,8 +16,6 @@ _AT_ONCE = 5
 """Of them read together: fewer, larger steps for the device, in no more memory than a few images take."""
 Motions = Float[Tensor, "pair kind=4"]
 """Units of shift right, shift down, rotation and growth, the last two as seen half a diagonal from the centre."""
-_MEAN_OF_TURN = 1 / 24
-"""Mean of τ²/2 over the exposure."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +61,14 @@ class Trajectories:
 
     def centred(self, share: Float[Tensor, " pair"]) -> "Trajectories":
         """The same paths, each `middle` moved by a share, 0..1, of the way from half way through to its mean place."""
-        lead = share * _MEAN_OF_TURN
+        lead = share * MEAN_OF_TURN
         moved = self.middle @ displacement((lead - self.lead)[:, None] * self.acceleration)
         return replace(self, middle=moved / moved[:, 2:, 2:], lead=lead)
 
     def is_like(self, other: "Trajectories", units: Units) -> Bool[Tensor, " pair"]:
         """Whether both blur alike: the same way, there or back, to a pixel; no motion at all is no way."""
         way = torch.minimum(extent(self.velocity - other.velocity), extent(self.velocity + other.velocity))
-        bent = _MEAN_OF_TURN * extent(self.acceleration - other.acceleration)
+        bent = MEAN_OF_TURN * extent(self.acceleration - other.acceleration)
         return (torch.minimum(self.extent, other.extent) > 0) & (torch.maximum(way, bent) * units.unit < 1)
 
     def blurred(self, image: Float[Tensor, "pair channel height width"]) -> Float[Tensor, "pair channel height width"]:
