@@ -68,7 +68,7 @@ def fused(at, *images):
         def tensor(self, index):
             return images[index]
 
-    return fused_guides(at, Given(), [n if i is not None else -1 for n, i in enumerate(images)], 1, Still()).images[0]
+    return fused_guides(at, Given(), [n if i is not None else -1 for n, i in enumerate(images)], Still()).images[0]
 
 
 @pytest.mark.parametrize("count", [1, 4, 5, 6, 8, 13])

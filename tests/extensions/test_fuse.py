@@ -31,8 +31,8 @@ def picture(level: int) -> np.ndarray:
     return np.repeat(level + TEXTURE, 3, axis=2).astype(np.uint8)
 
 
-def fused(levels: tuple[int, ...], numbers: tuple[int, ...], count: int = 2):
-    return fused_guides(OUTPUT, ArrayFrames([picture(n) for n in levels]), numbers, count, LeftHidden(), TRUSTING)
+def fused(levels: tuple[int, ...], numbers: tuple[int, ...]):
+    return fused_guides(OUTPUT, ArrayFrames([picture(n) for n in levels]), numbers, LeftHidden(), TRUSTING)
 
 
 def level(image: torch.Tensor) -> float:
@@ -50,7 +50,7 @@ def test_noise_goes_down():
     draw = np.random.default_rng(1)
     noisy = [picture(100) + draw.integers(-5, 6, (HEIGHT, WIDTH, 3)) for _ in range(4)]
     frames = ArrayFrames([image.astype(np.uint8) for image in noisy])
-    image = fused_guides(OUTPUT, frames, range(4), 1, LeftHidden(), TRUSTING).images[0]
+    image = fused_guides(OUTPUT, frames, range(4), LeftHidden(), TRUSTING).images[0]
     clean = torch.from_numpy(picture(100)).permute(2, 0, 1) / 255
     assert (image - clean).square().mean() < 0.4 * (frames.tensor(0) - clean).square().mean()
 
@@ -90,7 +90,7 @@ def test_without_sharp_frames_it_is_the_frame_itself_without_trust(numbers):
 
 def test_a_bare_wall_takes_its_colour_from_the_frame():
     wall = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
-    guides = fused_guides(OUTPUT, ArrayFrames([wall]), (0, -1), 2, LeftHidden(), TRUSTING)
+    guides = fused_guides(OUTPUT, ArrayFrames([wall]), (0, -1), LeftHidden(), TRUSTING)
     torch.testing.assert_close(guides.images[0], OUTPUT, atol=2e-3, rtol=0)
     assert guides.trust.min() == 1
 
@@ -107,4 +107,4 @@ def test_the_smallest_picture():
         def __call__(self, first, second):
             return Flow(torch.zeros(1, 2, 1, 1), torch.ones(1, 1, 1, 1))
 
-    assert fused_guides(image, frames, (0, -1), 2, Nowhere(), TRUSTING).images.isfinite().all()
+    assert fused_guides(image, frames, (0, -1), Nowhere(), TRUSTING).images.isfinite().all()

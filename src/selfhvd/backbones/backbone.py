@@ -61,8 +61,8 @@ class Backbone(nn.Module, ABC):
     def forward(self, frames: Frames, guides: Guides | None = None, trust: Trust | None = None) -> Frames:
         """Deblur a clip of any size and length, RGB in [0, 1].
 
-        `guides` are sharp frames aligned onto each frame, `trust` their masks M; a network whose `needs.guides` is 0
-        ignores both, one that has guides works without them.
+        `guides` are sharp frames aligned onto each frame, `trust` their masks M; one guide stands for all that the
+        network takes. A network whose `needs.guides` is 0 ignores both, one that has guides works without them.
         """
         if self.needs.guides == 0:
             guides = trust = None

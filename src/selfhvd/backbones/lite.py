@@ -1,15 +1,18 @@
 """lite: our small network for a two-core CPU, a U-Net that fuses each frame with the sharp frames around it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from einops import rearrange, repeat
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from selfhvd.backbones.backbone import Backbone, Frames, Guides, Needs, Trust
+
+Convolution = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,7 @@ class Lite(Backbone):
         """See `Backbone.deblur`; each frame stands alone, so `frame` is one more batch axis."""
         batch = frames.shape[0]
         if guides is None or trust is None:
-            guides = repeat(frames, "b f c h w -> b f g c h w", g=self.needs.guides)
-            trust = torch.zeros_like(guides[:, :, :, :1])
+            guides, trust = frames[:, :, None], torch.zeros_like(frames[:, :, None, :1])
         frame = rearrange(frames, "b f c h w -> (b f) c h w")
         masks = rearrange(trust, "b f g 1 h w -> (b f) g h w")
         # A guide is shown as its difference to the frame, where trusted: no difference means nothing to learn from.
@@ -72,15 +74,30 @@ class Lite(Backbone):
     def _heads(
         self, x: Float[Tensor, "batch channel height width"]
     ) -> tuple[Float[Tensor, "batch 3 height width"], Float[Tensor, "batch guide height width"]]:
-        # Channels last is faster on a CPU, and the layers after it keep the order (docs/ablations.md#lite.layout).
-        unfolded = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
-        half = self.down_half(self.head(unfolded))
+        head, tail = self.head, self.tail
+        if x.shape[1] < 3 + 4 * self.needs.guides:
+            head, tail = self._for_one_guide()
+        half = self.down_half(head(_unfolded(x)))
         quarter = self.down_quarter(self.to_quarter(half))
         eighth = self.bottom(self.to_eighth(quarter))
         quarter = self.up_quarter(quarter + _double(self.from_eighth(eighth)))
         half = self.up_half(half + _double(self.from_quarter(quarter)))
-        out = F.pixel_shuffle(self.tail(half), 2).float()
+        out = F.pixel_shuffle(tail(half), 2).float()
         return out[:, :3], out[:, 3:]
+
+    def _for_one_guide(self) -> tuple[Convolution, Convolution]:
+        """The first and the last layer where one guide stands for all: what they do with each of them, added up."""
+        guides = self.needs.guides
+        seen = rearrange(self.head.weight, "o (c fold) y x -> c o fold y x", fold=4)
+        clues = seen[3 : 3 + 3 * guides].unflatten(0, (guides, 3)).sum(dim=0)
+        masks = seen[3 + 3 * guides :].sum(dim=0, keepdim=True)
+        into = rearrange(torch.cat([seen[:3], clues, masks]), "c o fold y x -> o (c fold) y x")
+        made, offset = (rearrange(part, "(c fold) ... -> c fold ...", fold=4) for part in (self.tail.weight, self.tail.bias))
+        out, offset = (torch.cat([part[:3], part[3:].sum(dim=0, keepdim=True)]).flatten(0, 1) for part in (made, offset))
+        return (
+            lambda x: F.conv2d(x, into, self.head.bias, padding=1),
+            lambda x: F.conv2d(x, out, offset, padding=1),
+        )
 
 
 class _Residual(nn.Module):
@@ -99,6 +116,15 @@ class _Residual(nn.Module):
 
 def _blocks(width: int, count: int) -> nn.Sequential:
     return nn.Sequential(*[_Residual(width) for _ in range(count)])
+
+
+def _unfolded(x: Float[Tensor, "batch channel 2*h 2*w"]) -> Float[Tensor, "batch 4*channel h w"]:
+    """`F.pixel_unshuffle(x, 2)`, channels last: on a CPU faster, and the layers after it keep the order
+    (docs/ablations.md#lite.layout)."""
+    if torch.is_autocast_enabled(x.device.type):
+        x = x.to(torch.get_autocast_dtype(x.device.type))  # as the first layer would, with less to move
+    folded = rearrange(x, "b c (h y) (w x) -> b (c y x) h w", y=2, x=2)
+    return folded.contiguous(memory_format=torch.channels_last)
 
 
 def _double(x: Float[Tensor, "batch channel h w"]) -> Float[Tensor, "batch channel 2*h 2*w"]:

@@ -1,4 +1,4 @@
-"""Fuse (ours): several sharp frames, aligned onto one place, become the guide that a network takes."""
+"""Fuse (ours): several sharp frames, aligned onto one place, become the one guide that a network is shown."""
 
 from collections.abc import Iterable, Sequence
 
@@ -32,27 +32,25 @@ def fused_guides(
     output: Float[Tensor, "3 height width"],
     frames: Frames,
     numbers: Sequence[int],
-    count: int,
     predictor: FlowPredictor,
     config: AlignConfig = AlignConfig(),
 ) -> Guides:
-    """The guides of a frame from the sharp frames `numbers` of `frames`, aligned onto it and fused, see `fused`.
+    """The guide of a frame from the sharp frames `numbers` of `frames`, aligned onto it and fused, see `fused`.
 
     Args:
         output: the frame, RGB in [0, 1].
         frames: where the sharp ones are read; all that are aligned are held.
         numbers: their numbers as `Selection.around` gives them: before, after, second before, second after, ...; -1
             where there is none.
-        count: of guides that the network takes.
         predictor: the flow that aligns.
         config: constants of the alignment.
     """
     sharp = [frames.tensor(number).to(output.device)[None] for number in numbers if number >= 0]
-    return fused(output, align_each(output[None], sharp, predictor, config), count)
+    return fused(output, align_each(output[None], sharp, predictor, config))
 
 
-def fused(output: Float[Tensor, "3 height width"], sharp: Iterable[Aligned], count: int) -> Guides:
-    """G = Σ_j w_j S_{j→i} / Σ_j w_j, trusted where any of them is: max_j M_j; `count` times the same.
+def fused(output: Float[Tensor, "3 height width"], sharp: Iterable[Aligned]) -> Guides:
+    """G = Σ_j w_j S_{j→i} / Σ_j w_j, trusted where any of them is: max_j M_j; one guide.
 
     A mean has less noise, and fewer traces of coding and of misalignment, than the sharp frames that it is made of. It
     would have double edges where these disagree: there the best one, b, the one that agrees most with the others, rules
@@ -65,7 +63,6 @@ def fused(output: Float[Tensor, "3 height width"], sharp: Iterable[Aligned], cou
     Args:
         output: the frame, RGB in [0, 1].
         sharp: sharp frames, aligned onto it.
-        count: of guides that the network takes.
     """
     total, weights = _ABSENT * output, torch.full_like(output[:1], _ABSENT)
     trust = torch.zeros_like(weights)
@@ -80,8 +77,7 @@ def fused(output: Float[Tensor, "3 height width"], sharp: Iterable[Aligned], cou
         total.addcmul_(weight, image)
         weights.add_(weight)
         torch.maximum(trust, mask, out=trust)
-    fused = total.div_(weights)
-    return Guides(fused.expand(count, -1, -1, -1), trust.expand(count, -1, -1, -1))
+    return Guides(total.div_(weights)[None], trust[None])
 
 
 def _best(images: list[Tensor], masks: list[Tensor]) -> tuple[Tensor, Tensor]:

@@ -39,10 +39,9 @@ class Inference:
         self, clip: list[Float[Tensor, "3 height width"]], guides: list[Guides | None], views: Views = ((),)
     ) -> list[Float[Tensor, "3 height width"]]:
         """The restored frames of a window, each with what guides it; the mean over `views`."""
-        images = [torch.stack(clip)[None]]
         given = [g for g in guides if g is not None]
-        if given:
-            images += [torch.stack([g.images for g in given])[None], torch.stack([g.trust for g in given])[None]]
+        parts = [clip, [g.images for g in given], [g.trust for g in given]] if given else [clip]
+        images = [torch.stack(part)[None] if len(part) > 1 else part[0][None, None] for part in parts]
         restored = self._in_tiles(images, views)[0].float().clamp(0, 1)
         # A value that is not finite must not reach the file: the input is the last resort.
         return list(torch.where(restored.isfinite(), restored, images[0][0]))
@@ -79,4 +78,6 @@ class Inference:
 
     def _mirrored(self, images: list[Tensor], axes: tuple[int, ...]) -> Tensor:
         """The network's output for a mirrored view, mirrored back."""
+        if not axes:
+            return self.network(*images)
         return self.network(*[image.flip(axes) for image in images]).flip(axes)

@@ -248,9 +248,9 @@ class Restorer:
             there = [number for number in numbers if number >= 0]
             sharp = [source.tensor(number)[None] for number in there]
             aligned = align_by(self._device_pairs.motions(index, there), sharp, self.align)
-            return fused(output, aligned, self.network.needs.guides)
+            return fused(output, aligned)
         if self._pairs is None:
-            return fused_guides(output, source, numbers, self.network.needs.guides, self.predictor, self.align)
+            return fused_guides(output, source, numbers, self.predictor, self.align)
         there = [number for number in numbers if number >= 0]
         sharp = [source.tensor(number).to(output.device)[None] for number in there]
         if among_sharp:
@@ -264,7 +264,7 @@ class Restorer:
             motions = self.predictor.motions(reduced(output[None], self.align), small, hops)
             aligned = align_by(motions, sharp, self.align)
         with one_thread():
-            return fused(output, aligned, self.network.needs.guides)
+            return fused(output, aligned)
 
 
 def _half_v_l(image: Float[Tensor, "3 height width"]) -> float | Float[Tensor, ""]:

@@ -21,7 +21,7 @@ from selfhvd.flow.camera.exposure_path import (
     instant_count,
     sampled,
 )
-from selfhvd.flow.camera.homography import Homography, zoomed
+from selfhvd.flow.camera.homography import Homography, likeness, zoomed
 from selfhvd.ops.light import GAMMA
 
 Sampled = Float[np.ndarray, "row column"]
@@ -188,14 +188,8 @@ class _Fit:
         """1 - correlation of the places that agree best; neither gain nor offset changes it; 0 is the same image."""
         if seen.mean() < model.LEAST_OVERLAP:
             return math.inf
-        ours, theirs = synthetic[seen], given[seen]
-        for _ in range(2):
-            if min(ours.std(), theirs.std()) < 1e-4:
-                return math.inf
-            rest = np.abs(np.polyval(np.polyfit(ours, theirs, 1), synthetic[seen]) - given[seen])
-            likely = rest <= np.quantile(rest, model.LIKELY)
-            ours, theirs = synthetic[seen][likely], given[seen][likely]
-        return 1 - float(np.corrcoef(ours, theirs)[0, 1]) if min(ours.std(), theirs.std()) > 1e-4 else math.inf
+        agreement = likeness(synthetic[seen], given[seen], 1e-4)
+        return 1 - agreement if agreement else math.inf
 
     def _mean_error(self, synthetic: Sampled, seen: Known) -> float:
         """In linear light, between the blurry image and the blurred sharp one."""
@@ -227,7 +221,7 @@ class _Fit:
     def _slopes(self, middle: Homography) -> Float[np.ndarray, "row column axis"]:
         """Of the sharp image as brought over, from the pixels on either side of each place."""
         left, right, up, down = (self._read(*self._mapped(middle, *to)) for to in ((-1, 0), (1, 0), (0, -1), (0, 1)))
-        return 0.5 * np.dstack([right - left, down - up])
+        return 0.5 * cv2.merge([right - left, down - up])
 
     def _brought(self, middle: Homography, slopes: bool = False) -> Float[np.ndarray, "height width plane"]:
         """The sharp image on the blurry one's grid, where it is known (0..1), and on demand its slopes."""
@@ -237,23 +231,22 @@ class _Fit:
         )
         known = cv2.warpPerspective(np.ones_like(self.sharp), middle, self.size, flags=cv2.INTER_LINEAR | how)
         steps = [cv2.Sobel(image, cv2.CV_32F, *axis, ksize=3, scale=1 / 8) for axis in ((1, 0), (0, 1)) if slopes]
-        return np.dstack([image, known, *steps])
+        return cv2.merge([image, known, *steps])
 
     def _blurred(
         self, brought: Float[np.ndarray, "height width plane"], path: ExposureTrajectory
     ) -> tuple[Sampled, Known, list[Float[np.ndarray, "row column axis"]]]:
         """The mean over the path, where all of it is known, and the slopes' means weighted by 1, τ and τ²/2."""
-        total = np.zeros((*self.blurry.shape, brought.shape[2]), np.float32)
-        slopes = [np.zeros_like(total[..., 2:]) for _ in range(3)]
-        size = (self.blurry.shape[1], self.blurry.shape[0])
+        size, count = (self.blurry.shape[1], self.blurry.shape[0]), instant_count(path.length)
+        # Their sums over the path, weighted by 1, τ and τ²/2, of which without slopes the first is enough.
+        sums = [np.zeros((*self.blurry.shape, brought.shape[2]), np.float32) for _ in range(3)]
+        sums = sums if brought.shape[2] > 2 else sums[:1]
         for tau, way in path.instants():
             seen = sampled(brought, displacement(way, self.size) @ self.at, size)
-            total += seen
-            for held, factor in zip(slopes, (1.0, tau, 0.5 * tau * tau), strict=True):
-                held += factor * seen[..., 2:]
-        count = instant_count(path.length)
-        total /= count
-        return total[..., 0], (total[..., 1] > model.WHOLLY_KNOWN) & self.inner, [held / count for held in slopes]
+            for held, factor in zip(sums, (1.0, tau, 0.5 * tau * tau), strict=False):
+                cv2.scaleAdd(seen, factor / count, held, held)
+        known = (sums[0][..., 1] > model.WHOLLY_KNOWN) & self.inner
+        return sums[0][..., 0], known, [held[..., 2:] for held in sums]
 
     def _prior(
         self, path: ExposureTrajectory, spread: float

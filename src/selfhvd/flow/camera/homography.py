@@ -1,12 +1,13 @@
 """Which homography leads from one image to another, however far apart and however blurred they are? Ours."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 from jaxtyping import Float
 from skimage.registration import phase_cross_correlation
 
+from selfhvd.flow.camera.exposure_model import LIKELY
 from selfhvd.flow.predictor import Homography
 
 Grey = Float[np.ndarray, "height width"]
@@ -14,38 +15,60 @@ Grey = Float[np.ndarray, "height width"]
 
 _LEAST_OVERLAP = 0.3
 """Part of the largest overlap below which a correlation is chance."""
-ALIKE = 0.95
-"""Correlation, low-passed, below which a motion is doubtful and more are proposed; neither light nor contrast counts
-(docs/ablations.md#homography._ALIKE)."""
+_SURE = 0.995
+"""Likeness below which a motion that was looked for is doubtful, and more are proposed
+(docs/ablations.md#homography._SURE)."""
+_LED = 0.99
+"""Likeness from which on a motion that is known from elsewhere holds (docs/ablations.md#homography._LED)."""
 _BLANK = 1e-3
 """Grey levels of contrast below which there is nothing to compare."""
+_SAME = 2.0
+"""Reduced pixels by which the corners of two starts differ at most that lead to the same motion."""
 TURNS = (-18.0, -9.0, 9.0, 18.0)
 """Degrees by which the second image is turned then."""
 _WORST_MISFIT = 25.0
 """Grey levels by which a motion may miss and still be one."""
 
 
-def find_homography(a: Grey, b: Grey, proposal: Homography | None = None) -> Homography | None:
+def find_homography(a: Grey, b: Grey, propose: Callable[[], Homography | None] | None = None) -> Homography | None:
     """From pixels of `a` to pixels of `b`, to a pixel or so, more where blur hides it; None where none explains them.
 
-    Phase correlation, the correlation of what overlaps and `proposal` each give a motion, refined by ECC at a quarter
-    of the size; of these, `proposal` as it is, and no motion at all, the one with the smallest misfit is kept, and
-    refined at half the size. Where it is doubtful, the same with what overlaps when `b` is turned: a hand that shakes
-    the view by a third turns it, too (docs/ablations.md#homography._TURNS).
+    Phase correlation and the correlation of what overlaps each give a motion, refined by ECC at a quarter of the size;
+    of these and no motion at all the one with the smallest misfit is kept. Where it is doubtful, what `propose` finds
+    is added, refined and as it is; where that is, too, what overlaps when `b` is turned: a hand that shakes the view by
+    a third turns it, too (docs/ablations.md#homography._TURNS). The best is refined at half the size.
     """
-    quarter, half = _Pair(a, b, 4), _Pair(a, b, 2)
-    best = quarter.best((_shift(a, b), _overlap(a, b), proposal), (proposal, np.eye(3)))
-    if quarter.likeness(best) < ALIKE:
+    quarter = _Pair(a, b, 4)
+    best = quarter.best((_shift(a, b), _overlap(a, b)), (np.eye(3),))
+    if propose is not None and quarter.likeness(best) < _SURE:
+        proposal = propose()
+        best = quarter.best((proposal,), (proposal, best))
+    if quarter.likeness(best) < _SURE:
         turned = [_overlap(a, b, degrees) for degrees in TURNS]
         best = quarter.best(turned, (*turned, best))
     if quarter.misfit(best) >= _WORST_MISFIT:
         return None
-    return half.best((best,), (best,))
+    return _Pair(a, b, 2).best((best,), (best,))
 
 
 def explains(matrix: Homography, a: Grey, b: Grey) -> bool:
     """Whether a motion that is known from elsewhere brings `b` over to `a`, so that none need be looked for."""
-    return is_plausible(matrix, a.shape) and _Pair(a, b, 4).likeness(matrix) >= ALIKE
+    return is_plausible(matrix, a.shape) and _Pair(a, b, 4).likeness(matrix) >= _LED
+
+
+def likeness(ours: Float[np.ndarray, " pixel"], theirs: Float[np.ndarray, " pixel"], blank: float) -> float:
+    """Correlation of the pixels that agree best, so that what moves on its own does not count.
+
+    Neither light nor contrast changes it; 0 where the contrast of either, a standard deviation, is below `blank`.
+    """
+    one, other = ours, theirs
+    for _ in range(2):
+        if not one.size or min(one.std(), other.std()) < blank:
+            return 0.0
+        rest = np.abs(np.polyval(np.polyfit(one, other, 1), ours) - theirs)
+        likely = rest <= np.quantile(rest, LIKELY)
+        one, other = ours[likely], theirs[likely]
+    return float(np.corrcoef(one, other)[0, 1]) if min(one.std(), other.std()) >= blank else 0.0
 
 
 def is_plausible(matrix: Homography, shape: tuple[int, ...]) -> bool:
@@ -112,9 +135,20 @@ class _Pair:
 
     def best(self, starts: Sequence[Homography | None], others: Sequence[Homography | None]) -> Homography:
         """Of `starts`, refined, and `others`, as they are, one of them plausible, the one with the smallest misfit."""
-        refined = [self.refined(start) for start in starts if start is not None]
+        distinct = list[Homography]()
+        for start in starts:
+            if start is not None and not any(self._is_same(start, other) for other in distinct):
+                distinct.append(start)
+        refined = [self.refined(start) for start in distinct]
         there = [h for h in (*refined, *others) if h is not None and is_plausible(h, self.full)]
         return min(there, key=self.misfit)
+
+    def _is_same(self, start: Homography, other: Homography) -> bool:
+        """Whether both lead to the same motion when they are refined."""
+        height, width = self.full
+        corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], dtype=float)
+        ends = [places[:, :2] / places[:, 2:] for places in (corners @ start.T, corners @ other.T)]
+        return float(np.abs(ends[0] - ends[1]).max()) * self.zoom[0, 0] < _SAME
 
     def refined(self, start: Homography) -> Homography | None:
         """ECC from `start`; None where it finds no way uphill."""
@@ -133,11 +167,8 @@ class _Pair:
         return float(np.median(np.abs(calm - brought))) if len(calm) else float("inf")
 
     def likeness(self, matrix: Homography) -> float:
-        """Correlation, low-passed, where both images show something; 0 where they hardly overlap or show nothing."""
-        calm, brought = self._over(matrix)
-        if not len(calm) or min(calm.std(), brought.std()) < _BLANK:
-            return 0.0
-        return float(np.corrcoef(calm, brought)[0, 1])
+        """See `likeness`, low-passed, where both images show something; 0 where they hardly overlap."""
+        return likeness(*self._over(matrix), _BLANK)
 
     def _over(self, matrix: Homography) -> tuple[Float[np.ndarray, " pixel"], Float[np.ndarray, " pixel"]]:
         """The first image and the second brought over, where both show something; () where they hardly overlap."""

@@ -50,7 +50,7 @@ class GlobalMotionFlow(FlowPredictor):
 
     Turning a phone on the spot moves the whole image by one homography, whatever the depth of the scene.
 
-    1. Camera: `find_homography`, to which the free flow's own consensus is one more proposal.
+    1. Camera: `find_homography`, to which the free flow's own consensus is one more proposal where it is in doubt.
     2. Shutter: where the first image is the blurrier one, the camera's path during its exposure is found, too: the same
        whichever sharp image shows it.
     3. The second image is brought over to the middle of that path and blurred along it, so that like is compared with
@@ -198,7 +198,7 @@ class GlobalMotionFlow(FlowPredictor):
             return None
         a, b = _grey(first), _grey(second)
         guess = guess if guess is not None and explains(guess, a, b) else None
-        best = find_homography(a, b, self._consensus(first, second)) if guess is None else guess
+        best = find_homography(a, b, lambda: self._consensus(first, second)) if guess is None else guess
         if best is None:
             return None
         lights = linear_light(first), linear_light(second)
