@@ -87,13 +87,19 @@ class Lite(Backbone):
 
     def _for_one_guide(self) -> tuple[Convolution, Convolution]:
         """The first and the last layer where one guide stands for all: what they do with each of them, added up."""
+        assert self.tail.bias is not None
         guides = self.needs.guides
         seen = rearrange(self.head.weight, "o (c fold) y x -> c o fold y x", fold=4)
         clues = seen[3 : 3 + 3 * guides].unflatten(0, (guides, 3)).sum(dim=0)
         masks = seen[3 + 3 * guides :].sum(dim=0, keepdim=True)
         into = rearrange(torch.cat([seen[:3], clues, masks]), "c o fold y x -> o (c fold) y x")
-        made, offset = (rearrange(part, "(c fold) ... -> c fold ...", fold=4) for part in (self.tail.weight, self.tail.bias))
-        out, offset = (torch.cat([part[:3], part[3:].sum(dim=0, keepdim=True)]).flatten(0, 1) for part in (made, offset))
+        made, offset = (
+            rearrange(self.tail.weight, "(c fold) i y x -> c fold i y x", fold=4),
+            self.tail.bias.unflatten(0, (-1, 4)),
+        )
+        out, offset = (
+            torch.cat([part[:3], part[3:].sum(dim=0, keepdim=True)]).flatten(0, 1) for part in (made, offset)
+        )
         return (
             lambda x: F.conv2d(x, into, self.head.bias, padding=1),
             lambda x: F.conv2d(x, out, offset, padding=1),
@@ -119,8 +125,10 @@ def _blocks(width: int, count: int) -> nn.Sequential:
 
 
 def _unfolded(x: Float[Tensor, "batch channel 2*h 2*w"]) -> Float[Tensor, "batch 4*channel h w"]:
-    """`F.pixel_unshuffle(x, 2)`, channels last: on a CPU faster, and the layers after it keep the order
-    (docs/ablations.md#lite.layout)."""
+    """Four pixels to one, channels last: faster on a CPU, and the layers after it keep the order.
+
+    `F.pixel_unshuffle(x, 2)` gives the same (docs/ablations.md#lite.layout).
+    """
     if torch.is_autocast_enabled(x.device.type):
         x = x.to(torch.get_autocast_dtype(x.device.type))  # as the first layer would, with less to move
     folded = rearrange(x, "b c (h y) (w x) -> b (c y x) h w", y=2, x=2)

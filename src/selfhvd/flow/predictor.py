@@ -39,6 +39,16 @@ class Motion:
         return Motion(self.back, self.there, None if self.camera is None else np.linalg.inv(self.camera))
 
 
+@dataclass(frozen=True)
+class Hop:
+    """How the camera moved from one of several images to another."""
+
+    start: int
+    """Place of the one among them; it comes before the other."""
+    camera: Homography
+    """From pixels of the one to those of the other."""
+
+
 class FlowPredictor(ABC):
     """Two images in, the flow from the first into the second out, with U (Eq. 4) beside it."""
 
@@ -81,13 +91,13 @@ class FlowPredictor(ABC):
         self,
         first: Float[Tensor, "1 3 height width"],
         seconds: Sequence[Float[Tensor, "1 3 height width"]],
-        hops: Sequence[Homography | None] = (),
+        hops: Sequence[Hop | None] = (),
     ) -> list[Motion]:
         """The motion between `first` and each of `seconds`; overridden where these can share work, or run side by side.
 
         Args:
             first: a whole frame, RGB in [0, 1].
             seconds: others.
-            hops: the camera's motion from the first of `seconds` to each of them, where it is known; () = nowhere.
+            hops: to each of `seconds` from another of them, where that is known; () = nowhere.
         """
         return [Motion(*self.both(first, second)) for second in seconds]

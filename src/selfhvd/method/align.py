@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.flow.predictor import Flow, FlowPredictor, Homography, Motion
+from selfhvd.flow.predictor import Flow, FlowPredictor, Hop, Motion
 from selfhvd.method.masks import in_frame, occlusion, uncertainty
 from selfhvd.ops.resize import resized
 from selfhvd.ops.warp import Resampling, resize_flow, warp
@@ -75,7 +75,7 @@ def align_each(
     sharp: Sequence[Float[Tensor, "1 3 height width"]],
     predictor: FlowPredictor,
     config: AlignConfig = AlignConfig(),
-    hops: Sequence[Homography | None] = (),
+    hops: Sequence[Hop | None] = (),
 ) -> Iterator[Aligned]:
     """Several sharp frames onto the grid of one; `hops` see `FlowPredictor.motions`, of frames as `reduced`."""
     motions = predictor.motions(reduced(output, config), [reduced(image, config) for image in sharp], hops)

@@ -13,7 +13,7 @@ from selfhvd.extensions.fused_guides import fused, fused_guides
 from selfhvd.extensions.selection import Selection
 from selfhvd.flow.camera.predictor import GlobalMotionFlow
 from selfhvd.flow.device.predictor import DeviceMotionFlow
-from selfhvd.flow.predictor import FlowPredictor
+from selfhvd.flow.predictor import FlowPredictor, Hop
 from selfhvd.method.align import AlignConfig, Guides, align_by, reduced
 from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.ops.windows import blend_weights, windows
@@ -258,13 +258,22 @@ class Restorer:
             found = {number: self._pairs.motion(index, number) for number in sorted(there, reverse=True)}
             aligned = align_by([found[number] for number in there], sharp, self.align)
         else:
-            hops = [self._pairs.camera(there[0], number) for number in there]
+            hops = [self._hop(there, n) for n in range(len(there))]
             reduced_source = self._small_guides if source is self._guiding else self._pairs.small
             small = [reduced_source.tensor(number).to(output.device)[None] for number in there]
             motions = self.predictor.motions(reduced(output[None], self.align), small, hops)
             aligned = align_by(motions, sharp, self.align)
         with one_thread():
             return fused(output, aligned)
+
+    def _hop(self, numbers: list[int], place: int) -> Hop | None:
+        """To one of several sharp frames, from that of the two nearest which lies on its side of the frame."""
+        if place < 2 or self._pairs is None:
+            return None
+        number = numbers[place]
+        start = min((0, 1), key=lambda n: abs(numbers[n] - number))
+        camera = self._pairs.camera(numbers[start], number)
+        return None if camera is None else Hop(start, camera)
 
 
 def _half_v_l(image: Float[Tensor, "3 height width"]) -> float | Float[Tensor, ""]:

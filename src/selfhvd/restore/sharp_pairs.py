@@ -90,8 +90,8 @@ class SharpPairs:
 
     def _found(self, pair: tuple[int, int]) -> Motion:
         neighbours = abs(self._place[pair[0]] - self._place[pair[1]]) == 1
-        guess = None if neighbours else self.camera(*pair)
-        motion = self._predictor.between(self._image(pair[0]), self._image(pair[1]), guess)
+        camera = None if neighbours else self.camera(*pair)
+        motion = self._predictor.between(self._image(pair[0]), self._image(pair[1]), camera)
         if neighbours and pair not in self._hops:
             self._keep_hop(pair, motion.camera)
         if self._shelf is not None:

@@ -87,7 +87,10 @@ class Workers:
 
     def start(self) -> None:
         """Begin to load what tasks need, while something else is done."""
-        self._submit(_ready)
+        if _context().get_start_method() == "forkserver":
+            from multiprocessing import forkserver  # there is none on Windows
+
+            forkserver.ensure_running()  # to ask for a process would wait until all is loaded
 
     def submit(self, place: Workplace, task: Task) -> "Future[None]":
         """A task for the next that is free; where its process is lost the result raises `BrokenExecutor`."""
@@ -152,7 +155,3 @@ def _begin() -> None:
 def _follow(sentinel: int) -> None:
     wait([sentinel])
     os._exit(1)
-
-
-def _ready() -> None:
-    """Nothing: whoever does it has loaded everything."""

@@ -1,7 +1,7 @@
 """Camera first: hand shake is mostly a homography; find that, then let a free flow find what moves on its own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ from selfhvd.flow.camera.exposure_path import ExposureTrajectory, linear_light
 from selfhvd.flow.camera.homography import Grey, explains, find_homography, is_plausible
 from selfhvd.flow.camera.scene_blur import SceneBlur, scene_blur
 from selfhvd.flow.camera.threads import side_by_side
-from selfhvd.flow.predictor import Flow, FlowPredictor, Homography, Motion
+from selfhvd.flow.predictor import Flow, FlowPredictor, Homography, Hop, Motion
 from selfhvd.ops.grid import pixel_grid
 from selfhvd.ops.warp import warp, warp_clamped
 
@@ -96,7 +96,7 @@ class GlobalMotionFlow(FlowPredictor):
         self,
         first: Float[Tensor, "1 3 height width"],
         seconds: Sequence[Float[Tensor, "1 3 height width"]],
-        hops: Sequence[Homography | None] = (),
+        hops: Sequence[Hop | None] = (),
     ) -> list[Motion]:
         """See `FlowPredictor`. The path that the first two of `seconds` agree on is taken for that of all.
 
@@ -106,8 +106,8 @@ class GlobalMotionFlow(FlowPredictor):
         nearest = side_by_side(lambda second: self.camera(first, second), seconds[:2])
         paths = [path for path in nearest if path is not None]
         known = paths[0] if len(paths) == 2 and paths[0].is_like(paths[1]) else None
-        further = [(seconds[n], _led(nearest[0], hops[n] if hops else None)) for n in range(2, len(seconds))]
-        others = side_by_side(lambda pair: self.camera(first, pair[0], known, guess=pair[1]), further)
+        further = [(seconds[n], _led(nearest, hops[n] if hops else None)) for n in range(2, len(seconds))]
+        others = side_by_side(lambda pair: self.camera(first, pair[0], known, led=pair[1]), further)
         pairs = list(zip(seconds, [*nearest, *others], strict=True))
         found = side_by_side(lambda pair: self._motion(first, *pair), pairs)
         if not self.shutter or len(seconds) < 2 or known is not None or not self._is_unexplained(first, pairs[:2]):
@@ -146,10 +146,11 @@ class GlobalMotionFlow(FlowPredictor):
         self,
         first: Float[Tensor, "1 3 height width"],
         second: Float[Tensor, "1 3 height width"],
-        guess: Homography | None = None,
+        camera: Homography | None = None,
     ) -> Motion:
-        """The motion of one pair; `guess`: the camera's, as known from elsewhere."""
-        return self._motion(first, second, self.camera(first, second, guess=guess))
+        """The motion of one pair; `camera`: the camera's, as known from elsewhere, taken where the images agree."""
+        led = None if camera is None or _is_blurrier(first, second) else ExposureTrajectory.still(camera)
+        return self._motion(first, second, self.camera(first, second, led=led))
 
     def _motion(
         self,
@@ -187,18 +188,19 @@ class GlobalMotionFlow(FlowPredictor):
         first: Float[Tensor, "1 3 height width"],
         second: Float[Tensor, "1 3 height width"],
         known: ExposureTrajectory | None = None,
-        guess: Homography | None = None,
+        led: ExposureTrajectory | None = None,
     ) -> ExposureTrajectory | None:
         """How the camera moved from `first` to `second`, and in `first`; None where no motion explains the images.
 
-        `known`: a path in `first` that another image has shown; `guess`: the motion, as known from elsewhere, taken for
-        a start where it explains the images.
+        `known`: a path in `first` that another image has shown; `led`: the motion, as known from elsewhere, taken where
+        it explains the images.
         """
         if min(first.shape[-2:]) < LEAST_SIDE:
             return None
         a, b = _grey(first), _grey(second)
-        guess = guess if guess is not None and explains(guess, a, b) else None
-        best = find_homography(a, b, lambda: self._consensus(first, second)) if guess is None else guess
+        if led is not None and explains(led.middle, a, b):
+            return led
+        best = find_homography(a, b, lambda: self._consensus(first, second))
         if best is None:
             return None
         lights = linear_light(first), linear_light(second)
@@ -240,9 +242,14 @@ def _within(flow: Float[Tensor, "1 xy=2 height width"]) -> Bool[Tensor, "1 1 hei
     return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
-def _led(camera: ExposureTrajectory | None, hop: Homography | None) -> Homography | None:
+def _led(cameras: Sequence[ExposureTrajectory | None], hop: Hop | None) -> ExposureTrajectory | None:
     """The motion to another image, one `hop` further."""
-    return None if camera is None or hop is None else hop @ camera.middle
+    before = None if hop is None else cameras[hop.start]
+    return None if before is None or hop is None else replace(before, middle=hop.camera @ before.middle)
+
+
+def _is_blurrier(first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]) -> bool:
+    return _detail(_grey(first)) < BLURRIER * _detail(_grey(second))
 
 
 def _grey(image: Float[Tensor, "1 3 height width"]) -> Grey:

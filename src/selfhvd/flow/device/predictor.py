@@ -17,7 +17,7 @@ from selfhvd.flow.device.scene_blur import SceneBlurs, scene_blurs
 from selfhvd.flow.device.trajectory import Trajectories
 from selfhvd.flow.device.units import Homographies, Units, is_plausible, mapped
 from selfhvd.flow.device.window_flow import WindowFlow
-from selfhvd.flow.predictor import Flow, FlowPredictor, Homography, Motion
+from selfhvd.flow.predictor import Flow, FlowPredictor, Hop, Motion
 from selfhvd.ops.flatness import mean_around
 from selfhvd.ops.grid import pixel_grid
 from selfhvd.ops.light import GAMMA
@@ -80,7 +80,7 @@ class DeviceMotionFlow(FlowPredictor):
     @torch.no_grad()
     def motions(
         self, first: Float[Tensor, "1 3 height width"], seconds: Sequence[Float[Tensor, "1 3 height width"]],
-        hops: Sequence[Homography | None] = (),
+        hops: Sequence[Hop | None] = (),
     ) -> list[Motion]:  # fmt: skip
         """See `FlowPredictor`. The path that the first two of `seconds` agree on is taken for that of all.
 
