@@ -9,6 +9,7 @@ What comes back as it came is told by blur under either rule, frame by frame.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Literal, get_args
 
 import numpy as np
@@ -144,14 +145,25 @@ class Selection:
         Of each side those come first whose sharpness best outweighs their distance in time, which makes alignment
         harder. Always 2 * `each_side` long; -1 where there is none.
         """
+        padded = [side[:each_side] + [-1] * (each_side - len(side)) for side in self._sides(index)]
+        return tuple(j for pair in zip(*padded, strict=True) for j in pair)
+
+    def guiding(self, index: int, each_side: int) -> tuple[int, ...]:
+        """The same, and where one side has fewer, more of the other, in the order of what they are worth there."""
+        before, after = self._sides(index)
+        more_before, more_after = (max(0, each_side - len(side)) for side in (after, before))
+        sides = before[: each_side + more_before], after[: each_side + more_after]
+        return tuple(j for pair in zip_longest(*sides) for j in pair if j is not None)
+
+    def _sides(self, index: int) -> tuple[list[int], list[int]]:
+        """The sharp frames before and after `index`, the worthiest first."""
 
         def worth(j: int) -> float:
             return -self.scores[j] * math.exp(-abs(j - index) / _PATIENCE)
 
         before = sorted((j for j in self.sharp if index - _REACH <= j < index), key=worth)
         after = sorted((j for j in self.sharp if index < j <= index + _REACH), key=worth)
-        padded = [side[:each_side] + [-1] * (each_side - len(side)) for side in (before, after)]
-        return tuple(j for pair in zip(*padded, strict=True) for j in pair)
+        return before, after
 
 
 def find_sharp(

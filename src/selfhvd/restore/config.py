@@ -12,7 +12,7 @@ class RestoreConfig:
     rounds: int = 1
     """Times the guides are aligned, 1 or more: onto the blurry frame, then onto the round's output (Eq. 3 aligns R_i).
     One, for where the flow finds the path of the exposure a second round loses (docs/ablations.md#restore.rounds)."""
-    each_side: int = 3
+    each_side: int = 2
     """Sharp frames before a frame, and as many after it, that are aligned onto it in the last round and fused to its
     guides (`fused_guides`); more cost time and gain little (docs/ablations.md#restore.each_side)."""
     ensemble: int = 1

@@ -150,9 +150,9 @@ class Restorer:
         """The sharp frames that are restored before frame `index` is."""
         if not self._restored_first:
             return ()
-        around = [number for number in self.selection.around(index, self.config.each_side) if number >= 0]
         own = [index] if self.selection.is_sharp(index) else []
-        return tuple(number for number in (*own, *around) if self.is_worked(number))
+        guiding = self.selection.guiding(index, self.config.each_side)
+        return tuple(number for number in (*own, *guiding) if self.is_worked(number))
 
     def _shelved(
         self, kind: str, index: int, make: Callable[[int], Float[Tensor, "3 height width"]]
@@ -242,16 +242,14 @@ class Restorer:
         """What sharp frames around frame `index` show of it; `as_it_came`: `output` is that frame itself."""
         if not self._guided:
             return None
-        numbers = self.selection.around(index, each_side)
+        there = list(self.selection.guiding(index, each_side))
         among_sharp = as_it_came and source is self.frames and self.selection.is_sharp(index)
         if self._device_pairs is not None and among_sharp:
-            there = [number for number in numbers if number >= 0]
             sharp = [source.tensor(number)[None] for number in there]
             aligned = align_by(self._device_pairs.motions(index, there), sharp, self.align)
             return fused(output, aligned)
         if self._pairs is None:
-            return fused_guides(output, source, numbers, self.predictor, self.align)
-        there = [number for number in numbers if number >= 0]
+            return fused_guides(output, source, there, self.predictor, self.align)
         sharp = [source.tensor(number).to(output.device)[None] for number in there]
         if among_sharp:
             # The later ones first: the earlier ones have looked at this one already.

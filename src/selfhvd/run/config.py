@@ -111,7 +111,7 @@ _STEPS: dict[str, tuple[int, int, int]] = {
 }
 """Steps of stage 1 and 2, and frames trained on. Nothing is learned unless asked for, for that lost on made clips
 (docs/ablations.md#config._STEPS)."""
-_EACH_SIDE: dict[Preset, int] = {"fast": 3, "balanced": 4, "best": 6}
+_EACH_SIDE: dict[Preset, int] = {"fast": 2, "balanced": 4, "best": 6}
 _VIEWS: dict[Preset, int] = {"fast": 1, "balanced": 2, "best": 4}
 _SCRATCH_RATES = {"lite": 1e-3, "ifirnn": 5e-4, "estrnn": 5e-4, "basicvsrpp": 1e-4, "rvrt": 4e-4}
 """First learning rates from scratch: those the networks were published with; our own for `lite` and `ifirnn`."""
