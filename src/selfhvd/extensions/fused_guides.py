@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.flow.predictor import FlowPredictor
 from selfhvd.method.align import AlignConfig, Aligned, Guides, align_each
+from selfhvd.ops.area import area_reduced
 from selfhvd.ops.flatness import detail_reduced, flatness, mean_around
 from selfhvd.ops.resize import resized
 from selfhvd.video.frame_source import Frames
@@ -87,7 +87,7 @@ def _best(images: list[Tensor], masks: list[Tensor]) -> tuple[Tensor, Tensor]:
 
     def small(values: Tensor) -> Tensor:
         size = [max(1, side // _SMALL) for side in values.shape[-2:]]
-        return F.interpolate(values[None], size=size, mode="area")[0]
+        return area_reduced(values, *size)
 
     seen = [(small(image), small(mask)) for image, mask in zip(images, masks, strict=True)]
     if images[0].device.type != "cpu":
@@ -133,7 +133,7 @@ def _coloured(
     side = 2 * max(1, round(max(height, width) / _NEARBY / _REDUCED)) + 1
 
     def around(values: Tensor) -> Tensor:
-        small = F.interpolate(values[None], size=size, mode="area")[0]
+        small = area_reduced(values, *size)
         return mean_around(mean_around(small, side), side)
 
     trusted = mask + 1e-3

@@ -13,7 +13,6 @@ from itertools import zip_longest
 from typing import Literal, get_args
 
 import numpy as np
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from selfhvd.errors import UsageError
 from selfhvd.extensions.blur import BlurMeter
 from selfhvd.method.sharp_frames import best_of_bare_segments, laplacian_variance, nearest, otsu, select
 from selfhvd.ops.detail import detail_growth, finest_detail
+from selfhvd.ops.resize import halved
 from selfhvd.system.ahead import ahead
 from selfhvd.video.frame_source import Frames
 
@@ -205,7 +205,7 @@ def _measured(
 
 def _halved(image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 3 h w"]:
     """Means of two by two pixels, where there are so many."""
-    return F.avg_pool2d(image, 2) if min(image.shape[-2:]) >= _LEAST_HALVED_SIDE else image
+    return halved(image) if min(image.shape[-2:]) >= _LEAST_HALVED_SIDE else image
 
 
 def _ramp(value: float, ends: tuple[float, float]) -> float:

@@ -90,17 +90,6 @@ def align_by(
         yield _aligned(image, motion.there, motion.back, _scale(image, config), config)
 
 
-def align_both(
-    first: Float[Tensor, "batch 3 height width"],
-    second: Float[Tensor, "batch 3 height width"],
-    predictor: FlowPredictor,
-    config: AlignConfig = AlignConfig(),
-) -> tuple[Aligned, Aligned]:
-    """Two frames, each onto the other's grid: `second` onto that of `first`, then `first` onto that of `second`."""
-    forward, backward, scale = _flows(first, second, predictor, config)
-    return _aligned(second, forward, backward, scale, config), _aligned(first, backward, forward, scale, config)
-
-
 def _flows(
     first: Float[Tensor, "batch 3 height width"],
     second: Float[Tensor, "batch 3 height width"],

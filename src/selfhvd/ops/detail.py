@@ -1,9 +1,10 @@
 """Detail on the finest scales: whether noise may feign sharpness."""
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+
+from selfhvd.ops.resize import halved
 
 _LEAST_SIDE = 4
 """Pixels; smaller images have no detail at half the size."""
@@ -17,7 +18,7 @@ def detail_growth(image: Float[Tensor, "batch channel height width"]) -> Float[T
     """
     if min(image.shape[-2:]) < _LEAST_SIDE:
         return torch.full((image.shape[0],), torch.inf)
-    here, there = finest_detail(image), finest_detail(F.avg_pool2d(image, 2))
+    here, there = finest_detail(image), finest_detail(halved(image))
     return torch.where(here > 0, there / here, torch.inf)
 
 

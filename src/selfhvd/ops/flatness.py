@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from selfhvd.ops.area import area_reduced
+
 _NO_DETAIL = 2.0 / 255**2
 """Squared Laplacian below which there is only noise."""
 _FLAT = 7.0 / 255**2
@@ -19,7 +21,7 @@ def detail(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "1 height wi
 
 def detail_reduced(image: Float[Tensor, "3 height width"], size: tuple[int, int]) -> Float[Tensor, "1 h w"]:
     """The same on a picture of `size`, each pixel the mean of what it covers and of those around it; much cheaper."""
-    return mean_around(F.interpolate(_squared_laplacian(image)[None], size=size, mode="area")[0], 3) + _NO_DETAIL
+    return mean_around(area_reduced(_squared_laplacian(image), *size), 3) + _NO_DETAIL
 
 
 def _squared_laplacian(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "1 height width"]:

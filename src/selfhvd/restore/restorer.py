@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -16,6 +15,7 @@ from selfhvd.flow.device.predictor import DeviceMotionFlow
 from selfhvd.flow.predictor import FlowPredictor, Hop
 from selfhvd.method.align import AlignConfig, Guides, align_by, reduced
 from selfhvd.method.sharp_frames import laplacian_variance
+from selfhvd.ops.resize import halved
 from selfhvd.ops.windows import blend_weights, windows
 from selfhvd.restore.config import RestoreConfig
 from selfhvd.restore.device_pairs import DevicePairs
@@ -23,7 +23,7 @@ from selfhvd.restore.inference import MIRRORS, Inference
 from selfhvd.restore.reduced import Reduced
 from selfhvd.restore.sharp_pairs import SharpPairs
 from selfhvd.restore.shelf import Shelf, as_codes, from_codes, in_codes
-from selfhvd.restore.temporal import TemporalBlend
+from selfhvd.restore.temporal import NeighbourMotions, TemporalBlend
 from selfhvd.restore.uploaded import Uploaded
 from selfhvd.system.threads import one_thread
 from selfhvd.video.frame_source import Frames, RecentFrames
@@ -91,9 +91,8 @@ class Restorer:
         # Without those before it a frame is blended wrongly: each pass is one more.
         begin = max(0, first - len(amounts))
         frames = self._alone(begin)
-        blend = TemporalBlend(
-            self.selection, self._left, self.predictor, self.align, self.config.steadiness, self._device
-        )
+        motions = NeighbourMotions(self.predictor, self.align)
+        blend = TemporalBlend(self.selection, self._left, motions, self.config.steadiness, self._device)
         for amount in amounts:
             frames = blend.over(frames, begin, amount)
         return islice(frames, first - begin, None)
@@ -277,7 +276,7 @@ class Restorer:
 def _half_v_l(image: Float[Tensor, "3 height width"]) -> float | Float[Tensor, ""]:
     """v_l (Eq. 1) at half the size, where noise and coding count for little; elsewhere than on a CPU on the device."""
     whole = min(image.shape[-2:]) < 2
-    found = laplacian_variance(image[None] if whole else F.avg_pool2d(image[None], 2))[0]
+    found = laplacian_variance(image[None] if whole else halved(image[None]))[0]
     return float(found) if found.device.type == "cpu" else found
 
 

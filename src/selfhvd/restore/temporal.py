@@ -1,5 +1,6 @@
 """Temporal: each restored frame blended with the restored frames beside it, in passes over the clip (ours)."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,9 +10,33 @@ from torch import Tensor
 
 from selfhvd.extensions.deflicker import steadied
 from selfhvd.extensions.selection import Selection
-from selfhvd.flow.predictor import FlowPredictor
-from selfhvd.method.align import AlignConfig, Aligned, align_both
+from selfhvd.flow.predictor import FlowPredictor, Motion
+from selfhvd.method.align import AlignConfig, Aligned, align_by, reduced
 from selfhvd.system.threads import one_thread
+
+_KEPT = 4
+"""Motions between neighbours in memory: a pass follows two frames behind the one before it."""
+
+
+class NeighbourMotions:
+    """How each frame moved since the frame before, found in the first pass and taken for the others."""
+
+    def __init__(self, predictor: FlowPredictor, align: AlignConfig) -> None:
+        self._predictor, self._align = predictor, align
+        self._recent: OrderedDict[int, Motion] = OrderedDict()
+
+    def aligned(
+        self, index: int, previous: Float[Tensor, "1 3 height width"], frame: Float[Tensor, "1 3 height width"]
+    ) -> tuple[Aligned, Aligned]:
+        """Frame `index` on the grid of the frame before it, and the other way."""
+        if index not in self._recent:
+            small = (reduced(image, self._align) for image in (previous, frame))
+            self._recent[index] = Motion(*self._predictor.both(*small))
+            while len(self._recent) > _KEPT:
+                self._recent.popitem(last=False)
+        motion = self._recent[index]
+        after, before = align_by([motion, motion.reversed()], [frame, previous], self._align)
+        return after, before
 
 
 @dataclass(frozen=True)
@@ -21,8 +46,7 @@ class TemporalBlend:
     selection: Selection
     passed_through: tuple[bool, ...]
     """Whether each frame came back as it came."""
-    predictor: FlowPredictor
-    align: AlignConfig
+    motions: NeighbourMotions
     steadiness: float
     """Part of a frame that each neighbour gives."""
     device: torch.device
@@ -51,7 +75,7 @@ class TemporalBlend:
         if self._stands_alone(index - 1) and self._stands_alone(index):
             return None, None
         previous, frame = previous.to(self.device), frame.to(self.device)
-        return align_both(previous[None], frame[None], self.predictor, self.align)
+        return self.motions.aligned(index, previous[None], frame[None])
 
     @torch.inference_mode()
     def _blended(

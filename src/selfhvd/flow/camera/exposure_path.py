@@ -71,8 +71,10 @@ class ExposureTrajectory:
             return image
         height, width = image.shape[-2:]
         linear = image[0].clamp(0, 1).pow(GAMMA).permute(1, 2, 0).cpu().contiguous().numpy()
-        seen = sum(sampled(linear, displacement(way, (width, height)), (width, height)) for _, way in self.instants())
-        codes = torch.from_numpy(seen / instant_count(self.length)).pow(1 / GAMMA)
+        seen, share = np.zeros_like(linear), 1 / instant_count(self.length)
+        for _, way in self.instants():
+            cv2.scaleAdd(sampled(linear, displacement(way, (width, height)), (width, height)), share, seen, seen)
+        codes = torch.from_numpy(seen).pow(1 / GAMMA)
         return codes.permute(2, 0, 1)[None].to(image)
 
     def instants(self) -> Iterator[tuple[float, Motion]]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from selfhvd.flow.camera.scene_blur import SceneBlur, scene_blur
 from selfhvd.flow.camera.threads import side_by_side
 from selfhvd.flow.predictor import Flow, FlowPredictor, Homography, Hop, Motion
 from selfhvd.ops.grid import pixel_grid
+from selfhvd.ops.resize import halved
 from selfhvd.ops.warp import warp, warp_clamped
 
 LEAST_SIDE = 64
@@ -216,7 +216,7 @@ class GlobalMotionFlow(FlowPredictor):
         self, first: Float[Tensor, "1 3 height width"], second: Float[Tensor, "1 3 height width"]
     ) -> Homography | None:
         """What most of the free flow agrees on, at half the size."""
-        small, other = (F.avg_pool2d(image, 2) for image in (first, second))
+        small, other = (halved(image) for image in (first, second))
         field = self.free(small, other).field[0]
         grid = pixel_grid(*field.shape[-2:], like=field)
         picks = (slice(None), slice(2, None, 4), slice(2, None, 4))

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.ops.light import GAMMA
+from selfhvd.ops.resize import halved
 from selfhvd.ops.warp import warp_clamped
 
 Field = Float[Tensor, "1 xy=2 height width"]
@@ -61,8 +61,8 @@ def scene_blur(blurry: Image, sharp: Sequence[Image], flows: Sequence[Field]) ->
         flows: from `blurry` into each of them.
     """
     way = _calm(flows[0] - flows[1])
-    small, small_way = _halved(blurry), _halved(way) / 2
-    pairs = [(_halved(image), _halved(flow) / 2) for image, flow in zip(sharp[:2], flows[:2], strict=True)]
+    small, small_way = halved(blurry), halved(way) / 2
+    pairs = [(halved(image), halved(flow) / 2) for image, flow in zip(sharp[:2], flows[:2], strict=True)]
 
     def missed(part: float) -> float:
         blur = SceneBlur(part * small_way)
@@ -77,10 +77,6 @@ def _calm(way: Field) -> Field:
     median, mean = CALM
     planes = [cv2.blur(cv2.medianBlur(plane, median), (mean, mean)) for plane in way[0].cpu().numpy()]
     return torch.from_numpy(np.stack(planes))[None].to(way)
-
-
-def _halved(values: Float[Tensor, "1 channel height width"]) -> Float[Tensor, "1 channel h w"]:
-    return F.avg_pool2d(values, 2)
 
 
 def _longest(way: Field) -> float:
