@@ -239,11 +239,11 @@ def copier() -> Lite:
 
 
 def test_guides_are_the_sharp_frames_on_both_sides(rng):
-    """Each blurry frame becomes what the sharp ones beside it are fused to."""
+    """Each blurry frame becomes what the sharp ones beside it are fused to: at an end two of the other side."""
     frames = clip(rng, 6)
     output = list(restorer(copier(), frames, selection(1, 4, count=6), rounds=2, each_side=1))
     one, four = frames.tensor(1), frames.tensor(4)
-    sides = ((None, one), None, (one, four), (one, four), None, (four, None))
+    sides = ((one, four), None, (one, four), (one, four), None, (four, one))
     for i, beside in enumerate(sides):
         wanted = fused(frames.tensor(i), *beside) if beside else frames.tensor(i)
         torch.testing.assert_close(output[i], wanted, atol=1e-4, rtol=0)
@@ -351,14 +351,14 @@ def test_restored_sharp_frames_guide_the_others_but_not_one_another(rng):
 
 
 def test_a_sharp_frame_is_shown_one_more_on_each_side(rng):
-    """Frame 7 is shown 4 and 1; frame 8, blurry, only 7."""
-    frames = clip(rng, 9)
+    """Frame 10 is shown 7, 4 and 1, frame 11, blurry, only 10 and 7."""
+    frames = clip(rng, 12)
     config = {"restored_guides": True, "each_side": 1, "which": "all"}
-    output = list(restorer(HalfWay(), frames, selection(1, 4, 7, count=9), **config))
-    one, four, seven, eight = (frames.tensor(i) for i in (1, 4, 7, 8))
-    torch.testing.assert_close(output[7], half_way(seven, four, None, one, None), atol=1e-5, rtol=0)
-    assert (output[7] - half_way(seven, four, None)).abs().max() > 0.01
-    torch.testing.assert_close(output[8], half_way(eight, output[7], None), atol=1e-5, rtol=0)
+    output = list(restorer(HalfWay(), frames, selection(1, 4, 7, 10, count=12), **config))
+    one, four, seven, ten, eleven = (frames.tensor(i) for i in (1, 4, 7, 10, 11))
+    torch.testing.assert_close(output[10], half_way(ten, seven, four, one), atol=1e-5, rtol=0)
+    assert (output[10] - half_way(ten, seven, four)).abs().max() > 0.01
+    torch.testing.assert_close(output[11], half_way(eleven, output[10], output[7]), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("blurred", [False, True])
@@ -378,7 +378,7 @@ def test_a_sharp_frame_that_restoring_made_sharper_is_restored_again(rng, blurre
 def test_frames_handed_through_guide_as_they_are(rng):
     frames = clip(rng, 6)
     output = list(restorer(HalfWay(), frames, selection(1, 4, count=6), restored_guides=True, each_side=1))
-    torch.testing.assert_close(output[5], (frames.tensor(5) + frames.tensor(4)) / 2, atol=1e-5, rtol=0)
+    torch.testing.assert_close(output[5], half_way(*(frames.tensor(i) for i in (5, 4, 1))), atol=1e-5, rtol=0)
 
 
 def test_restored_guides_are_the_same_from_the_middle_on(rng):

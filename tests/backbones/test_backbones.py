@@ -236,7 +236,18 @@ class TestLite:
     def test_works_without_guides(self, network):
         """As with guides that nobody trusts."""
         frames, guides, trust = clip(network)
-        torch.testing.assert_close(run(network, [frames]), run(network, [frames, guides, torch.zeros_like(trust)]))
+        unshown = run(network, [frames, guides, torch.zeros_like(trust)])
+        torch.testing.assert_close(run(network, [frames]), unshown, atol=2e-4, rtol=1e-3)
+        assert not torch.equal(run(network, [frames]), run(network, [frames, guides, trust]))
+
+    def test_one_guide_stands_for_all(self, network):
+        frames, guides, trust = (
+            part[:, :, :1] if part.ndim == 6 or n == 2 else part for n, part in enumerate(clip(network))
+        )
+        twice = [torch.cat([part, part], dim=2) for part in (guides, trust)]
+        torch.testing.assert_close(
+            run(network, [frames, guides, trust]), run(network, [frames, *twice]), atol=2e-4, rtol=1e-3
+        )
         assert not torch.equal(run(network, [frames]), run(network, [frames, guides, trust]))
 
     def test_is_small(self):

@@ -41,7 +41,7 @@ def level(image: torch.Tensor) -> float:
 
 def test_what_agrees_becomes_a_mean():
     guides = fused((100, 101, 102, 103), (0, 1, 2, 3))
-    assert guides.images.shape == (2, 3, HEIGHT, WIDTH) and torch.equal(*guides.images)
+    assert guides.images.shape == (1, 3, HEIGHT, WIDTH)
     assert level(guides.images[0]) == pytest.approx(101.5, abs=0.1)
     assert guides.trust.min() == 1
 
@@ -84,7 +84,7 @@ def test_where_none_is_seen_there_is_no_trust():
 @pytest.mark.parametrize("numbers", [(-1, -1), ()])
 def test_without_sharp_frames_it_is_the_frame_itself_without_trust(numbers):
     guides = fused((200,), numbers)
-    torch.testing.assert_close(guides.images, OUTPUT.expand(2, -1, -1, -1))
+    torch.testing.assert_close(guides.images, OUTPUT[None])
     assert guides.trust.max() == 0
 
 

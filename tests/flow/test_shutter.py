@@ -221,9 +221,9 @@ class Watched(GlobalMotionFlow):
         super().__init__(Dis())
         self.known: list[ExposureTrajectory | None] = []
 
-    def camera(self, first, second, known=None, guess=None):
+    def camera(self, first, second, known=None, led=None):
         self.known.append(known)
-        return super().camera(first, second, known, guess)
+        return super().camera(first, second, known, led)
 
 
 def images_of(photo: np.ndarray, *corners: tuple[int, int]) -> list[torch.Tensor]:

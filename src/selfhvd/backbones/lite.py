@@ -124,13 +124,13 @@ def _blocks(width: int, count: int) -> nn.Sequential:
     return nn.Sequential(*[_Residual(width) for _ in range(count)])
 
 
-def _unfolded(x: Float[Tensor, "batch channel 2*h 2*w"]) -> Float[Tensor, "batch 4*channel h w"]:
+def _unfolded(x: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch folded h w"]:
     """Four pixels to one, channels last: faster on a CPU, and the layers after it keep the order.
 
     `F.pixel_unshuffle(x, 2)` gives the same (docs/ablations.md#lite.layout).
     """
-    if torch.is_autocast_enabled(x.device.type):
-        x = x.to(torch.get_autocast_dtype(x.device.type))  # as the first layer would, with less to move
+    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        x = x.to(torch.get_autocast_dtype("cpu"))  # as the first layer would, with less to move
     folded = rearrange(x, "b c (h y) (w x) -> b (c y x) h w", y=2, x=2)
     return folded.contiguous(memory_format=torch.channels_last)
 

@@ -28,8 +28,8 @@ Sampled = Float[np.ndarray, "row column"]
 """Values at the places on a grid, coarser than the pixels, where images are compared."""
 Known = Bool[np.ndarray, "row column"]
 
-_ENOUGH = 0.004
-"""Pixels; a step of less ends the search."""
+_NEARLY, _ENOUGH = 0.02, 0.004
+"""Pixels; a step of less ends the search on a level, and on the finest."""
 
 _POSE, _VELOCITY, _ACCELERATION, _GAIN, _OFFSET = slice(0, 8), slice(8, 12), slice(12, 16), 16, 17
 _TURNING_AND_GROWTH = slice(10, 12)
@@ -51,8 +51,9 @@ def fit_trajectory(
     for level, rounds in enumerate(model.ROUNDS):
         fit, zoom, factor = _level(blurry, sharp, level)
         scaled = _rescaled(path, zoom, factor)
-        found = fit.refined(fit.guessed(scaled) if path.blur_extent == 0 else scaled, rounds, moving=known is None)
-        if found is None or (level == len(model.ROUNDS) - 1 and not fit.explains(found)):
+        begun, finest = fit.guessed(scaled) if path.blur_extent == 0 else scaled, level == len(model.ROUNDS) - 1
+        found = fit.refined(begun, rounds, moving=known is None, enough=_ENOUGH if finest else _NEARLY)
+        if found is None or (finest and not fit.explains(found)):
             return None
         path = _rescaled(found, np.linalg.inv(zoom), 1 / factor)
     if known is not None:
@@ -116,10 +117,12 @@ class _Fit:
         missing = [self._mean_error(*self._blurred(brought, replace(path, velocity=way))[:2]) for way in ways]
         return replace(path, velocity=ways[int(np.argmin(missing))])
 
-    def refined(self, path: ExposureTrajectory, rounds: int, moving: bool = True) -> ExposureTrajectory | None:
+    def refined(
+        self, path: ExposureTrajectory, rounds: int, moving: bool = True, enough: float = _ENOUGH
+    ) -> ExposureTrajectory | None:
         """Gauss-Newton with Cauchy weights; None where the images hardly overlap or nothing can be solved for.
 
-        `moving`: velocity and acceleration are looked for, too.
+        `moving`: velocity and acceleration are looked for, too; `enough`: a step of less, in pixels, is the last.
         """
         unknown = np.r_[_MOTION if moving else _POSE, _GAIN, _OFFSET]
         gain, offset = 1.0, 0.0
@@ -154,7 +157,7 @@ class _Fit:
             gain, offset = gain + float(step[_GAIN]), offset + float(step[_OFFSET])
             if not np.isfinite(step).all() or path.blur_extent > 2 * self.unit:
                 return None
-            if np.abs(step[_MOTION]).max() < _ENOUGH:
+            if np.abs(step[_MOTION]).max() < enough:
                 break
         return path
 

@@ -15,8 +15,11 @@ Grey = Float[np.ndarray, "height width"]
 
 _LEAST_OVERLAP = 0.3
 """Part of the largest overlap below which a correlation is chance."""
-_SURE = 0.995
-"""Likeness below which a motion that was looked for is doubtful, and more are proposed
+ALIKE = 0.95
+"""Correlation, low-passed, below which a motion is doubtful; neither light nor contrast counts
+(docs/ablations.md#homography._ALIKE)."""
+_SURE, _NEAR = 0.995, 2.0
+"""Likeness and grey levels of misfit with which it is not, for most of what is seen agrees
 (docs/ablations.md#homography._SURE)."""
 _LED = 0.99
 """Likeness from which on a motion that is known from elsewhere holds (docs/ablations.md#homography._LED)."""
@@ -40,10 +43,10 @@ def find_homography(a: Grey, b: Grey, propose: Callable[[], Homography | None] |
     """
     quarter = _Pair(a, b, 4)
     best = quarter.best((_shift(a, b), _overlap(a, b)), (np.eye(3),))
-    if propose is not None and quarter.likeness(best) < _SURE:
+    if propose is not None and quarter.is_doubtful(best):
         proposal = propose()
         best = quarter.best((proposal,), (proposal, best))
-    if quarter.likeness(best) < _SURE:
+    if quarter.is_doubtful(best):
         turned = [_overlap(a, b, degrees) for degrees in TURNS]
         best = quarter.best(turned, (*turned, best))
     if quarter.misfit(best) >= _WORST_MISFIT:
@@ -148,7 +151,7 @@ class _Pair:
         height, width = self.full
         corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], dtype=float)
         ends = [places[:, :2] / places[:, 2:] for places in (corners @ start.T, corners @ other.T)]
-        return float(np.abs(ends[0] - ends[1]).max()) * self.zoom[0, 0] < _SAME
+        return bool(np.abs(ends[0] - ends[1]).max() * self.zoom[0, 0] < _SAME)
 
     def refined(self, start: Homography) -> Homography | None:
         """ECC from `start`; None where it finds no way uphill."""
@@ -165,6 +168,14 @@ class _Pair:
         """Median grey difference, low-passed, where both images show something; infinity where they hardly overlap."""
         calm, brought = self._over(matrix)
         return float(np.median(np.abs(calm - brought))) if len(calm) else float("inf")
+
+    def is_doubtful(self, matrix: Homography) -> bool:
+        """Whether there may be a better motion: where neither the whole nor most of it agrees."""
+        calm, brought = self._over(matrix)
+        if not len(calm) or min(calm.std(), brought.std()) < _BLANK:
+            return True
+        alike = float(np.corrcoef(calm, brought)[0, 1]) >= ALIKE
+        return not alike and (likeness(calm, brought, _BLANK) < _SURE or self.misfit(matrix) > _NEAR)
 
     def likeness(self, matrix: Homography) -> float:
         """See `likeness`, low-passed, where both images show something; 0 where they hardly overlap."""

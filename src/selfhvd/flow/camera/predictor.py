@@ -100,10 +100,12 @@ class GlobalMotionFlow(FlowPredictor):
     ) -> list[Motion]:
         """See `FlowPredictor`. The path that the first two of `seconds` agree on is taken for that of all.
 
-        With `hops` the camera is looked for in the first two alone: from there it leads on to the others, where the
-        images agree.
+        With `hops` the camera is looked for in the first alone, which leads on to the others where the images agree; of
+        the second it is made exact.
         """
-        nearest = side_by_side(lambda second: self.camera(first, second), seconds[:2])
+        nearest = [self.camera(first, second) for second in seconds[:1]]
+        for second in seconds[1:2]:
+            nearest.append(self._confirmed(first, second, _led(nearest, hops[1] if hops else None)))
         paths = [path for path in nearest if path is not None]
         known = paths[0] if len(paths) == 2 and paths[0].is_like(paths[1]) else None
         further = [(seconds[n], _led(nearest, hops[n] if hops else None)) for n in range(2, len(seconds))]
@@ -114,6 +116,18 @@ class GlobalMotionFlow(FlowPredictor):
             return found
         blur = scene_blur(first, seconds, [motion.there.field for motion in found])
         return side_by_side(lambda n: self._smeared(first, seconds[n], found[n], blur), range(len(seconds)))
+
+    def _confirmed(
+        self,
+        first: Float[Tensor, "1 3 height width"],
+        second: Float[Tensor, "1 3 height width"],
+        led: ExposureTrajectory | None,
+    ) -> ExposureTrajectory | None:
+        """The motion to another image, on the path in `first` that one has shown, where this one shows it, too."""
+        path: ExposureTrajectory | None = None
+        if led is not None and led.blur_extent > 0 and explains(led.middle, _grey(first), _grey(second)):
+            path = fit_trajectory(linear_light(first), linear_light(second), led.middle, led)
+        return path or self.camera(first, second)
 
     def _is_unexplained(
         self,

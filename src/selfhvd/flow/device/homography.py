@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from selfhvd.flow.camera.homography import TURNS
+from selfhvd.flow.camera.homography import ALIKE, TURNS
 from selfhvd.flow.device.correlation import overlaps, shifts
 from selfhvd.flow.device.fit import refined
 from selfhvd.flow.device.level import Image, Level
@@ -21,8 +21,6 @@ from selfhvd.ops.area import area_reduced
 from selfhvd.ops.flatness import mean_around
 from selfhvd.ops.order import best, quantile_where
 
-_ALIKE = 0.95
-"""Correlation below which the turned ones are looked at, too."""
 _WORST_MISFIT = 25.0 / 255
 """Grey, 0..1, by which a motion may miss and still be one."""
 _NO_MISFIT = 0.05 / 255
@@ -56,7 +54,7 @@ def find_homographies(first: Image, second: Image) -> FoundHomographies:
     plain = [none, *fitted[: len(starts)]]
     judge = _Judge(first, second, _MIDDLE)
     chosen = judge.best(plain)
-    doubtful = judge.likeness(chosen) < _ALIKE
+    doubtful = judge.likeness(chosen) < ALIKE
     others = judge.best([chosen, *fitted[len(starts) :], *turned])
     chosen = torch.where(doubtful[:, None, None], others, chosen)
     holds = judge.misfit(chosen) < _WORST_MISFIT
