@@ -1,6 +1,6 @@
 """Align (Eq. 3-5): bring a sharp frame onto the grid of a blurry one, and say where that may be trusted."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -83,7 +83,7 @@ def align_each(
 
 
 def align_by(
-    motions: Sequence[Motion], sharp: Sequence[Float[Tensor, "1 3 height width"]], config: AlignConfig = AlignConfig()
+    motions: Sequence[Motion], sharp: Iterable[Float[Tensor, "1 3 height width"]], config: AlignConfig = AlignConfig()
 ) -> Iterator[Aligned]:
     """The same where the motion from a frame to each of `sharp`, as `reduced`, is known; made one by one."""
     for image, motion in zip(sharp, motions, strict=True):

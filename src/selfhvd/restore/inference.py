@@ -16,8 +16,10 @@ from selfhvd.system.memory import free_bytes, is_out_of_memory, tile_side
 
 log = logging.getLogger(__name__)
 
-_TILE_OVERLAP = 32
-"""Pixels that neighbouring tiles share, blended."""
+_TILE_OVERLAP = 128
+"""Pixels that neighbouring tiles share at most, blended: about as far as `lite` looks."""
+LARGE_FRAME, _LARGE_TILE = 5_000_000, 2200
+"""Pixels beyond which a frame is restored in tiles, of so many a side, however much memory there is: 4K in two."""
 _LEAST_TILE = 128
 """Pixels a side; where memory runs out even so, the run ends."""
 Views = tuple[tuple[int, ...], ...]
@@ -53,7 +55,7 @@ class Inference:
             self._choose_tile(images[0].shape[1], height, width)
         while True:
             try:
-                return tiled(lambda cut: self._average(cut, views), images, self._tile, _TILE_OVERLAP)
+                return tiled(lambda cut: self._average(cut, views), images, self._tile, self._overlap)
             except RuntimeError as error:
                 smaller = (self._tile or max(height, width)) // 2
                 if not is_out_of_memory(error):
@@ -65,9 +67,15 @@ class Inference:
                 log.warning("memory ran out: going on with tiles of %d pixels", smaller)
             self._tile = smaller
 
+    @property
+    def _overlap(self) -> int:
+        return min(_TILE_OVERLAP, (self._tile or _LARGE_TILE) // 4)
+
     def _choose_tile(self, frames: int, height: int, width: int) -> None:
         needed, free = self.network.needs.bytes_per_pixel, free_bytes(self.device)
-        self._tile = self.config.tile or tile_side(height, width, frames, needed, free, _LEAST_TILE)
+        most = _LARGE_TILE if self.device.type == "cpu" and height * width > LARGE_FRAME else None
+        fits = tile_side(height, width, frames, needed, free, _LEAST_TILE)
+        self._tile = self.config.tile or (min(fits, most) if fits and most else fits or most)
         self._tile_chosen = True
         if self._tile:
             log.info("frames of %dx%d are restored in tiles of %d pixels", width, height, self._tile)

@@ -26,7 +26,7 @@ from selfhvd.restore.shelf import Shelf, as_codes, from_codes, in_codes
 from selfhvd.restore.temporal import NeighbourMotions, TemporalBlend
 from selfhvd.restore.uploaded import Uploaded
 from selfhvd.system.threads import one_thread
-from selfhvd.video.frame_source import Frames, RecentFrames
+from selfhvd.video.frame_source import LARGE, Frames, RecentFrames
 
 _MORE = 1
 """So many sharp frames more on each side of a sharp frame that is restored first: it guides others, too."""
@@ -60,9 +60,10 @@ class Restorer:
         self._left = selection.left(config.which)
         self._inference = Inference(network, config)
         self._device = self._inference.device
-        # On a device those that guide a frame are held: else each would be brought there again and again.
-        kept = {} if self._device.type == "cpu" else {"kept": 2 * (config.each_side + _MORE) + 2}
-        self.frames = RecentFrames(Uploaded(frames, self._device), **kept)
+        self.frames = RecentFrames(Uploaded(frames, self._device))
+        if self._device.type != "cpu":
+            # Those that guide a frame are held: else each would be brought there again and again.
+            self.frames = RecentFrames(Uploaded(frames, self._device), 2 * (config.each_side + _MORE) + 2, None)
         self._window = min(network.needs.window, config.window or network.needs.window)
         self._guided = config.guided and network.needs.guides > 0
         single = self._guided and self._window == 1
@@ -74,7 +75,8 @@ class Restorer:
         self._device_pairs: DevicePairs | None = None
         if single and isinstance(predictor, DeviceMotionFlow):
             self._device_pairs = DevicePairs(self.frames, selection, predictor, align)
-        self._guiding = RecentFrames(_Guiding(self), config.kept_guides) if self._restored_first else self.frames
+        most = None if shelf is None else LARGE  # what does not lie on the shelf would be restored again
+        self._guiding = RecentFrames(_Guiding(self), config.kept_guides, most) if self._restored_first else self.frames
         self._small_guides = RecentFrames(Reduced(self._guiding, align), 2 * config.each_side + 1)
         self._last, self._outputs = (0, 0), list[Tensor]()
 
@@ -244,12 +246,12 @@ class Restorer:
         there = list(self.selection.guiding(index, each_side))
         among_sharp = as_it_came and source is self.frames and self.selection.is_sharp(index)
         if self._device_pairs is not None and among_sharp:
-            sharp = [source.tensor(number)[None] for number in there]
+            sharp = (source.tensor(number)[None] for number in there)
             aligned = align_by(self._device_pairs.motions(index, there), sharp, self.align)
             return fused(output, aligned)
         if self._pairs is None:
             return fused_guides(output, source, there, self.predictor, self.align)
-        sharp = [source.tensor(number).to(output.device)[None] for number in there]
+        sharp = (source.tensor(number).to(output.device)[None] for number in there)  # read one by one
         if among_sharp:
             # The later ones first: the earlier ones have looked at this one already.
             found = {number: self._pairs.motion(index, number) for number in sorted(there, reverse=True)}

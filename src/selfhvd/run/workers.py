@@ -17,14 +17,16 @@ import torch
 
 from selfhvd.backbones.backbone import Needs
 from selfhvd.errors import DeviceError, UsageError
+from selfhvd.restore.inference import LARGE_FRAME
 from selfhvd.run.tasks import Task, Workplace, do
 from selfhvd.system.allocation import keep_freed_in_children
 from selfhvd.system.memory import free_bytes
 
 log = logging.getLogger(__name__)
 
-_BYTES, _BYTES_PER_PIXEL = 350 * 2**20, 580
-"""Memory of a worker, and what it takes more for each pixel of a frame; see docs/speed.md."""
+_BYTES, _BYTES_PER_PIXEL, _OF_LARGE = 350 * 2**20, 520, 280
+"""Memory of a worker, what it takes more for each pixel of a frame, and of one that is restored in tiles, for it is
+large; see docs/speed.md."""
 _SHARE = 0.75
 """Part of the free memory that they may fill."""
 _WORTH = 1_500_000
@@ -42,7 +44,7 @@ def check_workers(asked: int | None) -> None:
 
 def worker_bytes(pixels: int) -> int:
     """Memory that a worker takes for frames of so many pixels, about."""
-    return _BYTES + _BYTES_PER_PIXEL * pixels
+    return _BYTES + max(_BYTES_PER_PIXEL * min(pixels, LARGE_FRAME), _OF_LARGE * pixels)
 
 
 def workers_for(pixels: int, frames: int, needs: Needs, device: torch.device, asked: int | None) -> int:

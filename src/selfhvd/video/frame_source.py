@@ -64,11 +64,21 @@ class FrameSlice:
         return self._source.tensor(self._start + index)
 
 
-class RecentFrames:
-    """Keeps the last few frames read from another source; the sharp frames around a place are asked for often."""
+LARGE = 250_000_000
+"""Bytes that frames which are easily read again may take: six of 1080p, two of 4K."""
 
-    def __init__(self, source: Frames, kept: int = 6) -> None:
-        self._source, self._kept = source, kept
+
+class RecentFrames:
+    """Keeps the last few frames read from another source; the sharp frames around a place are asked for often.
+
+    Args:
+        source: of the frames.
+        kept: so many of them.
+        most: bytes that they may take, the last one aside; None: as many as they do.
+    """
+
+    def __init__(self, source: Frames, kept: int = 6, most: int | None = LARGE) -> None:
+        self._source, self._kept, self._most = source, kept, most
         self._recent: OrderedDict[int, Tensor] = OrderedDict()
 
     def __len__(self) -> int:
@@ -77,8 +87,10 @@ class RecentFrames:
     def tensor(self, index: int) -> Float[Tensor, "3 height width"]:
         """See `Frames.tensor`."""
         if index not in self._recent:
-            self._recent[index] = self._source.tensor(index)
-            while len(self._recent) > self._kept:
+            frame = self._source.tensor(index)
+            fit = self._kept if self._most is None else min(self._kept, max(1, self._most // max(1, frame.nbytes)))
+            while len(self._recent) >= max(1, fit):
                 self._recent.popitem(last=False)
+            self._recent[index] = frame
         self._recent.move_to_end(index)
         return self._recent[index]
