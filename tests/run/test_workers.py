@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 def test_as_many_as_there_are_cores_and_memory_for(monkeypatch):
-    monkeypatch.setattr("selfhvd.run.workers.free_bytes", lambda device: 8 * 2**30)
+    monkeypatch.setattr("selfhvd.run.workers.free_bytes", lambda device: 6 * 2**30)
     monkeypatch.setattr("torch.get_num_threads", lambda: 4)
     single = Needs(guides=2)
     assert workers_for(480 * 272, 300, single, CPU, None) == 4
