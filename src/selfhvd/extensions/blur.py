@@ -210,8 +210,8 @@ def _against_across(energies: Float[np.ndarray, "direction=4 scale"]) -> Float[n
 
 def _grey(image: Float[Tensor, "3 height width"]) -> Grey:
     """0..255."""
-    colours = np.ascontiguousarray(image.permute(1, 2, 0).cpu().numpy())
-    return 255 * cv2.cvtColor(colours, cv2.COLOR_RGB2GRAY)
+    red, green, blue = image.cpu().numpy()
+    return cv2.addWeighted(cv2.addWeighted(red, 255 * 0.299, green, 255 * 0.587, 0), 1, blue, 255 * 0.114, 0)
 
 
 def _looked_at(grey: Grey, before: _Look | None) -> _Look:

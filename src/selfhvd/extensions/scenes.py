@@ -16,7 +16,6 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from selfhvd.extensions.selection import Selection, SharpConfig, Verdict, check_named, find_sharp
-from selfhvd.ops.quantize import to_pixels
 from selfhvd.system.ahead import ahead
 from selfhvd.system.progress import Stage
 from selfhvd.video.frame_source import Frames, FrameSlice
@@ -188,8 +187,8 @@ def _chained(parts: Iterable[tuple[Item, ...]]) -> tuple[Item, ...]:
 
 def _picture(frame: Float[Tensor, "3 height width"]) -> UInt8[np.ndarray, "rows columns 3"]:
     """Reduced, 8 bits, blue first."""
-    image = np.ascontiguousarray(to_pixels(frame)[..., ::-1])
-    return _reduced(image, _LOOKED_AT)
+    planes = [_reduced(plane, _LOOKED_AT) for plane in frame.cpu().numpy()[::-1]]
+    return (255 * cv2.merge(planes)).clip(0, 255).round().astype(np.uint8)
 
 
 def _outline(picture: UInt8[np.ndarray, "rows columns 3"]) -> Outline:

@@ -19,7 +19,7 @@ from torch import Tensor
 from selfhvd.errors import UsageError
 from selfhvd.extensions.blur import BlurMeter
 from selfhvd.method.sharp_frames import best_of_bare_segments, laplacian_variance, nearest, otsu, select
-from selfhvd.ops.detail import detail_growth, finest_detail
+from selfhvd.ops.detail import detail_growth
 from selfhvd.ops.resize import halved
 from selfhvd.system.ahead import ahead
 from selfhvd.video.frame_source import Frames
@@ -198,7 +198,7 @@ def _measured(
     """A frame, and of it v_l, v_l at half the size, the growth of detail, and the finest detail, 0..255."""
     # The 8-bit frame, whatever the source's depth.
     shown = (255 * frame[None]).round() / 255
-    found = laplacian_variance(shown), laplacian_variance(_halved(shown)), detail_growth(shown), finest_detail(shown)
+    found = laplacian_variance(shown), laplacian_variance(_halved(shown)), *detail_growth(shown)
     whole, halved, growth, finest = map(float, found)
     return frame, (whole, halved, growth, 255 * finest)
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.ops.area import area_reduced
+from selfhvd.ops.resize import plain
 
 _NO_DETAIL = 2.0 / 255**2
 """Squared Laplacian below which there is only noise."""
@@ -25,10 +26,21 @@ def detail_reduced(image: Float[Tensor, "3 height width"], size: tuple[int, int]
 
 
 def _squared_laplacian(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "1 height width"]:
-    grey = mean_around(image.mean(dim=0, keepdim=True), 3)
+    grey = mean_around(_grey(image), 3)
+    if plain(grey):
+        laplacian = cv2.Laplacian(grey[0].numpy(), cv2.CV_32F, borderType=cv2.BORDER_REPLICATE)
+        return torch.from_numpy(cv2.multiply(laplacian, laplacian))[None]
     centre = F.pad(grey[None], (1, 1, 1, 1), mode="replicate")[0]
     around = centre[:, :-2, 1:-1] + centre[:, 2:, 1:-1] + centre[:, 1:-1, :-2] + centre[:, 1:-1, 2:]
     return (around - 4 * grey) ** 2
+
+
+def _grey(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "1 height width"]:
+    """The mean of the channels."""
+    if not plain(image):
+        return image.mean(dim=0, keepdim=True)
+    red, green, blue = image.numpy()
+    return torch.from_numpy(cv2.addWeighted(cv2.add(red, green), 1 / 3, blue, 1 / 3, 0))[None]
 
 
 def flatness(detail: Float[Tensor, "1 height width"]) -> Float[Tensor, "1 height width"]:
