@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from selfhvd.backbones.backbone import Needs
-from selfhvd.method.align import align_guides
+from selfhvd.flow.predictor import Hop
+from selfhvd.method.align import align_each
 from selfhvd.run.config import DeblurConfig
 from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.system.device import convolving
@@ -56,7 +57,7 @@ def measure_pace(config: DeblurConfig) -> Pace:
     first = frames.tensor(0).to(ready.device)
     count = max(1, min(needs.window, 3), needs.least_frames)
     clip = first.expand(1, count, -1, -1, -1)
-    images = clip[:, :, None].expand(-1, -1, needs.guides, -1, -1, -1)
+    images = clip[:, :, None]
     given = [images, torch.ones_like(images[:, :, :, :1])] if needs.guides else []
 
     @torch.inference_mode()
@@ -65,10 +66,13 @@ def measure_pace(config: DeblurConfig) -> Pace:
             float(ready.network(clip, *given).mean())  # a number, so that a GPU has finished
 
     around = (1, 2) * max(1, config.restore.each_side)
+    sharp = [frames.tensor(number).to(ready.device)[None] for number in around]
+    hops = [Hop(n % 2, np.eye(3)) if n > 1 else None for n in range(len(around))]
 
     @torch.inference_mode()
     def guides() -> None:
-        float(align_guides(first, frames, around, ready.predictor, config.align).images.mean())
+        aligned = align_each(first[None], sharp, ready.predictor, config.align, hops)
+        float(sum(guide.image.mean() for guide in aligned))
 
     pixels = _SIDE * _SIDE
     with one_thread():
