@@ -266,11 +266,11 @@ class Restorer:
             return fused(output, aligned)
 
     def _hop(self, numbers: list[int], place: int) -> Hop | None:
-        """To one of several sharp frames, from that of the two before which lies on its side of the frame."""
-        if place < 1 or self._pairs is None:
+        """To one of several sharp frames, from that of the two nearest which lies on its side of the frame."""
+        if place < 2 or self._pairs is None:
             return None
         number = numbers[place]
-        start = min(range(min(place, 2)), key=lambda n: abs(numbers[n] - number))
+        start = min((0, 1), key=lambda n: abs(numbers[n] - number))
         camera = self._pairs.camera(numbers[start], number)
         return None if camera is None else Hop(start, camera)
 

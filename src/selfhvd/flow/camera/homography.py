@@ -1,6 +1,6 @@
 """Which homography leads from one image to another, however far apart and however blurred they are? Ours."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -21,42 +21,35 @@ ALIKE = 0.95
 _SURE, _NEAR = 0.995, 2.0
 """Likeness and grey levels of misfit with which it is not, for most of what is seen agrees
 (docs/ablations.md#homography._SURE)."""
-_LED = 0.99
-"""Likeness from which on a motion that is known from elsewhere holds (docs/ablations.md#homography._LED)."""
 _BLANK = 1e-3
 """Grey levels of contrast below which there is nothing to compare."""
-_SAME = 2.0
-"""Reduced pixels by which the corners of two starts differ at most that lead to the same motion."""
 TURNS = (-18.0, -9.0, 9.0, 18.0)
 """Degrees by which the second image is turned then."""
 _WORST_MISFIT = 25.0
 """Grey levels by which a motion may miss and still be one."""
 
 
-def find_homography(a: Grey, b: Grey, propose: Callable[[], Homography | None] | None = None) -> Homography | None:
+def find_homography(a: Grey, b: Grey, proposal: Homography | None = None) -> Homography | None:
     """From pixels of `a` to pixels of `b`, to a pixel or so, more where blur hides it; None where none explains them.
 
-    Phase correlation and the correlation of what overlaps each give a motion, refined by ECC at a quarter of the size;
-    of these and no motion at all the one with the smallest misfit is kept. Where it is doubtful, what `propose` finds
-    is added, refined and as it is; where that is, too, what overlaps when `b` is turned: a hand that shakes the view by
-    a third turns it, too (docs/ablations.md#homography._TURNS). The best is refined at half the size.
+    Phase correlation, the correlation of what overlaps and `proposal` each give a motion, refined by ECC at a quarter
+    of the size; of these, `proposal` as it is, and no motion at all, the one with the smallest misfit is kept, and
+    refined at half the size. Where it is doubtful, the same with what overlaps when `b` is turned: a hand that shakes
+    the view by a third turns it, too (docs/ablations.md#homography._TURNS).
     """
-    quarter = _Pair(a, b, 4)
-    best = quarter.best((_shift(a, b), _overlap(a, b)), (np.eye(3),))
-    if propose is not None and quarter.is_doubtful(best):
-        proposal = propose()
-        best = quarter.best((proposal,), (proposal, best))
+    quarter, half = _Pair(a, b, 4), _Pair(a, b, 2)
+    best = quarter.best((_shift(a, b), _overlap(a, b), proposal), (proposal, np.eye(3)))
     if quarter.is_doubtful(best):
         turned = [_overlap(a, b, degrees) for degrees in TURNS]
         best = quarter.best(turned, (*turned, best))
     if quarter.misfit(best) >= _WORST_MISFIT:
         return None
-    return _Pair(a, b, 2).best((best,), (best,))
+    return half.best((best,), (best,))
 
 
 def explains(matrix: Homography, a: Grey, b: Grey) -> bool:
     """Whether a motion that is known from elsewhere brings `b` over to `a`, so that none need be looked for."""
-    return is_plausible(matrix, a.shape) and _Pair(a, b, 4).likeness(matrix) >= _LED
+    return is_plausible(matrix, a.shape) and not _Pair(a, b, 4).is_doubtful(matrix)
 
 
 def likeness(ours: Float[np.ndarray, " pixel"], theirs: Float[np.ndarray, " pixel"], blank: float) -> float:
@@ -138,20 +131,9 @@ class _Pair:
 
     def best(self, starts: Sequence[Homography | None], others: Sequence[Homography | None]) -> Homography:
         """Of `starts`, refined, and `others`, as they are, one of them plausible, the one with the smallest misfit."""
-        distinct = list[Homography]()
-        for start in starts:
-            if start is not None and not any(self._is_same(start, other) for other in distinct):
-                distinct.append(start)
-        refined = [self.refined(start) for start in distinct]
+        refined = [self.refined(start) for start in starts if start is not None]
         there = [h for h in (*refined, *others) if h is not None and is_plausible(h, self.full)]
         return min(there, key=self.misfit)
-
-    def _is_same(self, start: Homography, other: Homography) -> bool:
-        """Whether both lead to the same motion when they are refined."""
-        height, width = self.full
-        corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]], dtype=float)
-        ends = [places[:, :2] / places[:, 2:] for places in (corners @ start.T, corners @ other.T)]
-        return bool(np.abs(ends[0] - ends[1]).max() * self.zoom[0, 0] < _SAME)
 
     def refined(self, start: Homography) -> Homography | None:
         """ECC from `start`; None where it finds no way uphill."""
@@ -176,10 +158,6 @@ class _Pair:
             return True
         alike = float(np.corrcoef(calm, brought)[0, 1]) >= ALIKE
         return not alike and (likeness(calm, brought, _BLANK) < _SURE or self.misfit(matrix) > _NEAR)
-
-    def likeness(self, matrix: Homography) -> float:
-        """See `likeness`, low-passed, where both images show something; 0 where they hardly overlap."""
-        return likeness(*self._over(matrix), _BLANK)
 
     def _over(self, matrix: Homography) -> tuple[Float[np.ndarray, " pixel"], Float[np.ndarray, " pixel"]]:
         """The first image and the second brought over, where both show something; () where they hardly overlap."""

@@ -50,7 +50,7 @@ class GlobalMotionFlow(FlowPredictor):
 
     Turning a phone on the spot moves the whole image by one homography, whatever the depth of the scene.
 
-    1. Camera: `find_homography`, to which the free flow's own consensus is one more proposal where it is in doubt.
+    1. Camera: `find_homography`, to which the free flow's own consensus is one more proposal.
     2. Shutter: where the first image is the blurrier one, the camera's path during its exposure is found, too: the same
        whichever sharp image shows it.
     3. The second image is brought over to the middle of that path and blurred along it, so that like is compared with
@@ -100,12 +100,10 @@ class GlobalMotionFlow(FlowPredictor):
     ) -> list[Motion]:
         """See `FlowPredictor`. The path that the first two of `seconds` agree on is taken for that of all.
 
-        With `hops` the camera is looked for in the first alone, which leads on to the others where the images agree; of
-        the second it is made exact.
+        With `hops` the camera is looked for in the first two alone: from there it leads on to the others, where the
+        images agree.
         """
-        nearest = [self.camera(first, second) for second in seconds[:1]]
-        for second in seconds[1:2]:
-            nearest.append(self._confirmed(first, second, _led(nearest, hops[1] if hops else None)))
+        nearest = side_by_side(lambda second: self.camera(first, second), seconds[:2])
         paths = [path for path in nearest if path is not None]
         known = paths[0] if len(paths) == 2 and paths[0].is_like(paths[1]) else None
         further = [(seconds[n], _led(nearest, hops[n] if hops else None)) for n in range(2, len(seconds))]
@@ -116,18 +114,6 @@ class GlobalMotionFlow(FlowPredictor):
             return found
         blur = scene_blur(first, seconds, [motion.there.field for motion in found])
         return side_by_side(lambda n: self._smeared(first, seconds[n], found[n], blur), range(len(seconds)))
-
-    def _confirmed(
-        self,
-        first: Float[Tensor, "1 3 height width"],
-        second: Float[Tensor, "1 3 height width"],
-        led: ExposureTrajectory | None,
-    ) -> ExposureTrajectory | None:
-        """The motion to another image, on the path in `first` that one has shown, where this one shows it, too."""
-        path: ExposureTrajectory | None = None
-        if led is not None and led.blur_extent > 0 and explains(led.middle, _grey(first), _grey(second)):
-            path = fit_trajectory(linear_light(first), linear_light(second), led.middle, led)
-        return path or self.camera(first, second)
 
     def _is_unexplained(
         self,
@@ -214,7 +200,7 @@ class GlobalMotionFlow(FlowPredictor):
         a, b = _grey(first), _grey(second)
         if led is not None and explains(led.middle, a, b):
             return led
-        best = find_homography(a, b, lambda: self._consensus(first, second))
+        best = find_homography(a, b, self._consensus(first, second))
         if best is None:
             return None
         lights = linear_light(first), linear_light(second)
