@@ -97,7 +97,7 @@ class TestDisk:
 
 class TestTime:
     def test_by_hand(self):
-        # One view, four sharp frames and the frame beside it, seen at 720 of 1000 pixels; 0.225 s of coding; 3 s before.
+        # One view, four sharp frames, the frame beside it, seen at 720 of 1000 pixels; 0.225 s of coding; 3 s before.
         one = 500_000 * 2e-6 + 5 * 500_000 * 0.72**2 * 1e-6
         assert expected_seconds(HEAD, FAST, PACE) == pytest.approx(3 + 10 * (one + 0.225))
         assert expected_seconds(HEAD, FAST, PACE, workers=4) == pytest.approx(3 + 10 * (1.15 * one / 4 + 0.225))
