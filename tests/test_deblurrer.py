@@ -198,7 +198,7 @@ def test_weights_that_are_not_there(tmp_path):
 
 
 def test_presets_differ_in_length_guides_and_mirrored_views_only():
-    assert [preset_config(name).restore.each_side for name in PRESETS] == [3, 4, 6]
+    assert [preset_config(name).restore.each_side for name in PRESETS] == [2, 4, 6]
     assert [preset_config(name).restore.ensemble for name in PRESETS] == [1, 2, 4]
     assert all(preset_config(name).restore.steadiness > 0 for name in PRESETS)
     assert not preset_config(backbone="basicvsrpp").restore.steadiness
