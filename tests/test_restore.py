@@ -13,8 +13,9 @@ from selfhvd.errors import DeviceError
 from selfhvd.extensions.fused_guides import fused_guides
 from selfhvd.extensions.selection import Selection
 from selfhvd.restore.config import RestoreConfig
+from selfhvd.restore.inference import Inference
 from selfhvd.restore.restorer import Restorer
-from selfhvd.video.frame_source import ArrayFrames
+from selfhvd.video.frame_source import ArrayFrames, RecentFrames
 
 COUNT = 13
 
@@ -278,6 +279,54 @@ class Greedy(Five):
         if frames.shape[-1] * frames.shape[-2] > self.limit:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return super().deblur(frames, guides, trust)
+
+
+@pytest.mark.parametrize(
+    ("size", "asked", "tile", "overlap"),
+    [
+        ((1080, 1920), None, None, 128),
+        ((2160, 3840), None, 2200, 128),
+        ((2160, 3840), 512, 512, 64),
+        ((300, 400), 128, 128, 32),
+    ],
+)
+def test_large_frames_go_in_tiles_however_much_memory_there_is(monkeypatch, size, asked, tile, overlap):
+    monkeypatch.setattr("selfhvd.restore.inference.free_bytes", lambda device: 10**12)
+    inference = Inference(Five(), RestoreConfig(tile=asked))
+    inference._choose_tile(1, *size)
+    assert (inference._tile, inference._overlap) == (tile, overlap)
+
+
+def test_recent_frames_keep_fewer_where_they_are_large(rng):
+    asked = []
+
+    class Counted(ArrayFrames):
+        def tensor(self, index):
+            asked.append(index)
+            return super().tensor(index)
+
+    frames = Counted([rng.integers(0, 256, (10, 14, 3), dtype=np.uint8) for _ in range(4)])
+    size = frames.tensor(0).nbytes
+    for most, again in ((None, 0), (4 * size, 0), (2 * size, 4), (1, 4)):
+        recent = RecentFrames(frames, 4, most)
+        shown = [recent.tensor(n) for n in range(4)]
+        asked.clear()
+        assert all(torch.equal(recent.tensor(n), frame) for n, frame in enumerate(shown))
+        assert len(asked) == again
+
+
+def test_a_second_pass_takes_the_motions_of_the_first(rng):
+    looked = []
+
+    class Watched(Still):
+        def both(self, first, second):
+            looked.append(1)
+            return super().both(first, second)
+
+    chosen = replace(selection(1, 4, count=6), noise=0.5)
+    config = RestoreConfig(bfloat16=False, steadiness=0.3, guided=False, which="all")
+    assert len(list(Restorer(Five(), clip(rng, 6), chosen, Watched(), config=config))) == 6
+    assert len(looked) == 5
 
 
 def test_tiles_are_halved_when_memory_runs_out(rng, caplog):

@@ -192,6 +192,15 @@ def test_around_alternates_and_never_holds_the_frame_itself():
     assert chosen.around(4, 0) == ()
 
 
+def test_guiding_takes_more_of_one_side_where_the_other_has_fewer():
+    chosen = selection(1, 3, 6, 9)
+    assert chosen.guiding(4, 2) == (3, 6, 1, 9)
+    assert chosen.guiding(3, 2) == (1, 6, 9)
+    assert chosen.guiding(0, 2) == (1, 3, 6, 9)
+    assert chosen.guiding(11, 1) == (9, 6)
+    assert chosen.guiding(4, 0) == ()
+
+
 @given(
     scores=st.lists(st.floats(0, 1e5), min_size=1, max_size=70),
     keys=st.sets(st.integers(0, 69)),

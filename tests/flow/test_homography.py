@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from selfhvd.flow.camera.homography import find_homography
+from selfhvd.flow.camera.homography import explains, find_homography
 
 HEIGHT, WIDTH = 216, 288
 
@@ -48,6 +48,16 @@ def test_heavily_blurred(photo, x, y, degrees, light):
     there, here = turned(250, 250, 0), turned(250 + x, 250 + y, degrees, 0.95)
     first, second = (light * image for image in (viewed(photo, here, (30, 14)), viewed(photo, there)))
     assert missed(find_homography(first, second), np.linalg.inv(there) @ here) < 15
+
+
+def test_what_moves_on_its_own_casts_no_doubt_on_a_motion(photo):
+    """A sixth of the view is something else; two views of one place would else be looked at turned, too."""
+    there, here = turned(250, 250, 0), turned(258, 246, 1)
+    first, second = viewed(photo, here), viewed(photo, there)
+    second[60:150, 80:190] = viewed(photo, turned(120, 330, 0))[60:150, 80:190]
+    right = np.linalg.inv(there) @ here
+    assert explains(right, first, second)
+    assert not explains(right @ turned(12, 0, 0), first, second)
 
 
 def test_strangers_have_none():

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from selfhvd.backbones.backbone import Backbone, Frames, Guides, Needs, Trust
 
 Convolution = Callable[[Tensor], Tensor]
+"""A layer with its weights."""
 
 
 @dataclass(frozen=True)

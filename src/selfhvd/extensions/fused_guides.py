@@ -40,8 +40,7 @@ def fused_guides(
     Args:
         output: the frame, RGB in [0, 1].
         frames: where the sharp ones are read; all that are aligned are held.
-        numbers: their numbers as `Selection.around` gives them: before, after, second before, second after, ...; -1
-            where there is none.
+        numbers: their numbers, as `Selection.guiding` gives them; -1 where there is none.
         predictor: the flow that aligns.
         config: constants of the alignment.
     """

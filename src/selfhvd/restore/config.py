@@ -14,7 +14,8 @@ class RestoreConfig:
     One, for where the flow finds the path of the exposure a second round loses (docs/ablations.md#restore.rounds)."""
     each_side: int = 2
     """Sharp frames before a frame, and as many after it, that are aligned onto it in the last round and fused to its
-    guides (`fused_guides`); more cost time and gain little (docs/ablations.md#restore.each_side)."""
+    guide (`fused_guides`); where one side has fewer, more of the other. More cost time and gain little
+    (docs/ablations.md#restore.each_side)."""
     ensemble: int = 1
     """Mirrored views (1, 2 or 4) whose outputs are averaged in the last round; the network's part of the time grows as
     much."""

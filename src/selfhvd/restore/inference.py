@@ -16,8 +16,8 @@ from selfhvd.system.memory import free_bytes, is_out_of_memory, tile_side
 
 log = logging.getLogger(__name__)
 
-_TILE_OVERLAP = 128
-"""Pixels that neighbouring tiles share at most, blended: about as far as `lite` looks."""
+_LEAST_OVERLAP, _MOST_OVERLAP = 32, 128
+"""Pixels that neighbouring tiles share, blended: an eighth of a tile, at most about as far as `lite` looks."""
 LARGE_FRAME, _LARGE_TILE = 5_000_000, 2200
 """Pixels beyond which a frame is restored in tiles, of so many a side, however much memory there is: 4K in two."""
 _LEAST_TILE = 128
@@ -69,7 +69,8 @@ class Inference:
 
     @property
     def _overlap(self) -> int:
-        return min(_TILE_OVERLAP, (self._tile or _LARGE_TILE) // 4)
+        """Of neighbouring tiles: small ones would be mostly border else."""
+        return min(_MOST_OVERLAP, max(_LEAST_OVERLAP, (self._tile or _LARGE_TILE) // 8))
 
     def _choose_tile(self, frames: int, height: int, width: int) -> None:
         needed, free = self.network.needs.bytes_per_pixel, free_bytes(self.device)

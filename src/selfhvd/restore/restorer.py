@@ -266,7 +266,7 @@ class Restorer:
             return fused(output, aligned)
 
     def _hop(self, numbers: list[int], place: int) -> Hop | None:
-        """To one of several sharp frames, from that of the two nearest which lies on its side of the frame."""
+        """To one of several sharp frames, from that of the first two which is nearer to it in time."""
         if place < 2 or self._pairs is None:
             return None
         number = numbers[place]

@@ -19,7 +19,7 @@ ALIKE = 0.95
 """Correlation, low-passed, below which a motion is doubtful; neither light nor contrast counts
 (docs/ablations.md#homography._ALIKE)."""
 _SURE, _NEAR = 0.995, 2.0
-"""Likeness and grey levels of misfit with which it is not, for most of what is seen agrees
+"""Likeness and grey levels of misfit with which it is not after all, for most of what is seen agrees
 (docs/ablations.md#homography._SURE)."""
 _BLANK = 1e-3
 """Grey levels of contrast below which there is nothing to compare."""
