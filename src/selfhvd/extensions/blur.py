@@ -14,7 +14,7 @@ across, and is believed where it is more than pictures show by themselves, and n
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -57,10 +57,13 @@ Cells = Float[np.ndarray, "row column direction=4 scale"]
 """Mean fourth power of the derivative at each place, along 0°, 45°, 90° and 135°."""
 Matrix = Float[np.ndarray, "3 3"]
 Grey = Float[np.ndarray, "height width"]
+Work = Callable[[], np.ndarray]
+Each = Callable[[Callable[[Work], np.ndarray], Sequence[Work]], list[np.ndarray]]
+"""As `map`."""
 
 
 @dataclass(frozen=True)
-class _Look:
+class Look:
     """What is kept of a frame."""
 
     cells: Cells
@@ -69,7 +72,7 @@ class _Look:
     size: tuple[int, int]
     """Height, width in pixels."""
     small: UInt8[np.ndarray, "h w"]
-    step: Matrix
+    step: Matrix = field(default_factory=lambda: np.eye(3))
     """Where pixels of the frame before are in this one."""
 
 
@@ -77,16 +80,22 @@ class BlurMeter:
     """Takes the frames of one scene in order; holds what is kept of twenty-one of them."""
 
     def __init__(self) -> None:
-        self._looks: deque[_Look] = deque(maxlen=2 * _REACH + 1)
+        self._looks: deque[Look] = deque(maxlen=2 * _REACH + 1)
         self._seen = 0
         self._lengths: list[float] = []
 
     def add(self, image: Float[Tensor, "3 height width"]) -> None:
         """See the next frame, RGB in [0, 1]."""
+        self.see(look_at(image, side_by_side))
+
+    def see(self, look: Look | None) -> None:
+        """The same by what `look_at` found of it."""
         self._seen += 1
-        if min(image.shape[-2:]) < _LEAST_SIDE:
+        if look is None:
             return
-        self._looks.append(_looked_at(_grey(image), self._looks[-1] if self._looks else None))
+        before = list(self._looks)[-1:]
+        steps = side_by_side(lambda one: _step(one.small, look.small, look.size), before)
+        self._looks.append(replace(look, step=steps[0]) if steps else look)
         if self._seen > _REACH:
             self._measure()
 
@@ -106,7 +115,7 @@ class BlurMeter:
         self._lengths.append(_length(around, min(place, _REACH)))
 
 
-def _length(looks: Sequence[_Look], place: int) -> float:
+def _length(looks: Sequence[Look], place: int) -> float:
     """Of the frame `place`: what it is smeared by beyond the sharpest around, and what all of them are."""
     compared = [_coarser(looks[place], other, where) for other, where in _others(looks, place)]
     grown = [growth for growth in compared if growth is not None]
@@ -122,9 +131,9 @@ def _along(variances: Float[np.ndarray, "direction=4"]) -> float:
     return max(middle + half - _ISOTROPIC * max(middle - half, 0.0), 0.0)
 
 
-def _others(looks: Sequence[_Look], place: int) -> list[tuple[_Look, Matrix]]:
+def _others(looks: Sequence[Look], place: int) -> list[tuple[Look, Matrix]]:
     """The other frames, and where pixels of the frame `place` are in them."""
-    found: list[tuple[_Look, Matrix]] = []
+    found: list[tuple[Look, Matrix]] = []
     there = np.eye(3)
     for look in looks[place + 1 :]:
         there = look.step @ there
@@ -136,7 +145,7 @@ def _others(looks: Sequence[_Look], place: int) -> list[tuple[_Look, Matrix]]:
     return found
 
 
-def _coarser(one: _Look, other: _Look, where: Matrix) -> Float[np.ndarray, "direction=4"] | None:
+def _coarser(one: Look, other: Look, where: Matrix) -> Float[np.ndarray, "direction=4"] | None:
     """How much σ² must grow along each direction until `other`'s edges look like `one`'s; None if they share little."""
     brought, seen = _brought(other, where)
     if seen.mean() < _OVERLAP:
@@ -156,7 +165,7 @@ def _growth(energy: float, curve: Float[np.ndarray, " scale"]) -> float:
     return math.exp(met) - float(_VARIANCES[0])
 
 
-def _brought(look: _Look, where: Matrix) -> tuple[Cells, np.ndarray]:
+def _brought(look: Look, where: Matrix) -> tuple[Cells, np.ndarray]:
     """The cells of another frame as they lie on those of this one, and which of them it shows."""
     rows, columns = look.cells.shape[:2]
     y, x = np.mgrid[0:rows, 0:columns]
@@ -174,7 +183,7 @@ def _remapped(values: np.ndarray, across: np.ndarray, down: np.ndarray) -> np.nd
     return np.concatenate([four.reshape(*across.shape, -1) for four in there], axis=-1)
 
 
-def _shared(looks: Sequence[_Look]) -> float:
+def _shared(looks: Sequence[Look]) -> float:
     """Pixels that all the frames are smeared by alike along one direction, as far as that can be told."""
     if len(looks) < 2:
         return 0.0
@@ -186,7 +195,7 @@ def _shared(looks: Sequence[_Look]) -> float:
     return length * min(max((length - _NATURAL) / (_SURELY - _NATURAL), 0.0), 1.0)
 
 
-def _speeds(look: _Look) -> Float[np.ndarray, "direction=4"]:
+def _speeds(look: Look) -> Float[np.ndarray, "direction=4"]:
     """Pixels by which the middle of the frame moved since the frame before, along each direction."""
     height, width = look.size
     middle = np.array([width / 2, height / 2, 1.0])
@@ -214,20 +223,28 @@ def _grey(image: Float[Tensor, "3 height width"]) -> Grey:
     return cv2.addWeighted(cv2.addWeighted(red, 255 * 0.299, green, 255 * 0.587, 0), 1, blue, 255 * 0.114, 0)
 
 
-def _looked_at(grey: Grey, before: _Look | None) -> _Look:
-    height, width = grey.shape
+def look_at(
+    image: Float[Tensor, "3 height width"], each: Each = lambda work, items: list(map(work, items))
+) -> Look | None:
+    """What is seen of a frame alone, RGB in [0, 1], one direction after the other or as `each` does the work.
+
+    None where the frame is too small to tell anything.
+    """
+    height, width = image.shape[-2:]
+    if min(height, width) < _LEAST_SIDE:
+        return None
+    grey = _grey(image)
     scale = min(1.0, max(_LOOKED_AT / max(grey.shape), _LEAST_SIDE / min(grey.shape)))
     small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).clip(0, 255).astype(np.uint8)
     cell = max(_LEAST_CELL, min(round(max(grey.shape) / _CELLS), min(grey.shape) // 4))
-    work: list[Callable[[], np.ndarray]] = [
-        lambda: np.eye(3) if before is None else _step(before.small, small, (height, width)),
+    directions: list[Work] = [
         lambda: _lying(grey, cell),
         lambda: _oblique(grey, cell, 1),
         lambda: _lying(np.ascontiguousarray(grey.T), cell).transpose(1, 0, 2),
         lambda: _oblique(grey, cell, -1),
     ]
-    step, *energies = side_by_side(lambda part: part(), work)
-    return _Look(np.stack(energies, axis=2), cell, (height, width), small, step)
+    energies = each(lambda direction: direction(), directions)
+    return Look(np.stack(energies, axis=2), cell, (height, width), small)
 
 
 def _step(before: UInt8[np.ndarray, "h w"], now: UInt8[np.ndarray, "h w"], size: tuple[int, int]) -> Matrix:

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from selfhvd.errors import UsageError
-from selfhvd.extensions.blur import BlurMeter
+from selfhvd.extensions.blur import BlurMeter, Look, look_at
 from selfhvd.method.sharp_frames import best_of_bare_segments, laplacian_variance, nearest, otsu, select
 from selfhvd.ops.detail import detail_growth
 from selfhvd.ops.resize import halved
@@ -179,8 +179,8 @@ def find_sharp(
     """
     meter, whole, halved = BlurMeter(), list[float](), list[float]()
     growth, finest = list[float](), list[float]()
-    for i, (frame, measured) in enumerate(ahead(lambda i: _measured(frames.tensor(i)), len(frames))):
-        meter.add(frame)
+    for i, (look, measured) in enumerate(ahead(lambda i: _measured(frames.tensor(i)), len(frames))):
+        meter.see(look)
         for values, value in zip((whole, halved, growth, finest), measured, strict=True):
             values.append(value)
         on_frame(i + 1, len(frames))
@@ -192,15 +192,13 @@ def find_sharp(
     return replace(found, sharpness=tuple(whole), noise=noise, halved=coarse)
 
 
-def _measured(
-    frame: Float[Tensor, "3 height width"],
-) -> tuple[Float[Tensor, "3 height width"], tuple[float, float, float, float]]:
-    """A frame, and of it v_l, v_l at half the size, the growth of detail, and the finest detail, 0..255."""
+def _measured(frame: Float[Tensor, "3 height width"]) -> tuple[Look | None, tuple[float, float, float, float]]:
+    """For the blur meter; and v_l, v_l at half the size, the growth of detail, and the finest detail, 0..255."""
     # The 8-bit frame, whatever the source's depth.
     shown = (255 * frame[None]).round() / 255
     found = laplacian_variance(shown), laplacian_variance(_halved(shown)), *detail_growth(shown)
     whole, halved, growth, finest = map(float, found)
-    return frame, (whole, halved, growth, 255 * finest)
+    return look_at(frame), (whole, halved, growth, 255 * finest)
 
 
 def _halved(image: Float[Tensor, "1 3 height width"]) -> Float[Tensor, "1 3 h w"]:
