@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -92,12 +93,13 @@ def _best(images: list[Tensor], masks: list[Tensor]) -> tuple[Tensor, Tensor]:
     if images[0].device.type != "cpu":
         return _best_on_device(seen, images, masks)
 
+    alike = np.zeros((len(seen), len(seen)))
+    for n, (image, mask) in enumerate(seen):
+        for k, (other, trust) in enumerate(seen[:n]):
+            alike[n, k] = alike[k, n] = float((mask * trust * _alike(image - other)).mean())
+
     def worth(n: int) -> tuple[float, float]:
-        image, mask = seen[n]
-        others = [
-            float((mask * trust * _alike(image - other)).mean()) for k, (other, trust) in enumerate(seen) if k != n
-        ]
-        return sum(others, 0.0), float(mask.mean())
+        return sum(alike[n].tolist(), 0.0), float(seen[n][1].mean())
 
     best = max(range(len(seen)), key=worth)
     return images[best], masks[best]
