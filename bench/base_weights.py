@@ -4,6 +4,7 @@
     python bench/base_weights.py teach FOLDER OUT.safetensors --minutes 8 [--widths 32 64 96] [--rate 4e-4]
     python bench/base_weights.py prove FOLDER ONE.safetensors ...    what weights gain on a folder of held-out clips
     python bench/base_weights.py blend ONE.safetensors OTHER.safetensors OUT.safetensors --share 0.9
+    python bench/base_weights.py measure FOLDER ONE.safetensors OUT.safetensors     the same with its ranges, for 8 bits
 
 Both may run at once: `teach` takes in new clips as they are finished, and learns on a CUDA device if there is one.
 
@@ -24,6 +25,7 @@ from clips import HELD_OUT, for_training, held_out
 from torch import Tensor
 
 from selfhvd.backbones.lite import Lite, LiteConfig
+from selfhvd.backbones.lite_int8 import ranges_of
 from selfhvd.extensions.selection import find_sharp
 from selfhvd.method.align import Guides, align_guides
 from selfhvd.method.losses import charbonnier
@@ -39,6 +41,8 @@ from selfhvd.video import encode_clip, ingest
 from selfhvd.video.frame_source import ArrayFrames, Frames, RecentFrames
 from selfhvd.weights import BASE_WEIGHTS, load_weights, save_weights
 from selfhvd.weights.choose_flow import choose_flow
+from selfhvd.weights.header import read_header
+from selfhvd.weights.ranges import RANGES, as_text
 
 WIDTH, HEIGHT, LENGTH = 384, 216, 30
 KINDS = {"plain": 0.28, "object": 0.21, "night": 0.32, "all-blurry": 0.14, "sharp": 0.05}
@@ -51,6 +55,8 @@ GROUPS = {"sharp": 0.40, "blurry": 0.48, "pair": 0.12}
 """Shares of the samples: frames of either sort with fused guides; and with the two nearest sharp frames as they are,
 which is what learning from a clip shows."""
 CROP, BATCH = 128, 32
+EACH, WITHIN = 5, 0.9
+"""Ranges are measured on each fifth frame, and nine in ten of them have all their values within."""
 _EXACT = 1.3
 """Mean squared difference, in codes, of 47 dB: what is nearer to the truth was never coded."""
 
@@ -115,7 +121,7 @@ def make(photo: Path, folder: Path, number: int) -> None:
     kind, frames, keys, truth, counts = film(photo, rng)
     source, flow = RecentFrames(ArrayFrames(frames), LENGTH), choose_flow("dis")
     selection = find_sharp(source, keys)
-    config = RestoreConfig(each_side=int(rng.choice((2, 3, 3))), restored_guides=True, which="all")
+    config = RestoreConfig(each_side=int(rng.choice((2, 2, 3))), restored_guides=True, which="all")
     restorer = Watched(load_weights(BASE_WEIGHTS).eval(), source, selection, flow, config=config)
     restorer.shown = {}
     for i in taught(kind, counts, rng):
@@ -362,9 +368,30 @@ def blend(one: Path, other: Path, out: Path, share: float) -> None:
     save_weights(out, network, "lite", {"blend": f"{share} {one.name}, {1 - share:.2g} {other.name}"})
 
 
+@torch.inference_mode()
+def measure(folder: Path, weights: Path, out: Path) -> None:
+    network, store = load_weights(weights, "lite"), Store(3000, torch.device("cpu"))
+    assert isinstance(network, Lite)
+    network.ranges = {}
+    store.take_in(folder)
+
+    def shown(n: int) -> dict[str, tuple[float, float]]:
+        frame, guides, trust = (v[n : n + 1].float() / 255 for v in (store.frame, store.guides, store.trust))
+        given = frame.movedim(-1, -3)[None], guides.movedim(-1, -3)[None], trust[:, :, None][None]
+        return ranges_of(network, lambda: network(*given))
+
+    each = [shown(n) for n in range(0, len(store.kinds), EACH)]
+    # By the outermost values of all frames steps would be twice as coarse, for one place in a million.
+    ends = np.quantile([[(-low, high) for low, high in ranges.values()] for ranges in each], WITHIN, axis=0)
+    ranges = {place: (-float(low), float(high)) for place, (low, high) in zip(each[0], ends, strict=True)}
+    texts = read_header(weights).texts
+    save_weights(out, network, "lite", {**texts, RANGES: as_text(ranges)})
+    print(f"{len(each)} frames: {ranges}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("film", "teach", "prove", "blend"))
+    parser.add_argument("what", choices=("film", "teach", "prove", "blend", "measure"))
     parser.add_argument("paths", type=Path, nargs="+")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--processes", type=int, default=1)
@@ -388,6 +415,8 @@ def main() -> None:
         teach(*options.paths, options.minutes, options.rate, tuple(options.widths), options.least)
     elif options.what == "blend":
         blend(*options.paths, options.share)
+    elif options.what == "measure":
+        measure(*options.paths)
     else:
         prove(*options.paths)
 

@@ -8,10 +8,12 @@ import torch
 from safetensors.torch import save_file
 
 from selfhvd.backbones import Lite, LiteConfig
+from selfhvd.backbones.lite_int8 import places
 from selfhvd.errors import OutputError, WeightsError
 from selfhvd.flow import SeaRaft, SeaRaftConfig
 from selfhvd.weights import BASE_WEIGHTS, load_flow, load_weights, name_of, save_weights
 from selfhvd.weights.facts import read_facts
+from selfhvd.weights.ranges import as_text
 
 SMALL = LiteConfig(widths=(8, 12, 16), blocks=(1, 2, 1))
 
@@ -353,3 +355,36 @@ def test_a_huge_network_takes_no_memory(tmp_path, network, monkeypatch):
     assert devices == ["meta"]
     load_weights(written(tmp_path, network.state_dict(), **LITE))
     assert devices == ["meta", "meta", "cpu"]
+
+
+RANGES = {place: (-1.5, 2.25) for place in places(Lite(SMALL))}
+
+
+def test_ranges_come_back_and_go_with_the_weights(tmp_path, network):
+    save_weights(tmp_path / "a.safetensors", network, "lite", {"ranges": as_text(RANGES)})
+    loaded = load_weights(tmp_path / "a.safetensors")
+    assert isinstance(loaded, Lite) and loaded.ranges == RANGES
+    assert "ranges" not in read_facts(tmp_path / "a.safetensors").notes
+    save_weights(tmp_path / "b.safetensors", loaded, "lite")
+    again = load_weights(tmp_path / "b.safetensors")
+    assert isinstance(again, Lite) and not again.ranges
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 2000,
+        json.dumps({**RANGES, "more": [0, 1]}),
+        json.dumps({**RANGES, "quarter": [0]}),
+        json.dumps({**RANGES, "quarter": ["0", "1"]}),
+        json.dumps({**RANGES, "quarter": [1, 2]}),
+        json.dumps({**RANGES, "quarter": [-1, 1e9]}),
+        json.dumps({**RANGES, "quarter": [-1, float("nan")]}),
+    ],
+)
+def test_ranges_that_are_none_are_refused(tmp_path, network, told):
+    save_weights(tmp_path / "a.safetensors", network, "lite", {"ranges": told})
+    refused(tmp_path / "a.safetensors", "ranges")

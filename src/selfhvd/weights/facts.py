@@ -9,6 +9,7 @@ from typing import Any
 from selfhvd.weights.download import file_hash
 from selfhvd.weights.file import holds, load_network
 from selfhvd.weights.header import read_header
+from selfhvd.weights.ranges import RANGES
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def read_facts(path: Path) -> Facts:
     header = read_header(path)
     kind, name = holds(path, header)
     network = load_network(path, kind)
-    notes = {key: text for key, text in header.texts.items() if key not in (kind, "config")}
+    notes = {key: text for key, text in header.texts.items() if key not in (kind, "config", RANGES)}
     return Facts(
         path=path,
         kind=kind,

@@ -1,7 +1,7 @@
 """Weights files: safetensors that name their network, so that it can be rebuilt from the file alone.
 
 The file's texts hold the network's name under `backbone`, `flow` or `features` (by its table), its configuration as
-JSON under `config`, and notes: where it came from, its licence, what it was trained on.
+JSON under `config`, and notes: where it came from, its licence, what it was trained on; of `lite` perhaps `ranges`.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from selfhvd.backbones import BACKBONES
 from selfhvd.backbones.backbone import Backbone
+from selfhvd.backbones.lite import Lite
 from selfhvd.errors import OutputError, WeightsError
 from selfhvd.flow import FLOW_NETWORKS
 from selfhvd.system.atomic import replacing
 from selfhvd.weights.fit import MisfitError, check_fit, outline, own_tensors, put
 from selfhvd.weights.header import Header, read_header, shown
 from selfhvd.weights.pretrained_flow import PretrainedSpyNet, SpyNetConfig
+from selfhvd.weights.ranges import RANGES, ranges_in
 from selfhvd.weights.settings import SettingError, as_text, from_text
 from selfhvd.weights.vgg import Vgg19, Vgg19Config
 
@@ -111,6 +113,8 @@ def load_network(path: Path, kind: str, name: str | None = None) -> nn.Module:
         check_fit(header.shapes, outline(build))
         network = build()
         put(read_tensors(path), network)
+        if isinstance(network, Lite) and RANGES in header.texts:
+            network.ranges = ranges_in(header.texts[RANGES], network)
     except MisfitError as error:
         raise WeightsError(f"{path} does not fit {found}: {error}; fetch or convert it again.") from error
     return network.eval()
