@@ -3,7 +3,9 @@
 import numpy as np
 import torch
 
+from selfhvd.extensions.fused_guides import fused
 from selfhvd.flow.predictor import Flow, FlowPredictor
+from selfhvd.method.align import AlignConfig, align_each
 
 
 def tensor(image: np.ndarray) -> torch.Tensor:
@@ -34,3 +36,9 @@ class Still(FlowPredictor):
 
     def __call__(self, first, second):
         return Flow(torch.zeros_like(first[:, :2]), torch.ones_like(first[:, :1]))
+
+
+def fused_frames(output, frames, numbers, predictor, config=AlignConfig()):
+    """The guide that is made of frames by number; -1 stands for none."""
+    sharp = [frames.tensor(number)[None] for number in numbers if number >= 0]
+    return fused(output, align_each(output[None], sharp, predictor, config))

@@ -7,10 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from doubles import Still
+from doubles import Still, fused_frames
 from selfhvd.backbones import Backbone, Lite, LiteConfig, Needs
 from selfhvd.errors import DeviceError
-from selfhvd.extensions.fused_guides import fused_guides
 from selfhvd.extensions.selection import Selection
 from selfhvd.restore.config import RestoreConfig
 from selfhvd.restore.inference import Inference
@@ -69,7 +68,7 @@ def fused(at, *images):
         def tensor(self, index):
             return images[index]
 
-    return fused_guides(at, Given(), [n if i is not None else -1 for n, i in enumerate(images)], Still()).images[0]
+    return fused_frames(at, Given(), [n if i is not None else -1 for n, i in enumerate(images)], Still()).images[0]
 
 
 @pytest.mark.parametrize("count", [1, 4, 5, 6, 8, 13])
@@ -463,3 +462,73 @@ def test_what_leans_to_one_side_in_one_view_leans_to_the_other_in_the_next(rng, 
     shown = restorer(Ramp(), frames, selection(0, count=3), ensemble=views, which="all")
     added = shown.window(1, 2)[0] - frames.tensor(1)
     assert torch.allclose(added, torch.tensor(0.05), atol=1e-5) is level
+
+
+class Hidden(Still):
+    """Nothing moves, and all is hidden from a frame that `lost` names by their sums."""
+
+    def __init__(self, lost) -> None:
+        self.lost = {float(image.sum()) for image in lost}
+
+    def motions(self, first, seconds, hops=()):
+        found = super().motions(first, seconds, hops)
+        if float(first.sum()) not in self.lost:
+            return found
+        sharp = found[0].there
+        none = replace(sharp, certainty=torch.zeros_like(sharp.certainty))
+        return [replace(one, there=none) if float(b.sum()) in self.lost or n < 1 else one
+                for n, (one, b) in enumerate(zip(found, seconds, strict=True))]  # fmt: skip
+
+
+def relaying(network, frames, *sharp: int, far: int = 2, **config) -> Restorer:
+    config = {"restored_guides": True, "each_side": 1, "which": "all", "far": far} | config
+    return restorer(network, frames, selection(*sharp, count=len(frames)), **config)
+
+
+def test_far_frames_are_guided_by_the_neighbour_that_is_nearer_to_a_sharp_one(rng):
+    frames = clip(rng, 12)
+    shown = relaying(HalfWay(), frames, 0, 10)
+    relays = [shown.relays_to(i) for i in range(12)]
+    assert relays == [(), (), (), (2,), (3,), (4, 6), (7,), (8,), (), (), (), ()]
+    assert all(relaying(HalfWay(), frames, 0, 10, far=5).relays_to(i) == () for i in range(12))
+    without = relaying(HalfWay(), frames, 0, 10, restored_guides=False)
+    assert all(without.relays_to(i) == () for i in range(12))
+
+
+def test_a_neighbour_that_comes_back_as_it_came_guides_nobody(rng):
+    chosen = replace(selection(0, count=8), unblurred=tuple(i in (0, 4) for i in range(8)))
+    shown = restorer(HalfWay(), clip(rng, 8), chosen, restored_guides=True, far=2)
+    assert [shown.relays_to(i) for i in (4, 5, 6)] == [(3,), (), (5,)]
+
+
+def test_the_neighbour_shows_what_no_sharp_frame_does(rng):
+    """From frame 4 on nothing of the sharp one is to be seen: what is restored of the frame before guides instead."""
+    frames = clip(rng, 6)
+    lost = [frames.tensor(i) for i in (4, 5)]
+
+    def output(far: int) -> list[torch.Tensor]:
+        return list(replace_predictor(relaying(HalfWay(), frames, 0, far=far), Hidden(lost)))
+
+    alone, relayed = output(9), output(2)
+    assert all(torch.equal(alone[i], relayed[i]) for i in range(3))
+    torch.testing.assert_close(alone[4], frames.tensor(4), atol=1e-4, rtol=0)
+    torch.testing.assert_close(relayed[4], half_way(frames.tensor(4), relayed[3]), atol=1e-3, rtol=0)
+
+
+def replace_predictor(shown: Restorer, predictor) -> Restorer:
+    shown.predictor = predictor
+    return shown
+
+
+def test_relayed_frames_are_restored_once_and_are_the_same_from_the_middle_on(rng, monkeypatch):
+    frames, restored = clip(rng, 24), list[int]()
+    whole = list(relaying(HalfWay(), frames, 0, 20, steadiness=0.3))
+    for first in (1, 7, 15, 23):
+        later = list(relaying(HalfWay(), frames, 0, 20, steadiness=0.3).since(first))
+        assert all(torch.equal(a, b) for a, b in zip(whole[first:], later, strict=True)), first
+    single = Restorer._single
+    monkeypatch.setattr(Restorer, "_single", lambda self, i: restored.append(i) or single(self, i))
+    shown = relaying(HalfWay(), frames, 0, 20)
+    for number, _ in enumerate(shown):
+        assert all(number - 1 <= kept for kept in shown._relayed)
+    assert sorted(restored) == list(range(24))

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from selfhvd.extensions.fused_guides import fused_guides
+from doubles import fused_frames
+from selfhvd.extensions import fused_guides
 from selfhvd.flow.predictor import Flow, FlowPredictor
-from selfhvd.method.align import AlignConfig
+from selfhvd.method.align import AlignConfig, Aligned
 from selfhvd.video.frame_source import ArrayFrames
 
 HEIGHT, WIDTH = 16, 20
@@ -32,7 +33,7 @@ def picture(level: int) -> np.ndarray:
 
 
 def fused(levels: tuple[int, ...], numbers: tuple[int, ...]):
-    return fused_guides(OUTPUT, ArrayFrames([picture(n) for n in levels]), numbers, LeftHidden(), TRUSTING)
+    return fused_frames(OUTPUT, ArrayFrames([picture(n) for n in levels]), numbers, LeftHidden(), TRUSTING)
 
 
 def level(image: torch.Tensor) -> float:
@@ -50,7 +51,7 @@ def test_noise_goes_down():
     draw = np.random.default_rng(1)
     noisy = [picture(100) + draw.integers(-5, 6, (HEIGHT, WIDTH, 3)) for _ in range(4)]
     frames = ArrayFrames([image.astype(np.uint8) for image in noisy])
-    image = fused_guides(OUTPUT, frames, range(4), LeftHidden(), TRUSTING).images[0]
+    image = fused_frames(OUTPUT, frames, range(4), LeftHidden(), TRUSTING).images[0]
     clean = torch.from_numpy(picture(100)).permute(2, 0, 1) / 255
     assert (image - clean).square().mean() < 0.4 * (frames.tensor(0) - clean).square().mean()
 
@@ -90,7 +91,7 @@ def test_without_sharp_frames_it_is_the_frame_itself_without_trust(numbers):
 
 def test_a_bare_wall_takes_its_colour_from_the_frame():
     wall = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
-    guides = fused_guides(OUTPUT, ArrayFrames([wall]), (0, -1), LeftHidden(), TRUSTING)
+    guides = fused_frames(OUTPUT, ArrayFrames([wall]), (0, -1), LeftHidden(), TRUSTING)
     torch.testing.assert_close(guides.images[0], OUTPUT, atol=2e-3, rtol=0)
     assert guides.trust.min() == 1
 
@@ -107,4 +108,20 @@ def test_the_smallest_picture():
         def __call__(self, first, second):
             return Flow(torch.zeros(1, 2, 1, 1), torch.ones(1, 1, 1, 1))
 
-    assert fused_guides(image, frames, (0, -1), Nowhere(), TRUSTING).images.isfinite().all()
+    assert fused_frames(image, frames, (0, -1), Nowhere(), TRUSTING).images.isfinite().all()
+
+
+def test_those_after_the_first_are_trusted_only_where_these_are_not():
+    """The first one is seen on the left only; the second, brighter, everywhere."""
+    seen = torch.zeros(1, 1, HEIGHT, WIDTH)
+    seen[..., : WIDTH // 2] = 1
+    images = [torch.from_numpy(picture(level)).permute(2, 0, 1)[None] / 255 for level in (60, 200)]
+    masks = [seen, torch.ones_like(seen)]
+    aligned = [Aligned(image, mask, mask, mask) for image, mask in zip(images, masks, strict=True)]
+    guides = fused_guides.fused(OUTPUT, aligned, first=1)
+    shown = 255 * guides.images[0] - torch.from_numpy(TEXTURE[..., 0])
+    assert shown[..., : WIDTH // 2].mean().item() == pytest.approx(60, abs=0.2)
+    assert shown[..., WIDTH // 2 :].mean().item() == pytest.approx(200, abs=0.2)
+    assert guides.trust.min() == 1
+    alike = fused_guides.fused(OUTPUT, aligned).images[0]
+    assert not torch.allclose(alike, guides.images[0], atol=0.01), "without order the two are weighed"

@@ -16,7 +16,10 @@ FRAMES, SHARP = 23, (0, 4, 9, 13, 20)
 
 
 class Scene:
-    """What the schedule asks of a restorer: the two sharp frames before and after guide each; frames 15 to 17 stay."""
+    """What the schedule asks of a restorer: the two sharp frames before and after guide each; frames 15 to 17 stay.
+
+    Frames two and more from any sharp one are also guided by the neighbour that is nearer to one.
+    """
 
     steadied_over = 1
     frames = range(FRAMES)
@@ -28,6 +31,13 @@ class Scene:
     def guides_of(self, index):
         before = [j for j in SHARP if j < index][-2:]
         return tuple([j for j in (index,) if j in SHARP] + before + [j for j in SHARP if j > index][:2])
+
+    def relays_to(self, index):
+        def order(number):
+            return min(abs(number - j) for j in SHARP), number
+
+        beside = [j for j in (index - 1, index + 1) if j < FRAMES and self.is_worked(j) and order(j) < order(index)]
+        return tuple(beside) if order(index)[0] > 1 else ()
 
 
 class Site:
@@ -41,7 +51,8 @@ class Site:
         if task.kind == "guide":
             return []
         if task.kind == "alone":
-            return [f"guide-{j:08d}" for j in self.scene.guides_of(task.first)]
+            relays = [f"alone-{j:08d}" for j in self.scene.relays_to(task.first)]
+            return [f"guide-{j:08d}" for j in self.scene.guides_of(task.first)] + relays
         around = range(max(0, task.first - 1), min(FRAMES, task.end + 1))
         return [f"alone-{i:08d}" for i in around if self.scene.is_worked(i)]
 

@@ -1,18 +1,16 @@
 """Fuse (ours): several sharp frames, aligned onto one place, become the one guide that a network is shown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from selfhvd.flow.predictor import FlowPredictor
-from selfhvd.method.align import AlignConfig, Aligned, Guides, align_each
+from selfhvd.method.align import Aligned, Guides
 from selfhvd.ops.area import area_reduced
 from selfhvd.ops.flatness import detail_reduced, flatness, mean_around
 from selfhvd.ops.resize import resized
-from selfhvd.video.frame_source import Frames
 
 _TOLERANCE = 0.04
 """Difference from the best sharp frame (colour in [0, 1], mean of 3x3 pixels) from which little of another is taken,
@@ -29,27 +27,7 @@ _ABSENT = 1e-8
 """Weight of the frame itself, for where there is no sharp frame at all."""
 
 
-def fused_guides(
-    output: Float[Tensor, "3 height width"],
-    frames: Frames,
-    numbers: Sequence[int],
-    predictor: FlowPredictor,
-    config: AlignConfig = AlignConfig(),
-) -> Guides:
-    """The guide of a frame from the sharp frames `numbers` of `frames`, aligned onto it and fused, see `fused`.
-
-    Args:
-        output: the frame, RGB in [0, 1].
-        frames: where the sharp ones are read; all that are aligned are held.
-        numbers: their numbers, as `Selection.guiding` gives them; -1 where there is none.
-        predictor: the flow that aligns.
-        config: constants of the alignment.
-    """
-    sharp = [frames.tensor(number).to(output.device)[None] for number in numbers if number >= 0]
-    return fused(output, align_each(output[None], sharp, predictor, config))
-
-
-def fused(output: Float[Tensor, "3 height width"], sharp: Iterable[Aligned]) -> Guides:
+def fused(output: Float[Tensor, "3 height width"], sharp: Iterable[Aligned], first: int | None = None) -> Guides:
     """G = Σ_j w_j S_{j→i} / Σ_j w_j, trusted where any of them is: max_j M_j; one guide.
 
     A mean has less noise, and fewer traces of coding and of misalignment, than the sharp frames that it is made of. It
@@ -63,13 +41,19 @@ def fused(output: Float[Tensor, "3 height width"], sharp: Iterable[Aligned]) -> 
     Args:
         output: the frame, RGB in [0, 1].
         sharp: sharp frames, aligned onto it.
+        first: those after so many are trusted only where these are not; None = all are alike.
     """
     total, weights = _ABSENT * output, torch.full_like(output[:1], _ABSENT)
-    trust = torch.zeros_like(weights)
+    trust, trusted_first = torch.zeros_like(weights), torch.zeros_like(weights)
     images, masks = list[Tensor](), list[Tensor]()
-    for aligned in sharp:
-        images.append(_coloured(aligned.image[0], aligned.mask[0], output))
-        masks.append(aligned.mask[0])
+    for number, aligned in enumerate(sharp):
+        mask = aligned.mask[0]
+        if first is not None and number >= first:
+            mask = mask * (1 - trusted_first)
+        else:
+            trusted_first = torch.maximum(trusted_first, mask)
+        images.append(_coloured(aligned.image[0], mask, output))
+        masks.append(mask)
     best, trusted = _best(images, masks)
     for image, mask in zip(images, masks, strict=True):
         agreement = 1.0 if image is best else _agreement(image, mask, best, trusted)

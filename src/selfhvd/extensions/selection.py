@@ -134,6 +134,10 @@ class Selection:
         """ψ(i) of Eq. 2: the sharp frame nearest in time; of two the earlier."""
         return nearest(self.sharp, index)
 
+    def away(self, index: int) -> int:
+        """Frames from frame `index` to the sharp frame nearest in time; 0 for that itself."""
+        return abs(self.nearest(index) - index)
+
     @property
     def reach(self) -> int:
         """Frames before and after a frame in which `around` looks."""

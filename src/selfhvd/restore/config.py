@@ -26,6 +26,9 @@ class RestoreConfig:
     """Restore the sharp frames first, and show those beside the blurry ones; only for networks that take single frames.
     A sharp frame that this made clearly sharper was blurred, and is restored once more like the others
     (docs/ablations.md#restore.restored_guides)."""
+    far: int = 4
+    """Frames further than this from the sharp frame nearest in time are guided by the restored neighbour nearer to it,
+    too, where no sharp frame is trusted; only with `restored_guides` (docs/ablations.md#restore.far)."""
     guided: bool = True
     """Show the network sharp frames beside each frame, where it takes any; off only for baselines that have none."""
     which: Which = "blurry"

@@ -1,19 +1,19 @@
 """Restore: frames in, sharper frames out, window by window; nothing holds the whole clip."""
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from selfhvd.backbones.backbone import Backbone
-from selfhvd.extensions.fused_guides import fused, fused_guides
+from selfhvd.extensions.fused_guides import fused
 from selfhvd.extensions.selection import Selection
 from selfhvd.flow.camera.predictor import GlobalMotionFlow
 from selfhvd.flow.device.predictor import DeviceMotionFlow
 from selfhvd.flow.predictor import FlowPredictor, Hop
-from selfhvd.method.align import AlignConfig, Guides, align_by, reduced
+from selfhvd.method.align import AlignConfig, Guides, align_by, align_each, reduced
 from selfhvd.method.sharp_frames import laplacian_variance
 from selfhvd.ops.resize import halved
 from selfhvd.ops.windows import blend_weights, windows
@@ -79,6 +79,7 @@ class Restorer:
         self._guiding = RecentFrames(_Guiding(self), config.kept_guides, most) if self._restored_first else self.frames
         self._small_guides = RecentFrames(Reduced(self._guiding, align), 2 * config.each_side + 1)
         self._last, self._outputs = (0, 0), list[Tensor]()
+        self._relayed: dict[int, Float[Tensor, "3 height width"]] = {}
 
     def __iter__(self) -> Iterator[Float[Tensor, "3 height width"]]:
         """Every frame in order, RGB in [0, 1], on the CPU."""
@@ -104,6 +105,7 @@ class Restorer:
         if self._window == 1:
             for index in range(first, len(self.frames)):
                 yield self.alone(index)
+                self._relayed = {number: frame for number, frame in self._relayed.items() if number >= index}
             return
         overlap = min(self.config.overlap, self._window // 2)
         ranges = list(windows(len(self.frames), self._window, overlap))
@@ -129,7 +131,23 @@ class Restorer:
         """Frame `index` of a network that takes single frames, before it is steadied; in 16 bits."""
         if self._left[index]:
             return self.frames.tensor(index)
-        return self._shelved("alone", index, self._single)
+        if (kept := self._relayed.get(index)) is not None:
+            return kept
+        restored = self._shelved("alone", index, self._single)
+        if self._shelf is None and self._restored_first and self.selection.away(index) >= self.config.far:
+            self._relayed[index] = restored
+        return restored
+
+    def relays_to(self, index: int) -> tuple[int, ...]:
+        """The neighbours of frame `index` that are restored before it and guide it, too: see `RestoreConfig.far`."""
+        if not self._restored_first or self.selection.away(index) <= self.config.far:
+            return ()
+
+        def order(number: int) -> tuple[int, int]:
+            return self.selection.away(number), number
+
+        beside = (number for number in (index - 1, index + 1) if 0 <= number < len(self.frames))
+        return tuple(number for number in beside if self.is_worked(number) and order(number) < order(index))
 
     @property
     def steadied_over(self) -> int:
@@ -249,21 +267,25 @@ class Restorer:
             sharp = (source.tensor(number)[None] for number in there)
             aligned = align_by(self._device_pairs.motions(index, there), sharp, self.align)
             return fused(output, aligned)
+        relayed = [self.alone(number)[None] for number in self.relays_to(index)] if source is self._guiding else []
         if self._pairs is None:
-            return fused_guides(output, source, there, self.predictor, self.align)
+            sharp = [source.tensor(number).to(output.device)[None] for number in there]
+            aligned = align_each(output[None], [*sharp, *relayed], self.predictor, self.align)
+            return fused(output, aligned, len(there))
         sharp = (source.tensor(number).to(output.device)[None] for number in there)  # read one by one
         if among_sharp:
             # The later ones first: the earlier ones have looked at this one already.
             found = {number: self._pairs.motion(index, number) for number in sorted(there, reverse=True)}
             aligned = align_by([found[number] for number in there], sharp, self.align)
         else:
-            hops = [self._hop(there, n) for n in range(len(there))]
+            hops = [self._hop(there, n) for n in range(len(there))] + [None] * len(relayed)
             reduced_source = self._small_guides if source is self._guiding else self._pairs.small
             small = [reduced_source.tensor(number).to(output.device)[None] for number in there]
+            small += [reduced(image, self.align) for image in relayed]
             motions = self.predictor.motions(reduced(output[None], self.align), small, hops)
-            aligned = align_by(motions, sharp, self.align)
+            aligned = align_by(motions, chain(sharp, relayed), self.align)
         with one_thread():
-            return fused(output, aligned)
+            return fused(output, aligned, len(there))
 
     def _hop(self, numbers: list[int], place: int) -> Hop | None:
         """To one of several sharp frames, from that of the first two which is nearer to it in time."""

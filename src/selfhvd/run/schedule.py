@@ -101,9 +101,10 @@ class _Course:
 
     def _for(self, wanted: list[int]) -> Iterator[Task]:
         for index in wanted:
-            needed = self.restorer.guides_of(index)
+            needed, relays = self.restorer.guides_of(index), self.restorer.relays_to(index)
+            yield from self._for([number for number in relays if number not in self.alone])
             yield from (Task("guide", self.scene, guide, guide + 1) for guide in needed)
-            if self.guides.issuperset(needed):
+            if self.guides.issuperset(needed) and self.alone.issuperset(relays):
                 yield Task("alone", self.scene, index, index + 1)
 
     def _last(self, start: int, end: int, wanted: list[int]) -> Iterator[Task]:
