@@ -136,6 +136,31 @@ def test_a_processor_without_the_instructions_does_without(network, monkeypatch)
     assert torch.allclose(plain, network(*shown(0)), atol=1e-5)
 
 
+@able
+def test_a_torch_that_calls_it_otherwise_does_without(monkeypatch):
+    class Other:
+        def qconv_prepack(self, *given):
+            raise TypeError("it has another argument")
+
+    monkeypatch.setattr(lite_int8, "_ONEDNN", Other())
+    lite_int8._works.cache_clear()
+    assert not computes_int8(CPU)
+    monkeypatch.undo()
+    lite_int8._works.cache_clear()
+    assert computes_int8(CPU)
+
+
+@able
+def test_sums_that_overflow_are_not_believed(monkeypatch):
+    """Older instructions add two products in 16 bits."""
+    to_values = _Convolution.to_values
+    monkeypatch.setattr(_Convolution, "to_values", lambda *given: to_values(*given).clamp(max=258))
+    lite_int8._works.cache_clear()
+    assert not computes_int8(CPU)
+    monkeypatch.undo()
+    lite_int8._works.cache_clear()
+
+
 def test_ranges_hold_what_was_seen():
     torch.manual_seed(0)
     network = Lite(LiteConfig(widths=(8, 12, 16), blocks=(1, 2, 1))).eval()

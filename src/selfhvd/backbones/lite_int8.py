@@ -29,16 +29,31 @@ _BETWEEN = ("to_eighth", "from_eighth", "from_quarter")
 _BOTH = "quarter"
 
 
-@cache
+def computes_int8(device: torch.device) -> bool:
+    """Whether the processor multiplies whole numbers of 8 bits four at a time, and torch makes it do so."""
+    return device.type == "cpu" and _has_instructions() and _works()
+
+
 def _has_instructions() -> bool:
     able = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch does not tell
-    there = hasattr(torch.ops.onednn, "qconv2d_pointwise") and hasattr(torch.ops.onednn, "qconv_prepack")
-    return there and any(able.get(name, False) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
+    return any(able.get(name, False) for name in ("avx512_vnni", "avx_vnni", "amx_int8"))
 
 
-def computes_int8(device: torch.device) -> bool:
-    """Whether the processor multiplies whole numbers of 8 bits four at a time, and torch lets it."""
-    return device.type == "cpu" and _has_instructions()
+@cache
+def _works() -> bool:
+    """Whether torch calls it as it is called here, and sums do not overflow: largest codes with largest weights."""
+    layer = nn.Conv2d(32, 8, 3, padding=1)
+    with torch.no_grad():
+        layer.weight.fill_(1.0)
+        given = _Coded.of(torch.ones(1, 32, 6, 6), _Scale(1 / 255, 0))
+        wanted = layer(torch.ones(1, 32, 6, 6))
+        try:
+            made = _Convolution(layer)
+            added = made.onto(given, made.to(given, _Scale(1.5, 10)), _Scale(3.0, 10))
+            found = made.to_values(given, torch.float32), 1.5 * (added.codes.float() - 10)
+        except (RuntimeError, TypeError, AttributeError, NotImplementedError):
+            return False
+    return all(bool(((values - wanted).abs() <= 1.5).all()) for values in found)
 
 
 def ranges_of(network: nn.Module, show: Callable[[], None]) -> dict[str, tuple[float, float]]:
