@@ -133,8 +133,8 @@ def check_room(
     part: Part | None = None,
     rate: Fraction | None = None,
     beside: Callable[[int, int], int] = lambda pixels, frames: 1,
-) -> None:
-    """Refuse a run before it begins for which there is no room.
+) -> int:
+    """Refuse a run before it begins for which there is no room; how many workers it is likely to have.
 
     Args:
         source: the clip.
@@ -153,9 +153,11 @@ def check_room(
         head = probe(source).within(part, rate)
     except InputError as error:
         log.info("the room on the disk was not checked: %s", error)  # decoding will tell what is wrong, if anything is
-        return
-    room = needed_room(head, destination, config, coding, beside(head.pixels, head.frames))
+        return 1
+    workers = beside(head.pixels, head.frames)
+    room = needed_room(head, destination, config, coding, workers)
     refuse_without_room(room.total - held, destination)
+    return workers
 
 
 def refuse_without_room(needed: int, destination: Path) -> None:

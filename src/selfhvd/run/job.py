@@ -24,7 +24,7 @@ from selfhvd.run.output import OnFrame, Watch, deliver
 from selfhvd.run.preview import check_preview, hardest_stretch
 from selfhvd.run.strength import check_strength
 from selfhvd.run.work_folder import WorkFolder, open_work_folder
-from selfhvd.run.workers import Crew, check_workers, side_by_side, workers_for
+from selfhvd.run.workers import Crew, check_workers, load_ahead, side_by_side, workers_for
 from selfhvd.system.progress import Progress, Stage, silent, stoppable
 from selfhvd.system.versions import versions
 from selfhvd.video import CodecName, Footage, check_destination, check_source, default_destination, ingest
@@ -177,7 +177,10 @@ def _run(
         def beside(pixels: int, frames: int) -> int:
             return workers_for(pixels, frames, needs, device, options.workers) if crew is None else crew.count
 
-        check_room(request.source, request.destination, config, work.held(), options.coding, part, rate, beside)
+        held = work.held()
+        likely = check_room(request.source, request.destination, config, held, options.coding, part, rate, beside)
+        if crew is None and likely > 1:
+            load_ahead()
         clip = work.footage(request.source, on_progress, rate, part)
         clock.lap("read")
         with (

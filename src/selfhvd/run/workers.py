@@ -87,13 +87,6 @@ class Workers:
         self._before = set(multiprocessing.active_children())
         self._pool: Executor | None = None
 
-    def start(self) -> None:
-        """Begin to load what tasks need, while something else is done."""
-        if _context().get_start_method() == "forkserver":
-            from multiprocessing import forkserver  # there is none on Windows
-
-            forkserver.ensure_running()  # to ask for a process would wait until all is loaded
-
     def submit(self, place: Workplace, task: Task) -> "Future[None]":
         """A task for the next that is free; where its process is lost the result raises `BrokenExecutor`."""
         return self._submit(do, place, task)
@@ -122,14 +115,22 @@ class Workers:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+def load_ahead() -> None:
+    """Begin to load what tasks need, while something else is done; only once."""
+    if _context().get_start_method() == "forkserver":
+        from multiprocessing import forkserver  # there is none on Windows
+
+        forkserver.ensure_running()  # to ask for a process would wait until all is loaded
+
+
 @contextmanager
 def side_by_side(count: int) -> Generator[Workers | None]:
     """So many workers, which end with the block; None where there would be one."""
     if count < 2:
         yield None
         return
+    load_ahead()
     workers = Workers(count)
-    workers.start()
     try:
         yield workers
     finally:
