@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from clips import HELD_OUT, for_training, held_out
 from torch import Tensor
 
@@ -46,8 +47,8 @@ from selfhvd.weights.ranges import RANGES, as_text
 
 WIDTH, HEIGHT, LENGTH = 384, 216, 30
 KINDS = {"plain": 0.28, "object": 0.21, "night": 0.32, "all-blurry": 0.14, "sharp": 0.05}
-DEPTH = 0.0
-"""Share of the clips that are of a world with depth; 0 made the shipped weights."""
+DEPTH = 0.15
+"""Share of the clips that are of a world with depth."""
 TAKEN = {"sharp": (4, 0, 0), "all-blurry": (0, 4, 5)}
 """Frames of one, up to five and more sub-frames that are learned from, where not (2, 3, 4). The sharp frames that guide
 them are, too."""
@@ -55,6 +56,8 @@ GROUPS = {"sharp": 0.40, "blurry": 0.48, "pair": 0.12}
 """Shares of the samples: frames of either sort with fused guides; and with the two nearest sharp frames as they are,
 which is what learning from a clip shows."""
 CROP, BATCH = 128, 32
+HIDDEN = 0.4
+"""Share of the samples in which guides are hidden in places, as where no sharp frame shows what a frame does."""
 EACH, WITHIN = 5, 0.9
 """Ranges are measured on each fifth frame, and nine in ten of them have all their values within."""
 _EXACT = 1.3
@@ -117,7 +120,7 @@ class Watched(Restorer):
 
 def make(photo: Path, folder: Path, number: int) -> None:
     """One clip's material."""
-    rng = np.random.default_rng([78, number])
+    rng = np.random.default_rng([79, number])
     kind, frames, keys, truth, counts = film(photo, rng)
     source, flow = RecentFrames(ArrayFrames(frames), LENGTH), choose_flow("dis")
     selection = find_sharp(source, keys)
@@ -207,7 +210,17 @@ class Store:
             [np.array(records)[:, None], tops[:, None], lefts[:, None], flips.T, turned[:, None], swapped[:, None],
              colours, kept], axis=1
         ).astype(np.int64)  # fmt: skip
-        return self._cut(torch.from_numpy(packed).to(self.device, non_blocking=True))
+        frame, guides, trust, truth = self._cut(torch.from_numpy(packed).to(self.device, non_blocking=True))
+        return [frame, guides, trust * self._shown(rng), truth]
+
+    def _shown(self, rng: np.random.Generator) -> Tensor:
+        """Where guides may be seen, 0 to 1: of some samples only in places, with soft borders."""
+        rough = torch.from_numpy(rng.standard_normal((BATCH, 1, 5, 5)).astype(np.float32))
+        field = F.interpolate(rough, (CROP, CROP), mode="bicubic")
+        hidden = np.where(rng.random(BATCH) < HIDDEN, rng.uniform(0.15, 0.9, BATCH), 0.0)
+        floor = torch.stack([f.quantile(float(h)) if h else f.min() - 9 for f, h in zip(field, hidden, strict=True)])
+        steep = torch.from_numpy(rng.uniform(3, 20, (BATCH, 1, 1, 1)).astype(np.float32))
+        return torch.sigmoid(steep * (field - floor.view(-1, 1, 1, 1)))[:, None, None].to(self.device)
 
     def _cut(self, drawn: Tensor) -> list[Tensor]:
         record, top, left, up, over, turned, swapped = (drawn[:, k, None, None] for k in range(7))
@@ -323,7 +336,7 @@ def teach(folder: Path, out: Path, minutes: float, rate: float, widths: tuple[in
     began = time.monotonic()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cudnn.benchmark = True
-    store, rng = Store(12000 if device.type == "cuda" else 3000, device), np.random.default_rng(3)
+    store, rng = Store(12000 if device.type == "cuda" else 5200, device), np.random.default_rng(3)
     while len(store.taken) < least:
         time.sleep(1)
         store.take_in(folder)
@@ -370,7 +383,7 @@ def blend(one: Path, other: Path, out: Path, share: float) -> None:
 
 @torch.inference_mode()
 def measure(folder: Path, weights: Path, out: Path) -> None:
-    network, store = load_weights(weights, "lite"), Store(3000, torch.device("cpu"))
+    network, store = load_weights(weights, "lite"), Store(5200, torch.device("cpu"))
     assert isinstance(network, Lite)
     network.ranges = {}
     store.take_in(folder)
