@@ -78,6 +78,9 @@ class Backbone(nn.Module, ABC):
         """Those of the optical flow inside the network, which may learn at a rate of their own; none by default."""
         return []
 
+    def forget_ranges(self) -> None:
+        """Calculate in full from now on, as while the weights change: what was measured of them holds no more."""
+
     @abstractmethod
     def deblur(self, frames: Frames, guides: Guides | None, trust: Trust | None) -> Frames:
         """The network's own arithmetic, in its own channel order and range, on sides and lengths that it accepts.

@@ -65,15 +65,16 @@ class Lite(Backbone):
         self.ranges: Ranges = {}
         """See `ranges_of`; they hold for the weights they were measured with, and are forgotten with them."""
         self._int8: InnerInt8 | None = None
-        self.register_load_state_dict_post_hook(lambda *_: self._forget())
+        self.register_load_state_dict_post_hook(lambda *_: self.forget_ranges())
 
     def train(self, mode: bool = True) -> "Lite":
         """As every module; learning changes the weights."""
         if mode:
-            self._forget()
+            self.forget_ranges()
         return super().train(mode)
 
-    def _forget(self) -> None:
+    def forget_ranges(self) -> None:
+        """See `Backbone.forget_ranges`."""
         self.ranges, self._int8 = {}, None
 
     def deblur(self, frames: Frames, guides: Guides | None, trust: Trust | None) -> Frames:

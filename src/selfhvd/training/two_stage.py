@@ -78,6 +78,7 @@ class TwoStageTrainer:
         self.align, self.config, self.perceptual, self.seed = align, config, perceptual, seed
         self.untrained, self.keeping, self.on_step, self.stop = untrained, keeping, on_step, stop
         self.processes = processes or Processes(next(network.parameters()).device)
+        network.forget_ranges()  # gone on with, a run would begin without them, too
         evenly = config.teach == "truth"
         frames = [training_frames(c.selection, len(c.frames), config.frames, self._window, evenly) for c in clips]
         self.training_frames = frames
