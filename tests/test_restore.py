@@ -532,3 +532,12 @@ def test_relayed_frames_are_restored_once_and_are_the_same_from_the_middle_on(rn
     for number, _ in enumerate(shown):
         assert all(number - 1 <= kept for kept in shown._relayed)
     assert sorted(restored) == list(range(24))
+
+
+def test_so_far_from_any_sharp_frame_none_relays_and_few_are_held(rng):
+    """As where a person names one sharp frame of a long clip, at its end."""
+    frames = clip(rng, 400)
+    shown = relaying(HalfWay(), frames, 399, far=4)
+    assert [i for i in range(400) if shown.relays_to(i)] == list(range(379, 395))
+    most = max(len(shown._relayed) for _ in shown)
+    assert 0 < most <= 20

@@ -151,6 +151,16 @@ def test_a_torch_that_calls_it_otherwise_does_without(monkeypatch):
 
 
 @able
+def test_trying_it_draws_nothing_and_is_the_same_within_bf16():
+    state = torch.get_rng_state()
+    for bf16 in (True, False) * 5:
+        lite_int8._works.cache_clear()
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            assert computes_int8(CPU)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@able
 def test_sums_that_overflow_are_not_believed(monkeypatch):
     """Older instructions add two products in 16 bits."""
     to_values = _Convolution.to_values

@@ -383,6 +383,7 @@ def test_ranges_come_back_and_go_with_the_weights(tmp_path, network):
         json.dumps({**RANGES, "quarter": [1, 2]}),
         json.dumps({**RANGES, "quarter": [-1, 1e9]}),
         json.dumps({**RANGES, "quarter": [-1, float("nan")]}),
+        json.dumps({**RANGES, "quarter": [-1, 10**400]}),
     ],
 )
 def test_ranges_that_are_none_are_refused(tmp_path, network, told):

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 from torch.utils.hooks import RemovableHandle
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -42,9 +43,11 @@ def _has_instructions() -> bool:
 @cache
 def _works() -> bool:
     """Whether torch calls it as it is called here, and sums do not overflow: largest codes with largest weights."""
-    layer = nn.Conv2d(32, 8, 3, padding=1)
-    with torch.no_grad():
+    layer = skip_init(nn.Conv2d, 32, 8, 3, padding=1)  # first weights would be drawn at random, and change what follows
+    assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+    with torch.no_grad(), torch.autocast("cpu", enabled=False):
         layer.weight.fill_(1.0)
+        layer.bias.zero_()
         given = _Coded.of(torch.ones(1, 32, 6, 6), _Scale(1 / 255, 0))
         wanted = layer(torch.ones(1, 32, 6, 6))
         try:
@@ -184,8 +187,7 @@ class InnerInt8:
         self._layers = {
             name: _Convolution(layer)
             for name, layer in network.named_modules()
-            if isinstance(layer, nn.Conv2d)
-            and name.split(".")[0] in (*_BLOCKS, "to_eighth", "from_eighth", "from_quarter")
+            if isinstance(layer, nn.Conv2d) and name.split(".")[0] in (*_BLOCKS, *_BETWEEN)
         }
         self._first: nn.Module = network.get_submodule("to_quarter")
         self._counts = {name: len(_parts(network, name)) for name in _BLOCKS}

@@ -30,6 +30,9 @@ from selfhvd.video.frame_source import LARGE, Frames, RecentFrames
 
 _MORE = 1
 """So many sharp frames more on each side of a sharp frame that is restored first: it guides others, too."""
+_FURTHEST = 20
+"""Frames from the nearest sharp one, a segment of the paper's, up to which a frame is guided by its neighbour: all
+between the two are restored before it and held."""
 _NOT_BLURRED = 0.9
 """Part of its restored self's sharpness (v_l at half the size) that a sharp frame has at least; one with less was
 blurred itself (docs/ablations.md#restore._NOT_BLURRED)."""
@@ -134,13 +137,13 @@ class Restorer:
         if (kept := self._relayed.get(index)) is not None:
             return kept
         restored = self._shelved("alone", index, self._single)
-        if self._shelf is None and self._restored_first and self.selection.away(index) >= self.config.far:
+        if self._shelf is None and self._restored_first and self.config.far <= self.selection.away(index) < _FURTHEST:
             self._relayed[index] = restored
         return restored
 
     def relays_to(self, index: int) -> tuple[int, ...]:
         """The neighbours of frame `index` that are restored before it and guide it, too: see `RestoreConfig.far`."""
-        if not self._restored_first or self.selection.away(index) <= self.config.far:
+        if not self._restored_first or not self.config.far < self.selection.away(index) <= _FURTHEST:
             return ()
 
         def order(number: int) -> tuple[int, int]:

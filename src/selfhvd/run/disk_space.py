@@ -30,9 +30,9 @@ _TYPICAL, _TYPICAL_DEEP = 0.9, 3.5
 """Bytes of a pixel of a frame file of 8 bits, and of more (first frames: 0.7 to 1.1 on seven clips, 3.5 on one)."""
 _TYPICAL_PNG, _TYPICAL_DEEP_PNG = 1.0, 4.5
 """The same of a PNG (0.9 to 1.5, and 4.5)."""
-_SHELVED, _MOTIONS = 25, 15
+_SHELVED, _MOTIONS = 33, 15
 """Frames, and motions, on the shelf for each worker at most (485 bytes a pixel were seen at 1280x720 with two, 954 and
-1615 at 480x272 with two and four)."""
+1615 at 480x272 with two and four; eight of the frames are reckoned for those that wait to relay)."""
 _EMPTY = 0.1
 """Share of that below which a frame says nothing about the others; the emptiest of our clips has 0.12."""
 

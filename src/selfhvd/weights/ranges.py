@@ -1,7 +1,6 @@
 """The ranges of the values inside a network, in its file's texts: JSON, place -> least and largest."""
 
 import json
-import math
 from typing import Any, cast
 
 from selfhvd.backbones.lite import Lite
@@ -36,7 +35,7 @@ def ranges_in(text: str, network: Lite) -> Ranges:
 def _range(told: object) -> tuple[float, float]:
     match told:
         case [int() | float() as least, int() | float() as largest]:
-            if math.isfinite(least) and math.isfinite(largest) and -_MOST <= least <= 0 <= largest <= _MOST:
+            if -_MOST <= least <= 0 <= largest <= _MOST:
                 return float(least), float(largest)
         case _:
             pass
