@@ -49,7 +49,7 @@ class Shelf:
 
 def as_codes(image: Float[Tensor, "3 height width"]) -> UInt16[np.ndarray, "3 height width"]:
     """An image in [0, 1] in 16 bits."""
-    return (image.cpu().clamp(0, 1) * _TOP).round().to(torch.int32).numpy().astype(np.uint16)
+    return image.cpu().clamp(0, 1).mul_(_TOP).round_().to(torch.uint16).numpy()
 
 
 def in_codes(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 height width"]:
@@ -59,4 +59,4 @@ def in_codes(image: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 height 
 
 def from_codes(codes: UInt16[np.ndarray, "3 height width"]) -> Float[Tensor, "3 height width"]:
     """The image again, to half a 65535th."""
-    return torch.from_numpy(codes.astype(np.float32)) / _TOP
+    return torch.from_numpy(codes).to(torch.float32).div_(_TOP)

@@ -16,6 +16,8 @@ Frame = UInt8[np.ndarray, "height width 3"] | UInt16[np.ndarray, "height width 3
 Picture = Frame | Float[np.ndarray, "height width 3"]
 """What people may give for a frame: RGB, upright, of 8 or 16 bits, or floats in [0, 1]."""
 
+_LEVELS = np.arange(256, dtype=np.float32) / 255
+
 _WANTED = "give RGB arrays of height x width x 3, as uint8, as uint16 up to 65535, or as floats from 0 to 1"
 
 
@@ -67,6 +69,11 @@ def as_tensor(frame: Picture) -> "torch.Tensor":
     import torch  # the child process that decodes does without
 
     check_frame(frame)
+    if frame.dtype == np.uint8:
+        image = torch.empty(3, *frame.shape[:2])
+        for plane, filled in zip(cv2.split(np.ascontiguousarray(frame)), image.numpy(), strict=True):
+            cv2.LUT(plane, _LEVELS, filled)  # a third of the time of the way below, and the same
+        return image
     largest = np.iinfo(frame.dtype).max if frame.dtype.kind == "u" else 1
     return torch.from_numpy(frame.astype(np.float32) / largest).permute(2, 0, 1).contiguous()
 
