@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from made_pairs import Made
 
 from selfhvd.flow import DeviceMotionFlow, Dis, GlobalMotionFlow
-from selfhvd.flow.camera import explained as witness
 from selfhvd.flow.camera import exposure_model
+from selfhvd.flow.camera.explained import Witness
 
 
 @pytest.fixture
@@ -16,12 +16,13 @@ def told(monkeypatch):
     """The streaks that the witness is told of, as they come."""
     streaks: list[torch.Tensor] = []
 
-    def watched(blurry, seen, sharp, glare):
-        streaks.append(glare)
-        return witness.explained(blurry, seen, sharp, glare)
+    whole = Witness.explained
 
-    for where in ("camera", "device"):
-        monkeypatch.setattr(f"selfhvd.flow.{where}.predictor.explained", watched)
+    def watched(self, seen, sharp, glare):
+        streaks.append(glare)
+        return whole(self, seen, sharp, glare)
+
+    monkeypatch.setattr(Witness, "explained", watched)
     return streaks
 
 

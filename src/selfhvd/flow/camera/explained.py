@@ -4,6 +4,8 @@ A flow that is consistent both ways may still be wrong: a pole drawn beside its 
 image is the witness: where the sharp one, blurred alike, differs from it, the sharp one is not to be trusted.
 """
 
+from functools import cached_property
+
 import cv2
 import numpy as np
 import torch
@@ -37,6 +39,37 @@ _NO_LINE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
 _MAD_TO_SIGMA = 1.4826
 
 
+class Witness:
+    """The blurry image B, RGB in [0, 1], with what each sharp one is judged by, made when it is first asked for."""
+
+    def __init__(self, blurry: Float[Tensor, "batch 3 height width"]) -> None:
+        self.blurry = blurry
+
+    @cached_property
+    def noise(self) -> float | Float[Tensor, "batch 1 1"]:
+        """Square of what differs by noise and coding alone."""
+        return _noise_power(self.blurry)
+
+    @cached_property
+    def variance(self) -> Float[Tensor, "batch height width"]:
+        """Mean of the channels' variances around each pixel."""
+        return _variance(self.blurry)
+
+    def explained(
+        self,
+        seen: Float[Tensor, "batch 3 height width"],
+        sharp: Float[Tensor, "batch 3 height width"],
+        glare: Float[Tensor, "batch 1 height width"],
+    ) -> Float[Tensor, "batch 1 height width"]:
+        """See `explained`."""
+        light = torch.maximum(self.blurry, seen).amax(dim=1)
+        dim = ((light < _BRIGHT) & (glare[:, 0] < _STREAK)).float()
+        missed = mean_around(dim.mul_((self.blurry - seen).square_().mean(dim=1)), _AROUND)
+        spread = _variance(sharp).mul_(_LEFT).add_(self.variance).add_(self.noise)
+        part = missed.sub_(self.noise).clamp_(min=0).div_(spread)
+        return part.div_(_HALF).pow_(_STEEPNESS).add_(1).reciprocal_()[:, None]
+
+
 def explained(
     blurry: Float[Tensor, "batch 3 height width"],
     seen: Float[Tensor, "batch 3 height width"],
@@ -54,12 +87,7 @@ def explained(
         sharp: S, on B's grid.
         glare: `lights` of S, blurred like it.
     """
-    dim = ((torch.maximum(blurry, seen).amax(dim=1) < _BRIGHT) & (glare[:, 0] < _STREAK)).float()
-    missed = mean_around(dim * ((blurry - seen) ** 2).mean(dim=1), _AROUND)
-    noise = _noise_power(blurry)
-    spread = _variance(blurry) + _LEFT * _variance(sharp) + noise
-    part = (missed - noise).clamp(min=0) / spread
-    return (1 / (1 + (part / _HALF) ** _STEEPNESS))[:, None]
+    return Witness(blurry).explained(seen, sharp, glare)
 
 
 def lights(sharp: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch 1 height width"]:
@@ -70,7 +98,7 @@ def lights(sharp: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch
 def _variance(image: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch height width"]:
     """Mean of the channels' variances around each pixel."""
     mean = mean_around(image.flatten(0, 1), _AROUND).view_as(image)
-    return (mean_around((image**2).mean(dim=1), _AROUND) - (mean**2).mean(dim=1)).clamp(min=0)
+    return mean_around(image.square().mean(dim=1), _AROUND).sub_(mean.square_().mean(dim=1)).clamp_(min=0)
 
 
 def _noise_power(image: Float[Tensor, "batch 3 height width"]) -> float | Float[Tensor, "batch 1 1"]:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from selfhvd.flow.camera.explained import explained, lights
+from selfhvd.flow.camera.explained import Witness, explained, lights
 from selfhvd.flow.camera.exposure_fit import fit_trajectory, refine_homography
 from selfhvd.flow.camera.exposure_path import ExposureTrajectory, linear_light
 from selfhvd.flow.camera.homography import Grey, explains, find_homography, is_plausible
@@ -89,7 +89,7 @@ class GlobalMotionFlow(FlowPredictor):
     ) -> tuple[Flow, Flow]:
         """One camera serves both directions: the way back is its inverse."""
         pairs = zip(first.split(1), second.split(1), strict=True)
-        found = [self._motion(a, b, self.camera(a, b)) for a, b in pairs]
+        found = [self._motion(Witness(a), b, self.camera(a, b)) for a, b in pairs]
         return _stacked([motion.there for motion in found]), _stacked([motion.back for motion in found])
 
     def motions(
@@ -109,7 +109,8 @@ class GlobalMotionFlow(FlowPredictor):
         further = [(seconds[n], _led(nearest, hops[n] if hops else None)) for n in range(2, len(seconds))]
         others = side_by_side(lambda pair: self.camera(first, pair[0], known, led=pair[1]), further)
         pairs = list(zip(seconds, [*nearest, *others], strict=True))
-        found = side_by_side(lambda pair: self._motion(first, *pair), pairs)
+        witness = Witness(first)
+        found = side_by_side(lambda pair: self._motion(witness, *pair), pairs)
         if not self.shutter or len(seconds) < 2 or known is not None or not self._is_unexplained(first, pairs[:2]):
             return found
         blur = scene_blur(first, seconds, [motion.there.field for motion in found])
@@ -150,32 +151,33 @@ class GlobalMotionFlow(FlowPredictor):
     ) -> Motion:
         """The motion of one pair; `camera`: the camera's, as known from elsewhere, taken where the images agree."""
         led = None if camera is None or _is_blurrier(first, second) else ExposureTrajectory.still(camera)
-        return self._motion(first, second, self.camera(first, second, led=led))
+        return self._motion(Witness(first), second, self.camera(first, second, led=led))
 
     def _motion(
-        self,
-        first: Float[Tensor, "1 3 height width"],
-        second: Float[Tensor, "1 3 height width"],
-        camera: ExposureTrajectory | None,
+        self, witness: Witness, second: Float[Tensor, "1 3 height width"], camera: ExposureTrajectory | None
     ) -> Motion:
+        first = witness.blurry
         if camera is None:
             return Motion(*self.free.both(first, second))
         seen = _seen(camera, first, second)
         there, back = self.free.rest(first, seen.second, seen.shown, 0.5 * (self.near + self.far))
         if self.shutter:
-            brought = [warp_clamped(image, there.field) for image in (seen.second, seen.sharp, seen.glare)]
-            there = _sure(there, explained(first, *brought))
+            brought = [_led_by(there, image) for image in (seen.second, seen.sharp, seen.glare)]
+            there = _sure(there, witness.explained(*brought))
         return Motion(self._on_there(seen, there), self._on_back(seen, back), camera.middle)
 
     def _on_there(self, seen: "_Seen", rest: Flow) -> Flow:
         """The rest leads to a place in the brought-over image; the camera's flow there leads on into the second one."""
+        if _is_still(rest):
+            return Flow(seen.moved, rest.certainty)
         own = self._own(rest)
         return Flow(own + warp_clamped(seen.moved, own), rest.certainty)
 
     def _on_back(self, seen: "_Seen", rest: Flow) -> Flow:
         """The camera's flow leads to a place in the first image; the rest found there leads on."""
         moved = homography_flow(np.linalg.inv(seen.camera.middle), seen.second)
-        return Flow(moved + warp(self._own(rest), moved), warp(rest.certainty, moved))
+        certainty = warp(rest.certainty, moved)
+        return Flow(moved if _is_still(rest) else moved + warp(self._own(rest), moved), certainty)
 
     def _own(self, rest: Flow) -> Float[Tensor, "1 xy=2 height width"]:
         """What is no estimation error of a flow that should be zero where only the camera moves."""
@@ -267,6 +269,14 @@ def homography_flow(matrix: Homography, like: Float[Tensor, "1 3 height width"])
     x, y = pixel_grid(*like.shape[-2:], like=like)
     mapped = torch.einsum("ij,jhw->ihw", torch.from_numpy(matrix).to(like), torch.stack([x, y, torch.ones_like(x)]))
     return (mapped[:2] / mapped[2:] - torch.stack([x, y]))[None]
+
+
+def _is_still(flow: Flow) -> bool:
+    return not flow.field.any()
+
+
+def _led_by(flow: Flow, image: Float[Tensor, "1 channel height width"]) -> Float[Tensor, "1 channel height width"]:
+    return image if _is_still(flow) else warp_clamped(image, flow.field)
 
 
 def _stacked(flows: list[Flow]) -> Flow:
