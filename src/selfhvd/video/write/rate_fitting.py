@@ -23,14 +23,42 @@ _APART, _MOST = 30, 5
 """A stretch of the source's frames in so many, and at most so many (two at least)."""
 _STRETCH, _AHEAD = 9, 12
 """Frames of each, and after them: an encoder spends more on frames that it sees others refer to."""
-_HASTY = {"libx264": {"preset": "veryfast"}}
-"""With these an encoder tells in a third of the time how much longer the whole is than a part, within a twentieth."""
+_HASTY = {"libx264": {"preset": "veryfast"}, "libx265": {"preset": "ultrafast"}}
+"""With these an encoder tells in a third to half of the time how much longer the whole is than a part, within a
+twentieth."""
 _KEY_FRAMES = 250
 """Frames between two key frames, by the encoders' default."""
+_LEAST_USED, _AIMED_AT = 0.9, 0.95
+"""Part of the room that is used at least, and that is aimed at."""
+_DISTINCT = 0.5
+"""Rate factors further apart than this tell how fast the bytes fall."""
 _MEMORY = 100_000_000
 """Bytes that they may take."""
 _WORST = 36.0
 """H.264's rate factor beyond which loss is plain to see, whatever the source was."""
+
+
+class _Curve:
+    """What the first frames take, in bytes, at each rate factor that was tried."""
+
+    def __init__(self, trial: Callable[[float], int], halving: float) -> None:
+        self._trial, self._slope = trial, -1 / halving
+        self._tried: dict[float, float] = {}
+
+    def taken(self, crf: float) -> float:
+        """At `crf`, which is tried once."""
+        if crf not in self._tried:
+            self._tried[crf] = math.log2(max(1, self._trial(crf)))
+        return 2 ** self._tried[crf]
+
+    def meeting(self, taken: float) -> float:
+        """The rate factor at which so much is taken, told by the two tries that come nearest."""
+        wanted = math.log2(max(1.0, taken))
+        near = sorted(self._tried.items(), key=lambda tried: abs(tried[1] - wanted))[:2]
+        (crf, here), slope = near[0], self._slope
+        if len(near) == 2 and abs(near[1][0] - crf) > _DISTINCT:
+            slope = min((near[1][1] - here) / (near[1][0] - crf), 0.5 * slope)
+        return crf + (wanted - here) / slope
 
 
 def fitted(
@@ -48,17 +76,30 @@ def fitted(
     step = codecs.halving(chosen.codec)
     best = codecs.crf_of(chosen.quality, chosen.codec)
     worst = best + (_WORST - 48 + 0.4 * chosen.quality) * step / 6
-    crf = (best + worst) / 2
+    curve = _Curve(lambda crf: sum(_trial(first, footage, chosen, chosen.options(crf))), step)
+
+    def nearer(crf: float, room: float) -> float:
+        """From one rate factor that at which the first frames take about `room` bytes, as far as is told."""
+        curve.taken(crf)
+        return min(worst, max(best, curve.meeting(_AIMED_AT * room)))
+
+    def are_near(one: float, other: float) -> bool:
+        return abs(one - other) < 0.75 * step
+
+    total = chosen.room * sum(footage.sizes)
+    crf = best + (worst - best) / 4  # where phones' clips are met, mostly
+    if not are_near(guess := nearer(crf, total * len(first) / len(footage)), crf):  # were all frames alike
+        crf = guess
     for _ in range(2):
         begun = crf
         hasty = chosen.options(crf) | _HASTY.get(chosen.codec, {})
-        allowed = chosen.room * sum(footage.sizes) / _whole(len(first), footage, chosen, hasty, source)
+        room = total / _whole(len(first), footage, chosen, hasty, source)
         for _ in range(4):
-            over = sum(_trial(first, footage, chosen, chosen.options(crf))) / max(1.0, allowed)
-            if 0.9 < over <= 1 or (over <= 1 and crf == best):
+            over = curve.taken(crf) / max(1.0, room)
+            if _LEAST_USED < over <= 1 or (over <= 1 and crf == best):
                 break
-            crf = min(worst, max(best, crf + step * math.log2(over)))
-        if abs(crf - begun) < 0.75 * step:  # so near, the rest takes about the same part of the whole
+            crf = nearer(crf, room)
+        if are_near(crf, begun):  # the rest takes about the same part of the whole
             break
     return chosen.options(round(crf, 1) if step == 6 else round(crf)), chain(first, pictures)
 
