@@ -53,6 +53,15 @@ class Dis(FlowPredictor):
         calm, other = self._smooth(a), self._smooth(b)
         return self._judged(first, _flows(a, b), calm, other), self._judged(first, _flows(b, a), other, calm)
 
+    def field(
+        self,
+        first: Float[Tensor, "batch 3 height width"],
+        second: Float[Tensor, "batch 3 height width"],
+    ) -> Float[Tensor, "batch xy=2 height width"]:
+        """See `FlowPredictor`."""
+        field = _flows(self._at_search_size(first), self._at_search_size(second))
+        return resize_flow(field, *first.shape[-2:]).to(first.device)
+
     def rest(
         self,
         first: Float[Tensor, "1 3 height width"],

@@ -70,6 +70,14 @@ class FlowPredictor(ABC):
         """First into second and second into first; overridden where the two can share work."""
         return self(first, second), self(second, first)
 
+    def field(
+        self,
+        first: Float[Tensor, "batch 3 height width"],
+        second: Float[Tensor, "batch 3 height width"],
+    ) -> Float[Tensor, "batch xy=2 height width"]:
+        """The field alone; overridden where U takes time."""
+        return self(first, second).field
+
     def rest(
         self,
         first: Float[Tensor, "batch 3 height width"],

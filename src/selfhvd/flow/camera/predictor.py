@@ -219,7 +219,7 @@ class GlobalMotionFlow(FlowPredictor):
     ) -> Homography | None:
         """What most of the free flow agrees on, at half the size."""
         small, other = (halved(image) for image in (first, second))
-        field = self.free(small, other).field[0]
+        field = self.free.field(small, other)[0]
         grid = pixel_grid(*field.shape[-2:], like=field)
         picks = (slice(None), slice(2, None, 4), slice(2, None, 4))
         # The middle of two by two pixels lies half a pixel beyond the first.
