@@ -35,6 +35,10 @@ _SIGMAS = (0.8, 1.2)
 """Scales of the derivative on each level, pixels of the level."""
 _LEVELS = 5
 """Each half as fine as the one before along the lines."""
+_LONGEST = 2 ** (_LEVELS - 1) * (math.ceil(3 * max(_SIGMAS)) + 1)
+"""Pixels up to which the coarsest derivative looks along a line."""
+_BAND = 128
+"""Rows that are turned at a time."""
 _CELLS = 30
 """Places along the longer side that energies are kept for."""
 _LEAST_CELL = 8
@@ -279,15 +283,36 @@ def _oblique(grey: Grey, cell: int, sign: int) -> np.ndarray:
     # Every second row is enough, since rows are averaged.
     turn = np.array([[half, sign * half], [-sign * half / 2, half / 2]])
     move = np.array([(side - 1) / 2, (side / 2 - 1) / 2]) - turn @ np.array([(width - 1) / 2, (height - 1) / 2])
-    turned = cv2.warpAffine(
-        grey, np.c_[turn, move], (side, side // 2), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
-    )
+    turned = _turned(grey, turn, move, (side // 2, side), 2 * cell + _LONGEST)
     lines = cv2.resize(turned, (side, side // _LINE), interpolation=cv2.INTER_AREA)
     energies = _energies(lines, (side // cell, side // cell))
     y, x = np.mgrid[0 : height // cell, 0 : width // cell]
     places = turn @ np.stack([(x.ravel() + 0.5) * cell, (y.ravel() + 0.5) * cell]) + move[:, None]
     across, down = ((n * places[k] / cell - 0.5).reshape(x.shape).astype(np.float32) for k, n in ((0, 1), (1, 2)))
     return _remapped(energies, across, down)
+
+
+def _turned(
+    grey: Grey,
+    turn: Float[np.ndarray, "2 2"],
+    move: Float[np.ndarray, "2"],
+    size: tuple[int, int],
+    beyond: int,
+) -> Float[np.ndarray, "row column"]:
+    """The picture where `turn` and then `move` take it, and `beyond` its border so many pixels of its mirror image.
+
+    As `cv2.warpAffine` does, in a third of the time.
+    """
+    wide = cv2.copyMakeBorder(grey, beyond, beyond, beyond, beyond, cv2.BORDER_REFLECT_101)
+    back = np.linalg.inv(turn)
+    begin = beyond - back @ move
+    turned = np.empty(size, np.float32)
+    across = [(back[k, 0] * np.arange(size[1]) + begin[k]).astype(np.float32) for k in (0, 1)]
+    for first in range(0, size[0], _BAND):
+        rows = np.arange(first, min(first + _BAND, size[0]), dtype=np.float32)[:, None]
+        x, y = (across[k] + np.float32(back[k, 1]) * rows for k in (0, 1))
+        cv2.remap(wide, x, y, cv2.INTER_CUBIC, turned[first : first + _BAND], cv2.BORDER_CONSTANT)
+    return turned
 
 
 def _energies(lines: Float[np.ndarray, "line pixel"], size: tuple[int, int]) -> np.ndarray:
