@@ -87,7 +87,9 @@ class Lite(Backbone):
         # A guide is shown as its difference to the frame, where trusted: no difference means nothing to learn from.
         clues = masks[:, :, None] * (rearrange(guides, "b f g c h w -> (b f) g c h w") - frame[:, None])
         residual, weights = self._heads(torch.cat([frame - 0.5, clues.flatten(1, 2), masks], dim=1))
-        sharp = frame + residual + (weights[:, :, None] * clues).sum(dim=1)
+        sharp = frame + residual
+        for guide in range(clues.shape[1]):
+            sharp = torch.addcmul(sharp, weights[:, guide, None], clues[:, guide])
         return rearrange(sharp, "(b f) c h w -> b f c h w", b=batch)
 
     def _heads(

@@ -45,6 +45,8 @@ class Inference:
         parts = [clip, [g.images for g in given], [g.trust for g in given]] if given else [clip]
         images = [torch.stack(part)[None] if len(part) > 1 else part[0][None, None] for part in parts]
         restored = self._in_tiles(images, views)[0].float().clamp(0, 1)
+        if restored.device.type == "cpu" and restored.sum().isfinite():
+            return list(restored)
         # A value that is not finite must not reach the file: the input is the last resort.
         return list(torch.where(restored.isfinite(), restored, images[0][0]))
 
