@@ -18,6 +18,8 @@ _LEAST_OVERLAP = 0.3
 ALIKE = 0.95
 """Correlation, low-passed, below which a motion is doubtful; neither light nor contrast counts
 (docs/ablations.md#homography._ALIKE)."""
+_AGREE = 0.99
+"""Correlation, low-passed, from which on no other proposal is looked for."""
 _SURE, _NEAR = 0.995, 2.0
 """Likeness and grey levels of misfit with which it is not after all, for most of what is seen agrees
 (docs/ablations.md#homography._SURE)."""
@@ -38,7 +40,9 @@ def find_homography(a: Grey, b: Grey, proposal: Homography | None = None) -> Hom
     the view by a third turns it, too (docs/ablations.md#homography._TURNS).
     """
     quarter, half = _Pair(a, b, 4), _Pair(a, b, 2)
-    best = quarter.best((_shift(a, b), _overlap(a, b), proposal), (proposal, np.eye(3)))
+    best = quarter.best((proposal,), (proposal, np.eye(3)))
+    if not quarter.agrees(best):
+        best = quarter.best((_shift(a, b), _overlap(a, b)), (best,))
     if quarter.is_doubtful(best):
         turned = [_overlap(a, b, degrees) for degrees in TURNS]
         best = quarter.best(turned, (*turned, best))
@@ -150,6 +154,12 @@ class _Pair:
         """Median grey difference, low-passed, where both images show something; infinity where they hardly overlap."""
         calm, brought = self._over(matrix)
         return float(np.median(np.abs(calm - brought))) if len(calm) else float("inf")
+
+    def agrees(self, matrix: Homography) -> bool:
+        """Whether there can hardly be a better motion."""
+        calm, brought = self._over(matrix)
+        seen = len(calm) and min(calm.std(), brought.std()) >= _BLANK
+        return bool(seen and np.corrcoef(calm, brought)[0, 1] >= _AGREE)
 
     def is_doubtful(self, matrix: Homography) -> bool:
         """Whether there may be a better motion: where neither the whole nor most of it agrees."""
