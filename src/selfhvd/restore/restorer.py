@@ -60,7 +60,7 @@ class Restorer:
     ) -> None:
         self.network, self.selection = network, selection
         self.predictor, self.align, self.config = predictor, align, config
-        self._left = selection.left(config.which)
+        self._left, self._unblurred = selection.left(config.which), selection.left("blurry")
         self._inference = Inference(network, config)
         self._device = self._inference.device
         self.frames = RecentFrames(Uploaded(frames, self._device))
@@ -226,7 +226,24 @@ class Restorer:
             near, views = (each_side, self.config.ensemble) if turn + 1 == rounds else (1, 1)
             guides = [self._guides(n, frame, near, source, not turn) for n, frame in enumerate(output, start=start)]
             output = self._inference(clip, guides, MIRRORS[:views])
+            if source is self.frames and self._restored_first:
+                output = [
+                    self._held(start + n, *parts) for n, parts in enumerate(zip(clip, output, guides, strict=True))
+                ]
         return list(output)
+
+    def _held(
+        self,
+        index: int,
+        frame: Float[Tensor, "3 height width"],
+        restored: Float[Tensor, "3 height width"],
+        guides: Guides | None,
+    ) -> Float[Tensor, "3 height width"]:
+        """A frame that is not blurred, restored where others show it, too, or the clip is noisy: else it only loses."""
+        if guides is None or not self._unblurred[index]:
+            return restored
+        trust = guides.trust[0]
+        return frame.lerp(restored, trust + (1 - trust) * self.selection.noise)
 
     @torch.inference_mode()
     def instead(self, index: int, image: Float[Tensor, "3 height width"]) -> Float[Tensor, "3 height width"]:
