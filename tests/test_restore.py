@@ -423,6 +423,36 @@ def test_a_sharp_frame_that_restoring_made_sharper_is_restored_again(rng, blurre
     assert (half_way(one, None, four) - one).abs().max() > 0.1
 
 
+class Brighter(Backbone):
+    """Adds a tenth, whatever it is shown."""
+
+    needs = Needs(guides=2)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config, self.nothing = None, nn.Parameter(torch.zeros(1))
+
+    def deblur(self, frames, guides, trust):
+        return frames + 0.1
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("sure", [0.0, 1.0])
+def test_a_sharp_frame_is_changed_where_others_show_it_or_the_clip_is_noisy(rng, noise, sure):
+    class Sure(Still):
+        def __call__(self, first, second):
+            flow = super().__call__(first, second)
+            return replace(flow, certainty=sure * flow.certainty)
+
+    chosen = replace(selection(1, 4, count=6), noise=noise)
+    config = RestoreConfig(bfloat16=False, restored_guides=True, each_side=1, which="all")
+    frames = clip(rng, 6)
+    output = list(Restorer(Brighter(), frames, chosen, Sure(), config=config))
+    for index in range(6):
+        added = (output[index] - frames.tensor(index)).mean().item()
+        assert added == pytest.approx(0.1 * max(sure, noise) if index in (1, 4) else 0.1, abs=1e-3)
+
+
 def test_frames_handed_through_guide_as_they_are(rng):
     frames = clip(rng, 6)
     output = list(restorer(HalfWay(), frames, selection(1, 4, count=6), restored_guides=True, each_side=1))

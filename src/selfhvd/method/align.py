@@ -24,7 +24,7 @@ class AlignConfig:
     author's later choice, which is 0.2 here."""
     longest: int = 720
     """Flow and masks are made on frames reduced to at most this many pixels on the longer side, then enlarged; the
-    sharp frame is warped at full size."""
+    sharp frame is warped at full size (docs/ablations.md#align.longest)."""
     resolution: float = 1.0
     """And at most at this part of the frames' size; the author's later code has 0.25."""
     resampling: Resampling = "bicubic"

@@ -19,7 +19,7 @@ ALIKE = 0.95
 """Correlation, low-passed, below which a motion is doubtful; neither light nor contrast counts
 (docs/ablations.md#homography._ALIKE)."""
 _AGREE = 0.99
-"""Correlation, low-passed, from which on no other proposal is looked for."""
+"""Correlation, low-passed, from which on no other proposal is looked for (docs/ablations.md#homography._AGREE)."""
 _SURE, _NEAR = 0.995, 2.0
 """Likeness and grey levels of misfit with which it is not after all, for most of what is seen agrees
 (docs/ablations.md#homography._SURE)."""
@@ -34,9 +34,9 @@ _WORST_MISFIT = 25.0
 def find_homography(a: Grey, b: Grey, proposal: Homography | None = None) -> Homography | None:
     """From pixels of `a` to pixels of `b`, to a pixel or so, more where blur hides it; None where none explains them.
 
-    Phase correlation, the correlation of what overlaps and `proposal` each give a motion, refined by ECC at a quarter
-    of the size; of these, `proposal` as it is, and no motion at all, the one with the smallest misfit is kept, and
-    refined at half the size. Where it is doubtful, the same with what overlaps when `b` is turned: a hand that shakes
+    Of `proposal`, refined by ECC at a quarter of the size or as it is, and no motion at all, the one with the smallest
+    misfit is kept; unless it agrees, phase correlation and the correlation of what overlaps are refined and compared
+    with it. What is kept is refined at half the size. Where it is doubtful, the same with what overlaps when `b` is turned: a hand that shakes
     the view by a third turns it, too (docs/ablations.md#homography._TURNS).
     """
     quarter, half = _Pair(a, b, 4), _Pair(a, b, 2)
