@@ -1,5 +1,7 @@
 """`selfhvd deblur`: one clip, or many."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from selfhvd.run.config import DeblurConfig
 
 _SEEDS = 2**32
+_LARGE = 300_000
+"""Bytes of a clip that is worth several processes."""
 Preset = Literal["fast", "balanced", "best"]
 Which = Literal["auto", "blurry", "all"]
 Codec = Literal["auto", "h264", "hevc", "av1", "vp9", "prores", "ffv1"]
@@ -113,6 +117,10 @@ def deblur(
         quiet: say nothing but errors.
         verbose: say more, and show tracebacks.
     """
+    if not dry_run and workers != 1 and device in ("auto", "cpu") and _is_shared(source):
+        from selfhvd.run.loading import load_ahead
+
+        load_ahead()  # while this process loads the same
     from selfhvd.cli.clip_runs import ClipRuns
     from selfhvd.extensions.scenes import SceneConfig
     from selfhvd.fleet.shard import parse_shard, shard_of
@@ -196,6 +204,15 @@ def deblur(
         run.all(clips, output, fail_fast)
     else:
         run.one(clips[0])
+
+
+def _is_shared(source: Sequence[Path]) -> bool:
+    """Whether these are likely to be restored by several processes, as far as can be told with nothing loaded."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        return cores > 1 and any(path.is_dir() or path.stat().st_size > _LARGE for path in source)
+    except OSError:
+        return False
 
 
 def started(

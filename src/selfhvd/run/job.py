@@ -18,13 +18,14 @@ from selfhvd.run.config import DeblurConfig, Preset, preset_config
 from selfhvd.run.deblurrer import Deblurrer
 from selfhvd.run.disk_space import check_room
 from selfhvd.run.fingerprint import fingerprint
+from selfhvd.run.loading import load_ahead
 from selfhvd.run.manifest import facts_of, stamp
 from selfhvd.run.options import RunOptions
 from selfhvd.run.output import OnFrame, Watch, deliver
 from selfhvd.run.preview import check_preview, hardest_stretch
 from selfhvd.run.strength import check_strength
 from selfhvd.run.work_folder import WorkFolder, open_work_folder
-from selfhvd.run.workers import Crew, check_workers, load_ahead, side_by_side, workers_for
+from selfhvd.run.workers import Crew, check_workers, side_by_side, workers_for
 from selfhvd.system.progress import Progress, Stage, silent, stoppable
 from selfhvd.system.versions import versions
 from selfhvd.video import CodecName, Footage, check_destination, check_source, default_destination, ingest

@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
-from multiprocessing.context import BaseContext
 from typing import ParamSpec, Protocol, runtime_checkable
 
 import torch
@@ -18,8 +17,8 @@ import torch
 from selfhvd.backbones.backbone import Needs
 from selfhvd.errors import DeviceError, UsageError
 from selfhvd.restore.inference import LARGE_FRAME
+from selfhvd.run.loading import context, load_ahead
 from selfhvd.run.tasks import Task, Workplace, do
-from selfhvd.system.allocation import keep_freed_in_children
 from selfhvd.system.memory import free_bytes
 
 log = logging.getLogger(__name__)
@@ -94,7 +93,7 @@ class Workers:
     def _submit(self, work: Callable[P, None], *given: P.args, **named: P.kwargs) -> "Future[None]":
         for attempt in range(_TRIES):
             if self._pool is None:
-                self._pool = ProcessPoolExecutor(self.count, mp_context=_context(), initializer=_begin)
+                self._pool = ProcessPoolExecutor(self.count, mp_context=context(), initializer=_begin)
             try:
                 return self._pool.submit(work, *given, **named)
             except (BrokenExecutor, EOFError, OSError):  # the last two where what makes new processes is lost
@@ -115,14 +114,6 @@ class Workers:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def load_ahead() -> None:
-    """Begin to load what tasks need, while something else is done; only once."""
-    if _context().get_start_method() == "forkserver":
-        from multiprocessing import forkserver  # there is none on Windows
-
-        forkserver.ensure_running()  # to ask for a process would wait until all is loaded
-
-
 @contextmanager
 def side_by_side(count: int) -> Generator[Workers | None]:
     """So many workers, which end with the block; None where there would be one."""
@@ -135,16 +126,6 @@ def side_by_side(count: int) -> Generator[Workers | None]:
         yield workers
     finally:
         workers.stop()
-
-
-def _context() -> BaseContext:
-    """Processes that share the loaded libraries, where the system can."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    keep_freed_in_children()
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["selfhvd.run.tasks"])
-    return context
 
 
 def _begin() -> None:

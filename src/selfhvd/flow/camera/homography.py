@@ -36,8 +36,8 @@ def find_homography(a: Grey, b: Grey, proposal: Homography | None = None) -> Hom
 
     Of `proposal`, refined by ECC at a quarter of the size or as it is, and no motion at all, the one with the smallest
     misfit is kept; unless it agrees, phase correlation and the correlation of what overlaps are refined and compared
-    with it. What is kept is refined at half the size. Where it is doubtful, the same with what overlaps when `b` is turned: a hand that shakes
-    the view by a third turns it, too (docs/ablations.md#homography._TURNS).
+    with it. What is kept is refined at half the size. Where it is doubtful, the same with what overlaps when `b` is
+    turned: a hand that shakes the view by a third turns it, too (docs/ablations.md#homography._TURNS).
     """
     quarter, half = _Pair(a, b, 4), _Pair(a, b, 2)
     best = quarter.best((proposal,), (proposal, np.eye(3)))
