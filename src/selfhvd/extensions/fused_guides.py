@@ -14,7 +14,7 @@ from selfhvd.ops.flatness import detail_reduced, flatness, mean_around
 from selfhvd.ops.resize import resized
 
 _TOLERANCE = 0.04
-"""Difference from the best sharp frame (colour in [0, 1], mean of 2x2 pixels) from which little of another is taken,
+"""Difference from the best sharp frame (colour in [0, 1], mean of 3x3 pixels) from which little of another is taken,
 else edges are double where alignments disagree (docs/ablations.md#fuse._TOLERANCE)."""
 _NEARBY = 24
 """A bare wall takes the frame's mean colour within one such part of the longer side each way."""
@@ -30,7 +30,7 @@ _ABSENT = 1e-8
 
 @dataclass(frozen=True)
 class _Shown:
-    """A sharp frame as it is fused, and at half the size, where it is compared: faster, and hardly another picture."""
+    """A sharp frame as it is fused, and at half the size, where its colour is settled and the best one is seen."""
 
     image: Float[Tensor, "3 height width"]
     mask: Float[Tensor, "1 height width"]
@@ -148,7 +148,7 @@ def _coloured(
 def _agreement(one: _Shown, best: _Shown) -> Float[Tensor, "1 height width"]:
     """1 where both show the same or the best is not trusted, 0 where they differ."""
     rules = best.mask / torch.maximum(best.mask, one.mask).clamp_(min=1e-6)
-    return _enlarged(_alike(one.half - best.half), one.mask).sub_(1).mul_(rules).add_(1)
+    return _alike(mean_around(one.image - best.image, 3)).sub_(1).mul_(rules).add_(1)
 
 
 def _alike(apart: Float[Tensor, "3 height width"]) -> Float[Tensor, "1 height width"]:
