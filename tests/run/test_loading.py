@@ -1,5 +1,6 @@
 """What the processes of a run share is begun to be loaded before anything else is."""
 
+import multiprocessing
 import subprocess
 import sys
 
@@ -22,3 +23,14 @@ def test_small_clips_and_one_core_do_without(tmp_path, monkeypatch, size, cores,
     clip.write_bytes(bytes(size))
     assert _is_shared([clip]) == shared
     assert _is_shared([tmp_path / "none.mp4"]) is False
+
+
+@pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="no such processes here")
+def test_ctrl_c_while_it_loads_prints_nothing():
+    told = (
+        "import os, signal, time; from selfhvd.run.loading import load_ahead;"
+        "signal.signal(signal.SIGINT, lambda *_: None); load_ahead(); time.sleep(1); os.killpg(0, signal.SIGINT);"
+        "time.sleep(1.5)"
+    )
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, start_new_session=True)
+    assert (done.returncode, done.stderr) == (0, "")

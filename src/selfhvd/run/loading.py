@@ -1,6 +1,7 @@
 """Loading: what the processes of a run share is loaded once, in a process of its own, begun before it is needed."""
 
 import multiprocessing
+import signal
 from multiprocessing.context import BaseContext
 
 from selfhvd.system.allocation import keep_freed_in_children
@@ -19,6 +20,12 @@ def context() -> BaseContext:
 def load_ahead() -> None:
     """Begin to load what tasks need, while something else is done; only once."""
     if context().get_start_method() == "forkserver":
-        from multiprocessing import forkserver  # there is none on Windows
+        from multiprocessing import forkserver, resource_tracker  # there is none on Windows
 
-        forkserver.ensure_running()  # to ask for a process would wait until all is loaded
+        resource_tracker.ensure_running()  # it would let the signal through again
+        # Ctrl-C goes to all processes of a terminal; this one has its answer in ours, and would print where it was.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()  # to ask for a process would wait until all is loaded
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
