@@ -14,7 +14,7 @@ from selfhvd.video.frame import Frame
 from selfhvd.video.limits import Limits
 from selfhvd.video.part import Part, nothing_in
 from selfhvd.video.process.protocol import Report
-from selfhvd.video.read.keep import keep
+from selfhvd.video.read.keep import Keeper
 
 _TICK = Fraction(1, 1000)
 """Seconds."""
@@ -27,16 +27,17 @@ def decode_webp(source: Path, folder: Path, limits: Limits, report: Report, part
     times: list[int] = []
     durations: list[int] = []
     clear, count, first, seen, time = False, 0, None, 0, 0
-    for picture, seen_through, duration, total in _pictures(source, limits):
-        seen, count = seen + 1, total
-        if part is None or part.covers(time * _TICK):
-            kept = keep(folder, len(times), picture, limits, report)
-            first = kept if first is None else first
-            times.append(time)
-            durations.append(duration)
-            clear = clear or seen_through
-            report(frame=len(times), total=None if part else total)
-        time += duration
+    with Keeper(folder, limits, report) as keeper:
+        for picture, seen_through, duration, total in _pictures(source, limits):
+            seen, count = seen + 1, total
+            keeper.total = None if part else total
+            if part is None or part.covers(time * _TICK):
+                kept = keeper.keep(picture)
+                first = kept if first is None else first
+                times.append(time)
+                durations.append(duration)
+                clear = clear or seen_through
+            time += duration
     if first is None:
         raise InputError(nothing_in(source, part))
     notes = ["transparency is dropped"] if clear else []

@@ -11,15 +11,14 @@ from av.error import FFmpegError
 
 from selfhvd.errors import InputError
 from selfhvd.video.colour import colour_of, known_matrix, to_rgb
-from selfhvd.video.footage import Color, Footage, frame_path
+from selfhvd.video.footage import Color, Footage
 from selfhvd.video.frame import Frame
-from selfhvd.video.frame_file import link_frame
 from selfhvd.video.limits import Limits
 from selfhvd.video.part import Part, nothing_in
 from selfhvd.video.process.protocol import Report
 from selfhvd.video.read.deinterlace import progressive
 from selfhvd.video.read.demux import choose, codec_name, tag_of, tracks_of
-from selfhvd.video.read.keep import keep
+from selfhvd.video.read.keep import Keeper
 from selfhvd.video.read.missing_frames import Promised
 from selfhvd.video.read.motion_photo import embedded_video
 from selfhvd.video.read.orientation import Orientation, orientation_of
@@ -51,13 +50,13 @@ class _First:
 def decode_container(source: Path, folder: Path, limits: Limits, report: Report, part: Part | None = None) -> Footage:
     """Decode `source`, or a part of it, into `folder` frame by frame and return its record (not yet saved)."""
     span = span_of(source, part, limits)
-    with open_at(source, span, limits) as container:
+    with open_at(source, span, limits) as container, Keeper(folder, limits, report) as keeper:
         stream, notes = choose(container, source)
         _check_size(source, stream.codec_context.width, stream.codec_context.height, limits)
         stream.codec_context.options = {"max_pixels": str(limits.pixels)}
         ending, promised = Ending(source, container, stream), Promised()
-        total = None if part else stream.frames or None
-        reel = _Reel(source, folder, limits, _step(stream), lambda **said: report(**said, total=total))
+        keeper.total = None if part else stream.frames or None
+        reel = _Reel(source, keeper, limits, _step(stream))
         frames = _frames(container, stream, ending, promised, reel.sizes, span)
         for frame, shown in progressive(frames, stream):
             lost = span.held(promised.missed(time_of(frame)))
@@ -99,8 +98,8 @@ def decode_container(source: Path, folder: Path, limits: Limits, report: Report,
 class _Reel:
     """The cache as it fills: each frame's picture and what is noted of it."""
 
-    def __init__(self, source: Path, folder: Path, limits: Limits, step: int, report: Report) -> None:
-        self.source, self.folder, self.limits, self.step, self.report = source, folder, limits, step, report
+    def __init__(self, source: Path, keeper: Keeper, limits: Limits, step: int) -> None:
+        self.source, self.keeper, self.limits, self.step = source, keeper, limits, step
         self.first: _First | None = None
         self.tally = Tally()
         self.sizes: list[int] = []  # bytes of each packet
@@ -109,11 +108,10 @@ class _Reel:
 
     def add(self, frame: av.VideoFrame, picture: Frame) -> None:
         """Cache a frame."""
-        kept = keep(self.folder, len(self.tally.times), picture, self.limits, self.report)
+        kept = self.keeper.keep(picture)
         self.height, self.width = kept.shape[:2]
         self.transparent = self.transparent or see_through(frame)
         self.tally.add(frame, self.step)
-        self.report(frame=len(self.tally.times))
 
     def repeat(self, times: list[int], following: Frame | None = None) -> None:
         """Put the frame before, or else the `following` one, at `times` whose own frames are lost."""
@@ -123,11 +121,10 @@ class _Reel:
                 continue
             _check_count(self.source, index, self.limits)
             if index:
-                link_frame(frame_path(self.folder, index - 1), frame_path(self.folder, index))
+                self.keeper.repeat()
             elif following is not None:
-                keep(self.folder, index, following, self.limits, self.report)
+                self.keeper.keep(following)
             self.tally.add_repeat(time, self.step)
-            self.report(frame=len(self.tally.times))
 
 
 def _late(container: Any, stream: Any, first: int) -> int:  # noqa: ANN401 - PyAV objects

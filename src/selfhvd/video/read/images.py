@@ -16,7 +16,7 @@ from selfhvd.video.frame import Frame
 from selfhvd.video.limits import Limits
 from selfhvd.video.part import Part, nothing_in
 from selfhvd.video.process.protocol import Report
-from selfhvd.video.read.keep import keep
+from selfhvd.video.read.keep import Keeper
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 RATE = Fraction(30)  # frames per second of a folder, which has no times of its own, where none is said
@@ -87,15 +87,16 @@ def decode_images(
         raise InputError(f"{source} holds more than {limits.frames} images; split it.")
     first: Frame | None = None
     kept = None
-    for index, path in enumerate(paths):
-        image = read_image(path, limits)
-        first = image if first is None else first
-        if image.shape != first.shape or image.dtype != first.dtype:
-            raise InputError(
-                f"{path} is {_describe(image)}, but {paths[0].name} is {_describe(first)}; make them alike."
-            )
-        kept = keep(folder, index, image, limits, report)
-        report(frame=index + 1, total=len(paths))
+    with Keeper(folder, limits, report) as keeper:
+        keeper.total = len(paths)
+        for path in paths:
+            image = read_image(path, limits)
+            first = image if first is None else first
+            if image.shape != first.shape or image.dtype != first.dtype:
+                raise InputError(
+                    f"{path} is {_describe(image)}, but {paths[0].name} is {_describe(first)}; make them alike."
+                )
+            kept = keeper.keep(image)
     assert first is not None and kept is not None
     deep = first.dtype != np.uint8
     return Footage(
