@@ -9,7 +9,7 @@ from pathlib import Path
 from selfhvd.errors import InputError, OutputError
 from selfhvd.run.config import DeblurConfig
 from selfhvd.system.disk import free_in, in_bytes
-from selfhvd.training.disk_space import record_bytes
+from selfhvd.training.aligned_store import record_bytes
 from selfhvd.video import Coding, Color, Footage
 from selfhvd.video.destination import is_folder
 from selfhvd.video.part import Part

@@ -13,7 +13,7 @@ def context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     keep_freed_in_children()
     found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(["selfhvd.run.tasks"])
+    found.set_forkserver_preload(["selfhvd.run.tasks", "skimage.registration"])
     return found
 
 

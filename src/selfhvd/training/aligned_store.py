@@ -52,6 +52,15 @@ class ItemMeta:
 
 
 _CAPTIONS = "captions.json"
+_RECORD_BYTES = 7
+"""Of a pixel of a record, beside its guides: the frame and its truth, three each, and a share of the index."""
+_GUIDE_BYTES = 5
+"""Of a pixel of one guide: three colours, its mask and what of it is seen."""
+
+
+def record_bytes(guides: int) -> int:
+    """Bytes of a pixel of a record with so many guides."""
+    return _RECORD_BYTES + guides * _GUIDE_BYTES
 
 
 class AlignedStore:

@@ -9,16 +9,13 @@ from selfhvd.backbones import Backbone
 from selfhvd.datasets import DatasetClip
 from selfhvd.errors import InputError, OutputError
 from selfhvd.system.disk import filled, free_in, in_bytes
+from selfhvd.training.aligned_store import record_bytes
 from selfhvd.training.recipe import Recipe
 from selfhvd.video.image_frames import ImageFrames
 from selfhvd.video.probe import probe
 
 log = logging.getLogger(__name__)
 
-_RECORD_BYTES = 7
-"""Of a pixel of training material, beside its guides: the frame and its truth, three each, and a share of the index."""
-_GUIDE_BYTES = 5
-"""Of a pixel of one guide: three colours, its mask and what of it is seen."""
 _RESTORED_BYTES = 1
 """Of a pixel of a restored frame as PNG, typically."""
 _STATES = 12
@@ -50,11 +47,6 @@ class _Head:
     frames: int
     pixels: int
     cache: int
-
-
-def record_bytes(guides: int) -> int:
-    """Bytes of a pixel of one frame of training material with so many aligned sharp frames."""
-    return _RECORD_BYTES + guides * _GUIDE_BYTES
 
 
 def needed_room(clips: Sequence[DatasetClip], recipe: Recipe, network: Backbone) -> TrainingRoom:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from jaxtyping import Float
-from skimage.registration import phase_cross_correlation
 
 from selfhvd.flow.camera.exposure_model import LIKELY
 from selfhvd.flow.predictor import Homography
@@ -106,6 +105,9 @@ def _overlap(a: Grey, b: Grey, degrees: float = 0.0) -> Homography:
     turn = np.vstack([cv2.getRotationMatrix2D(((size[0] - 1) / 2, (size[1] - 1) / 2), degrees, 1.0), [0, 0, 1]])
     turned, known = (cv2.warpPerspective(x, turn, size) for x in (b, np.ones_like(b)))
     (one, other), known = _small(a, turned, 8), _small(a, known, 8)[1] > 0.99
+    # Loading it takes a fifth of a second, and in most runs the process that begins first never needs it.
+    from skimage.registration import phase_cross_correlation
+
     y, x = phase_cross_correlation(
         other, one, reference_mask=known, moving_mask=np.ones_like(known), overlap_ratio=_LEAST_OVERLAP
     )[0]
