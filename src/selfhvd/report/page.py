@@ -213,7 +213,7 @@ def _jpeg(image: UInt8[np.ndarray, "h w 3"]) -> str:
 
 def _png(image: Image.Image) -> str:
     data = io.BytesIO()
-    image.save(data, "PNG", optimize=True)
+    image.save(data, "PNG")
     return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
