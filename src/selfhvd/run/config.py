@@ -70,9 +70,9 @@ def preset_config(
     """The configuration of a preset.
 
     Weights are used as they are, whosever they are, unless `adapt_first` says to learn on the clip from them; an
-    untrained network always learns. How long, is the preset's; the longer presets also look at more sharp frames. All
-    but the base weights as they come hand frames that are not blurred through: what becomes of these is known only for
-    them, see `RestoreConfig.which`.
+    untrained network always learns. How long, is the preset's; the longer presets also look at more sharp frames, and
+    closer when they align them. All but the base weights as they come hand frames that are not blurred through: what
+    becomes of these is known only for them, see `RestoreConfig.which`.
     """
     learns = adapt_first or from_scratch
     base_as_it_comes = backbone == "lite" and weights is None and not learns
@@ -92,6 +92,7 @@ def preset_config(
         weights=weights,
         adapt_first=learns,
         from_scratch=from_scratch,
+        align=AlignConfig(longest=_LONGEST[preset]),
         adapt=adapt,
         restore=RestoreConfig(
             each_side=_EACH_SIDE[preset],
@@ -112,6 +113,8 @@ _STEPS: dict[str, tuple[int, int, int]] = {
 """Steps of stage 1 and 2, and frames trained on. Nothing is learned unless asked for, for that lost on made clips
 (docs/ablations.md#config._STEPS)."""
 _EACH_SIDE: dict[Preset, int] = {"fast": 2, "balanced": 4, "best": 6}
+_LONGEST: dict[Preset, int] = {"fast": 640, "balanced": 720, "best": 960}
+"""See `AlignConfig.longest`; half of 1280 pixels, a third of 1920 (docs/ablations.md#align.longest)."""
 _VIEWS: dict[Preset, int] = {"fast": 1, "balanced": 2, "best": 4}
 _SCRATCH_RATES = {"lite": 1e-3, "ifirnn": 5e-4, "estrnn": 5e-4, "basicvsrpp": 1e-4, "rvrt": 4e-4}
 """First learning rates from scratch: those the networks were published with; our own for `lite` and `ifirnn`."""
