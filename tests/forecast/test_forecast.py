@@ -70,9 +70,9 @@ class TestDisk:
     def test_by_hand(self, tmp_path):
         room = needed_room(HEAD, tmp_path / "a.mp4", FAST)
         assert (room.cache, room.material, room.result) == (12_000_000, 0, 500_000)
-        # 10 frames twice in 16 bits, 40 motions of six floats at 720 of 1000 pixels.
+        # 10 frames twice in 16 bits, 40 motions of six floats at 640 of 1000 pixels.
         shelf = needed_room(HEAD, tmp_path / "a.mp4", FAST, workers=4).shelf
-        assert room.shelf == 0 and shelf == 500_000 * (20 * 6 + 40 * 24 * 0.72**2)
+        assert room.shelf == 0 and shelf == 500_000 * (20 * 6 + 40 * 24 * 0.64**2)
         learned = needed_room(HEAD, tmp_path / "a.mp4", preset_config("balanced", from_scratch=True))
         assert learned.material == 10 * 500_000 * 27  # frame 3, truth 3, four guides of 3, 1 and 1, 1 to spare
         assert needed_room(HEAD, tmp_path / "shots", FAST).result == 7_000_000
@@ -97,21 +97,21 @@ class TestDisk:
 
 class TestTime:
     def test_by_hand(self):
-        # One view, four sharp frames, the frame beside it, seen at 720 of 1000 pixels; 0.225 s of coding; 3 s before.
-        one = 500_000 * 2e-6 + 5 * 500_000 * 0.72**2 * 1e-6
+        # One view, four sharp frames, the frame beside it, seen at 640 of 1000 pixels; 0.225 s of coding; 3 s before.
+        one = 500_000 * 2e-6 + 5 * 500_000 * 0.64**2 * 1e-6
         assert expected_seconds(HEAD, FAST, PACE) == pytest.approx(3 + 10 * (one + 0.225))
         assert expected_seconds(HEAD, FAST, PACE, workers=4) == pytest.approx(3 + 10 * (1.15 * one / 4 + 0.225))
 
     def test_without_guides_there_is_one_round(self):
         pace = replace(PACE, needs=Needs(window=20))
-        assert expected_seconds(HEAD, FAST, pace) == pytest.approx(3 + 10 * (500_000 * (2e-6 + 0.72**2 * 1e-6) + 0.225))
+        assert expected_seconds(HEAD, FAST, pace) == pytest.approx(3 + 10 * (500_000 * (2e-6 + 0.64**2 * 1e-6) + 0.225))
 
     def test_learning_takes_its_time_and_no_more_than_allowed(self):
         balanced = preset_config("balanced", from_scratch=True)
         longer = expected_seconds(HEAD, balanced, PACE) - expected_seconds(HEAD, FAST, PACE)
         assert longer > 900 * 3 * 2 * 256**2 * 2e-6
         bounded = expected_seconds(HEAD, replace(balanced, max_minutes=1.0), PACE)
-        unlearned = expected_seconds(HEAD, replace(FAST, restore=balanced.restore), PACE)
+        unlearned = expected_seconds(HEAD, replace(FAST, restore=balanced.restore, align=balanced.align), PACE)
         assert bounded == pytest.approx(unlearned + 60)
 
     def test_words(self):
