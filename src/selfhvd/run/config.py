@@ -113,7 +113,7 @@ _STEPS: dict[str, tuple[int, int, int]] = {
 """Steps of stage 1 and 2, and frames trained on. Nothing is learned unless asked for, for that lost on made clips
 (docs/ablations.md#config._STEPS)."""
 _EACH_SIDE: dict[Preset, int] = {"fast": 2, "balanced": 4, "best": 6}
-_LONGEST: dict[Preset, int] = {"fast": 640, "balanced": 720, "best": 960}
+_LONGEST: dict[Preset, int] = {"fast": 640, "balanced": 720, "best": 720}
 """See `AlignConfig.longest`; half of 1280 pixels, a third of 1920 (docs/ablations.md#align.longest)."""
 _VIEWS: dict[Preset, int] = {"fast": 1, "balanced": 2, "best": 4}
 _SCRATCH_RATES = {"lite": 1e-3, "ifirnn": 5e-4, "estrnn": 5e-4, "basicvsrpp": 1e-4, "rvrt": 4e-4}
